@@ -1,0 +1,127 @@
+// Package alert keeps what coordinators and operators must look at: guessing, a touched canary, a stolen token, families
+// that wait for a second person, a call that is due, a channel that does not work.
+//
+// An alert is raised in the transaction that found it. Raised again while it is open, it only counts up. A new one also
+// enqueues Raised, from which push tells the organisation's coordinators by phone. Alerts name rows, never people.
+package alert
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/qorgau/qorgau/internal/fault"
+	"github.com/qorgau/qorgau/internal/pg"
+)
+
+// Kind says what happened.
+type Kind string
+
+// The kinds.
+const (
+	Guessing           Kind = "guessing"            // one name asked for over and over
+	Canary             Kind = "canary"              // someone asks for a person who does not exist
+	TokenReuse         Kind = "token_reuse"         // a refresh token came back after its successor was used
+	Hold               Kind = "hold"                // families wait for a second person
+	CallDue            Kind = "call_due"            // a family must be called by an operator
+	PushMisconfigured  Kind = "push_misconfigured"  // the provider refuses our credentials
+	PushRejected       Kind = "push_rejected"       // the provider refuses our message
+	CandidatesOverflow Kind = "candidates_overflow" // a name matched more records than one look can score
+	KeysRunningOut     Kind = "keys_running_out"    // fewer than three months of period keys are left
+)
+
+// Alert is one, as its reader sees it.
+type Alert struct {
+	ID             uuid.UUID
+	OrganisationID uuid.UUID
+	Kind           Kind
+	SubjectKind    string
+	SubjectID      *uuid.UUID
+	Count          int
+	CreatedAt      time.Time
+	LastAt         time.Time
+	AcknowledgedAt *time.Time
+	AcknowledgedBy *uuid.UUID
+}
+
+// News is what Raise is told. Dedupe joins repeats of one thing into one open alert; empty takes the subject.
+type News struct {
+	Organisation uuid.UUID
+	Kind         Kind
+	SubjectKind  string
+	Subject      uuid.UUID
+	Dedupe       string
+}
+
+// Raised is the job of a new alert.
+type Raised struct {
+	AlertID uuid.UUID `json:"alert_id"`
+}
+
+// Kind names the job.
+func (Raised) Kind() string { return "alert_raised" }
+
+// Raise opens an alert or counts up the open one.
+func Raise(ctx context.Context, tx *pg.Tx, n News) error {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return fmt.Errorf("alert id: %w", err)
+	}
+	if n.Dedupe == "" {
+		n.Dedupe = n.Subject.String()
+	}
+	var subject any
+	if n.Subject != uuid.Nil {
+		subject = n.Subject
+	}
+	var stored uuid.UUID
+	err = tx.QueryRow(ctx, `insert into alerts (id, organisation_id, kind, subject_kind, subject_id, dedupe, created_at, last_at)
+		values ($1, $2, $3, $4, $5, $6, $7, $7)
+		on conflict (organisation_id, kind, dedupe) where acknowledged_at is null
+		do update set count = alerts.count + 1, last_at = excluded.last_at
+		returning id`, id, n.Organisation, n.Kind, n.SubjectKind, subject, n.Dedupe, tx.Now).Scan(&stored)
+	if err != nil {
+		return fmt.Errorf("raise alert: %w", err)
+	}
+	if stored == id {
+		tx.Enqueue(Raised{AlertID: id}, nil)
+	}
+	return nil
+}
+
+const columns = `a.id, a.organisation_id, a.kind, a.subject_kind, a.subject_id, a.count, a.created_at, a.last_at, a.acknowledged_at, a.acknowledged_by`
+
+// The reader's scope, in SQL: operators and coordinators of the organisation.
+const readable = `exists (select 1 from grants g where g.account_id = @reader and g.organisation_id = a.organisation_id
+	and g.role in ('operator', 'coordinator') and (not g.needs_second or g.approved_by is not null) and g.revoked_at is null
+	and g.valid_from <= @now and (g.valid_until is null or g.valid_until > @now))`
+
+// List gives the reader's alerts, newest first, before the cursor (uuid.Nil: from the top), at most limit. openOnly leaves
+// out what someone has acknowledged.
+func List(ctx context.Context, tx *pg.Tx, reader, before uuid.UUID, openOnly bool, limit int) ([]Alert, error) {
+	rows, err := tx.Query(ctx, `select `+columns+` from alerts a where `+readable+`
+		and (not @open or a.acknowledged_at is null) and (@before = '00000000-0000-0000-0000-000000000000' or a.id < @before)
+		order by a.id desc limit @limit`, pgx.NamedArgs{"reader": reader, "now": tx.Now, "open": openOnly, "before": before, "limit": limit})
+	if err != nil {
+		return nil, fmt.Errorf("list alerts: %w", err)
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[Alert])
+}
+
+// Acknowledge closes an alert for everyone; a second time it changes nothing. Out of scope: not_found.
+func Acknowledge(ctx context.Context, tx *pg.Tx, reader, id uuid.UUID) (Alert, error) {
+	rows, err := tx.Query(ctx, `update alerts a set acknowledged_at = coalesce(a.acknowledged_at, @now), acknowledged_by = coalesce(a.acknowledged_by, @reader)
+		where a.id = @id and `+readable+` returning `+columns, pgx.NamedArgs{"reader": reader, "now": tx.Now, "id": id})
+	if err != nil {
+		return Alert{}, fmt.Errorf("acknowledge alert: %w", err)
+	}
+	a, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Alert])
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Alert{}, fault.Absent()
+	}
+	return a, err
+}

@@ -1,0 +1,247 @@
+// Package pg opens the database and is the only place that knows how a transaction is made.
+//
+// One pgxpool serves three users: GORM (through database/sql), raw SQL (pgx) and River. InTx joins them: the rows that
+// GORM writes, the statements that features send and the jobs that River takes over commit together or not at all.
+//
+// Invariants. tx.Now is the only clock in writes. GORM's logger never prints values. Errors that leave here carry no row:
+// PgError.Detail holds the row that failed, so it is cut off before anyone can log it.
+package pg
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
+	"gorm.io/driver/postgres"
+	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
+
+	"github.com/qorgau/qorgau/internal/fault"
+)
+
+// DB is the opened database.
+type DB struct {
+	Pool  *pgxpool.Pool
+	sql   *sql.DB
+	gorm  *gorm.DB
+	jobs  Enqueuer
+	clock func() time.Time
+}
+
+// Enqueuer is the part of River's client that a transaction needs.
+type Enqueuer interface {
+	InsertManyTx(ctx context.Context, tx pgx.Tx, params []river.InsertManyParams) ([]*rivertype.JobInsertResult, error)
+}
+
+// Options for Open. Clock nil is time.Now. MaxConns 0 lets 4 × cores + 8 stand.
+type Options struct {
+	URL      string
+	Clock    func() time.Time
+	MaxConns int32
+	Log      *slog.Logger
+}
+
+// Open makes the pool; it does not wait for the database to answer.
+func Open(ctx context.Context, o Options) (*DB, error) {
+	cfg, err := pgxpool.ParseConfig(o.URL)
+	if err != nil {
+		return nil, errors.New("DATABASE_URL cannot be read as a PostgreSQL URL (its text is not repeated here: it may hold a password)")
+	}
+	if o.MaxConns > 0 {
+		cfg.MaxConns = o.MaxConns
+	} else if cfg.MaxConns < 24 {
+		cfg.MaxConns = 24
+	}
+	// A statement that hangs must not hold a lawyer's request for ever; workers set longer limits themselves.
+	if _, set := cfg.ConnConfig.RuntimeParams["statement_timeout"]; !set {
+		cfg.ConnConfig.RuntimeParams["statement_timeout"] = "15000"
+	}
+	cfg.ConnConfig.RuntimeParams["timezone"] = "UTC"
+	cfg.ConnConfig.RuntimeParams["application_name"] = "qorgau"
+	if cfg.ConnConfig.ConnectTimeout == 0 {
+		cfg.ConnConfig.ConnectTimeout = 5 * time.Second
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("open pool: %w", scrub(err))
+	}
+	db := &DB{Pool: pool, sql: stdlib.OpenDBFromPool(pool), clock: o.Clock}
+	if db.clock == nil {
+		db.clock = time.Now
+	}
+	// ParameterizedQueries: GORM's default logger prints values, and values are names.
+	db.gorm, err = gorm.Open(postgres.New(postgres.Config{Conn: db.sql}), &gorm.Config{
+		Logger:                 logger.New(discard{}, logger.Config{LogLevel: logger.Silent, ParameterizedQueries: true}),
+		SkipDefaultTransaction: true,
+		DisableAutomaticPing:   true,
+		NowFunc:                db.Now,
+	})
+	if err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("open gorm: %w", scrub(err))
+	}
+	return db, nil
+}
+
+type discard struct{}
+
+func (discard) Printf(string, ...any) {}
+
+// Close ends all connections.
+func (db *DB) Close() {
+	_ = db.sql.Close()
+	db.Pool.Close()
+}
+
+// Now is the clock, in UTC and cut to the microsecond that PostgreSQL keeps.
+func (db *DB) Now() time.Time { return db.clock().UTC().Truncate(time.Microsecond) }
+
+// UseJobs names the River client that InTx enqueues with. Before it is called, a transaction that enqueues fails.
+func (db *DB) UseJobs(e Enqueuer) { db.jobs = e }
+
+// Read is GORM outside a transaction, for single reads.
+func (db *DB) Read(ctx context.Context) *gorm.DB { return db.gorm.WithContext(ctx) }
+
+// Tx is an open transaction.
+type Tx struct {
+	// Now is the transaction's time, the only clock in writes.
+	Now  time.Time
+	db   *DB
+	conn *sql.Conn
+	pgx  pgx.Tx
+	gorm *gorm.DB
+	jobs []river.InsertManyParams
+}
+
+// Gorm is GORM on this transaction, for the dull four fifths of the statements.
+func (tx *Tx) Gorm(ctx context.Context) *gorm.DB {
+	if tx.gorm == nil {
+		s := tx.db.gorm.Session(&gorm.Session{NewDB: true, SkipDefaultTransaction: true})
+		s.Statement.ConnPool = tx.conn
+		tx.gorm = s
+	}
+	return tx.gorm.WithContext(ctx)
+}
+
+// Exec runs a raw statement; args may be pgx.NamedArgs. It returns how many rows it touched.
+func (tx *Tx) Exec(ctx context.Context, statement string, args ...any) (int64, error) {
+	tag, err := tx.pgx.Exec(ctx, statement, args...)
+	return tag.RowsAffected(), scrub(err)
+}
+
+// Query runs a raw query; collect it with pgx.CollectRows.
+func (tx *Tx) Query(ctx context.Context, statement string, args ...any) (pgx.Rows, error) {
+	rows, err := tx.pgx.Query(ctx, statement, args...)
+	return rows, scrub(err)
+}
+
+// QueryRow runs a raw query of at most one row.
+func (tx *Tx) QueryRow(ctx context.Context, statement string, args ...any) pgx.Row {
+	return tx.pgx.QueryRow(ctx, statement, args...)
+}
+
+// Send pipelines several statements in one round trip.
+func (tx *Tx) Send(ctx context.Context, b *pgx.Batch) pgx.BatchResults { return tx.pgx.SendBatch(ctx, b) }
+
+// Enqueue hands a job to River when the transaction commits. Arguments are plaintext rows: ids only, never a name.
+func (tx *Tx) Enqueue(args river.JobArgs, opts *river.InsertOpts) {
+	tx.jobs = append(tx.jobs, river.InsertManyParams{Args: args, InsertOpts: opts})
+}
+
+// InTx runs fn in one transaction (read committed) and commits when it returns nil. A database that does not answer
+// becomes fault.Unavailable: the caller repeats, and unique constraints make the repeat harmless, even when the commit
+// had gone through and only its answer was lost.
+func (db *DB) InTx(ctx context.Context, fn func(tx *Tx) error) error {
+	conn, err := db.sql.Conn(ctx)
+	if err != nil {
+		return unavailable(err)
+	}
+	defer func() { _ = conn.Close() }()
+	var raw *pgx.Conn
+	if err := conn.Raw(func(dc any) error {
+		raw = dc.(*stdlib.Conn).Conn()
+		return nil
+	}); err != nil {
+		return unavailable(err)
+	}
+	ptx, err := raw.Begin(ctx)
+	if err != nil {
+		return unavailable(err)
+	}
+	// The request's context may be gone when we roll back: the connection must go back clean all the same.
+	defer func() { _ = ptx.Rollback(context.WithoutCancel(ctx)) }()
+	tx := &Tx{Now: db.Now(), db: db, conn: conn, pgx: ptx}
+	if err := fn(tx); err != nil {
+		return unavailable(err)
+	}
+	if len(tx.jobs) > 0 {
+		if db.jobs == nil {
+			return errors.New("enqueue: no job client")
+		}
+		if _, err := db.jobs.InsertManyTx(ctx, ptx, tx.jobs); err != nil {
+			return unavailable(fmt.Errorf("enqueue: %w", err))
+		}
+	}
+	if err := ptx.Commit(ctx); err != nil {
+		return unavailable(fmt.Errorf("commit: %w", err))
+	}
+	return nil
+}
+
+// Violates tells whether err is the violation of that constraint.
+func Violates(err error, constraint string) bool {
+	var pe *pgconn.PgError
+	return errors.As(err, &pe) && pe.ConstraintName == constraint
+}
+
+// NoRow tells whether err says that there was no row, in GORM's words or pgx's.
+func NoRow(err error) bool {
+	return errors.Is(err, pgx.ErrNoRows) || errors.Is(err, gorm.ErrRecordNotFound)
+}
+
+// scrub cuts off the parts of a PgError that repeat rows or statements. The rest (code, constraint) stays for Violates.
+func scrub(err error) error {
+	var pe *pgconn.PgError
+	if errors.As(err, &pe) {
+		pe.Detail, pe.Where, pe.InternalQuery, pe.Hint = "", "", "", ""
+		// "invalid input syntax for type x: "value"" repeats a value in the message itself.
+		if len(pe.Code) == 5 && pe.Code[:2] == "22" {
+			pe.Message = "data exception"
+		}
+	}
+	return err
+}
+
+// unavailable turns what says "the database is not there" into a fault, and scrubs the rest.
+func unavailable(err error) error {
+	if err == nil || fault.As(err) != nil {
+		return err
+	}
+	err = scrub(err)
+	var pe *pgconn.PgError
+	if errors.As(err, &pe) {
+		switch pe.Code[:2] {
+		case "08", "53", "57", "40": // connection, resources, operator intervention, rollback
+			return fault.Down(err)
+		}
+		return err
+	}
+	var ce *pgconn.ConnectError
+	if errors.As(err, &ce) || errors.Is(err, sql.ErrConnDone) || pgconn.SafeToRetry(err) ||
+		errors.Is(err, context.DeadlineExceeded) || isNetwork(err) {
+		return fault.Down(err)
+	}
+	return err
+}
+
+// Unavailable is the same translation for reads outside InTx.
+func Unavailable(err error) error { return unavailable(err) }
