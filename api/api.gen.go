@@ -42,7 +42,9 @@ const (
 	AlertKindCandidatesOverflow AlertKind = "candidates_overflow"
 	AlertKindGuessing           AlertKind = "guessing"
 	AlertKindHold               AlertKind = "hold"
+	AlertKindKeysRunningOut     AlertKind = "keys_running_out"
 	AlertKindPushMisconfigured  AlertKind = "push_misconfigured"
+	AlertKindPushRejected       AlertKind = "push_rejected"
 	AlertKindTokenReuse         AlertKind = "token_reuse"
 )
 
@@ -59,7 +61,11 @@ func (e AlertKind) Valid() bool {
 		return true
 	case AlertKindHold:
 		return true
+	case AlertKindKeysRunningOut:
+		return true
 	case AlertKindPushMisconfigured:
+		return true
+	case AlertKindPushRejected:
 		return true
 	case AlertKindTokenReuse:
 		return true
@@ -338,6 +344,7 @@ func (e EventKind) Valid() bool {
 // Defines values for FieldFaultCode.
 const (
 	FieldFaultCodeBadFormat    FieldFaultCode = "bad_format"
+	FieldFaultCodeChanged      FieldFaultCode = "changed"
 	FieldFaultCodeNotAllowed   FieldFaultCode = "not_allowed"
 	FieldFaultCodeOutOfRange   FieldFaultCode = "out_of_range"
 	FieldFaultCodeRequired     FieldFaultCode = "required"
@@ -354,6 +361,8 @@ const (
 func (e FieldFaultCode) Valid() bool {
 	switch e {
 	case FieldFaultCodeBadFormat:
+		return true
+	case FieldFaultCodeChanged:
 		return true
 	case FieldFaultCodeNotAllowed:
 		return true
@@ -1044,8 +1053,12 @@ type Alert struct {
 
 	// Kind `guessing`: names tried over and over. `canary`: a search fits a fictitious person. `token_reuse`: a refresh token was
 	// used twice. `hold`: families wait for a second person. `call_due`: a family must be called. `push_misconfigured`: the push
-	// service refuses us. `candidates_overflow`: more candidates than can be compared.
-	Kind      AlertKind           `json:"kind"`
+	// service refuses the server's credentials. `push_rejected`: it refuses a message. `candidates_overflow`: more candidates
+	// than can be compared. `keys_running_out`: the keys for coming months must be made.
+	Kind AlertKind `json:"kind"`
+
+	// LastAt The last time.
+	LastAt    *time.Time          `json:"last_at,omitempty"`
 	SubjectID *openapi_types.UUID `json:"subject_id,omitempty"`
 
 	// SubjectKind What it is about, for example `search`.
@@ -1054,7 +1067,8 @@ type Alert struct {
 
 // AlertKind `guessing`: names tried over and over. `canary`: a search fits a fictitious person. `token_reuse`: a refresh token was
 // used twice. `hold`: families wait for a second person. `call_due`: a family must be called. `push_misconfigured`: the push
-// service refuses us. `candidates_overflow`: more candidates than can be compared.
+// service refuses the server's credentials. `push_rejected`: it refuses a message. `candidates_overflow`: more candidates
+// than can be compared. `keys_running_out`: the keys for coming months must be made.
 type AlertKind string
 
 // AlertPage defines model for AlertPage.
@@ -1268,8 +1282,8 @@ type Department struct {
 	Phone    *string             `json:"phone,omitempty"`
 
 	// Region ISO 3166-2:KZ.
-	Region   string `json:"region"`
-	Revision int64  `json:"revision"`
+	Region   *string `json:"region,omitempty"`
+	Revision int64   `json:"revision"`
 
 	// Source Where the entry comes from.
 	Source *string `json:"source,omitempty"`
@@ -1588,10 +1602,11 @@ type Disclosure string
 
 // Event defines model for Event.
 type Event struct {
-	ClientID     openapi_types.UUID `json:"client_id"`
-	DetentionID  openapi_types.UUID `json:"detention_id"`
-	DocumentedAt *time.Time         `json:"documented_at,omitempty"`
-	HappenedAt   time.Time          `json:"happened_at"`
+	// ClientID Absent for events that the server wrote.
+	ClientID     *openapi_types.UUID `json:"client_id,omitempty"`
+	DetentionID  openapi_types.UUID  `json:"detention_id"`
+	DocumentedAt *time.Time          `json:"documented_at,omitempty"`
+	HappenedAt   time.Time           `json:"happened_at"`
 
 	// HappenedAtCertainty How sure the time is.
 	HappenedAtCertainty *Certainty         `json:"happened_at_certainty,omitempty"`
@@ -1605,7 +1620,7 @@ type Event struct {
 	RecordedBy openapi_types.UUID `json:"recorded_by"`
 
 	// Source Who says so.
-	Source         Source              `json:"source"`
+	Source         *Source             `json:"source,omitempty"`
 	ToDepartmentID *openapi_types.UUID `json:"to_department_id,omitempty"`
 }
 
@@ -1643,14 +1658,14 @@ type EventPage struct {
 
 // FieldFault Example: {"code":"too_long","pointer":"/detainees/3/name"}
 type FieldFault struct {
-	// Code `unknown` means an id that is not known; a field that is not known has `unknown_field`.
+	// Code `unknown`: an id that is not known. `unknown_field`: a field that is not known. `changed`: with `stale`, a field that differs from what was sent.
 	Code FieldFaultCode `json:"code"`
 
 	// Pointer JSON pointer (RFC 6901) into the body, or the name of a parameter after `#`.
 	Pointer string `json:"pointer"`
 }
 
-// FieldFaultCode `unknown` means an id that is not known; a field that is not known has `unknown_field`.
+// FieldFaultCode `unknown`: an id that is not known. `unknown_field`: a field that is not known. `changed`: with `stale`, a field that differs from what was sent.
 type FieldFaultCode string
 
 // Grant A right for a time.

@@ -344,7 +344,7 @@ type ClientInterface interface {
 	// PatchDepartmentWithBody Correct or confirm a department
 	//
 	// For coordinators. A changed address or phone is unverified again, unless `verified: true` is sent with it. Only a
-	// verified address and phone are shown to families.
+	// verified address and phone are shown to families. `lat` and `lon` come together or not at all.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -354,7 +354,7 @@ type ClientInterface interface {
 	// PatchDepartment Correct or confirm a department
 	//
 	// For coordinators. A changed address or phone is unverified again, unless `verified: true` is sent with it. Only a
-	// verified address and phone are shown to families.
+	// verified address and phone are shown to families. `lat` and `lon` come together or not at all.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1342,7 +1342,7 @@ func (c *Core) GetDepartment(ctx context.Context, id PathID, params *GetDepartme
 // PatchDepartmentWithBody Correct or confirm a department
 //
 // For coordinators. A changed address or phone is unverified again, unless `verified: true` is sent with it. Only a
-// verified address and phone are shown to families.
+// verified address and phone are shown to families. `lat` and `lon` come together or not at all.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1362,7 +1362,7 @@ func (c *Core) PatchDepartmentWithBody(ctx context.Context, id PathID, params *P
 // PatchDepartment Correct or confirm a department
 //
 // For coordinators. A changed address or phone is unverified again, unless `verified: true` is sent with it. Only a
-// verified address and phone are shown to families.
+// verified address and phone are shown to families. `lat` and `lon` come together or not at all.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6391,7 +6391,7 @@ type ClientWithResponsesInterface interface {
 	// PatchDepartmentWithBodyWithResponse Correct or confirm a department
 	//
 	// For coordinators. A changed address or phone is unverified again, unless `verified: true` is sent with it. Only a
-	// verified address and phone are shown to families.
+	// verified address and phone are shown to families. `lat` and `lon` come together or not at all.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -6401,7 +6401,7 @@ type ClientWithResponsesInterface interface {
 	// PatchDepartmentWithResponse Correct or confirm a department
 	//
 	// For coordinators. A changed address or phone is unverified again, unless `verified: true` is sent with it. Only a
-	// verified address and phone are shown to families.
+	// verified address and phone are shown to families. `lat` and `lon` come together or not at all.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -9775,7 +9775,7 @@ func (c *ClientWithResponses) GetDepartmentWithResponse(ctx context.Context, id 
 // PatchDepartmentWithBodyWithResponse Correct or confirm a department
 //
 // For coordinators. A changed address or phone is unverified again, unless `verified: true` is sent with it. Only a
-// verified address and phone are shown to families.
+// verified address and phone are shown to families. `lat` and `lon` come together or not at all.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -9791,7 +9791,7 @@ func (c *ClientWithResponses) PatchDepartmentWithBodyWithResponse(ctx context.Co
 // PatchDepartmentWithResponse Correct or confirm a department
 //
 // For coordinators. A changed address or phone is unverified again, unless `verified: true` is sent with it. Only a
-// verified address and phone are shown to families.
+// verified address and phone are shown to families. `lat` and `lon` come together or not at all.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
