@@ -1,0 +1,64 @@
+package fcm
+
+import (
+	"encoding/json"
+
+	"firebase.google.com/go/v4/messaging"
+
+	"github.com/qorgau/qorgau/internal/push"
+)
+
+// maxPayload is FCM's limit for a message, in bytes
+// (firebase.google.com/docs/cloud-messaging, "maximum payload"). Google
+// counts notification and data; we count the whole message but the token,
+// which is more, so that APNs' own envelope fits under its equal limit too.
+const maxPayload = 4096
+
+// maxCollapseID is APNs' limit for apns-collapse-id, in bytes.
+const maxCollapseID = 64
+
+// compose builds the FCM message, or says why it can never be sent.
+//
+// High priority is set together with a visible notification on purpose:
+// Android demotes an app whose high-priority messages show nothing. Expiry is
+// left at the provider's four weeks: a phone may be offline for days, and a
+// late "there is news" still leads to the present state, which the app fetches.
+func compose(m push.Message) (*messaging.Message, *push.Result) {
+	switch {
+	case m.Token == "":
+		return nil, &push.Result{Outcome: push.DropToken, Code: codeNoToken}
+	case m.NoticeID == "" || len(m.NoticeID) > maxCollapseID || m.Kind == "":
+		return nil, &push.Result{Outcome: push.Rejected, Code: codeBadNotice}
+	case m.Title == "" || m.Body == "":
+		return nil, &push.Result{Outcome: push.Rejected, Code: codeNoText}
+	}
+	msg := &messaging.Message{
+		Data:         map[string]string{"notice_id": m.NoticeID, "kind": m.Kind},
+		Notification: &messaging.Notification{Title: m.Title, Body: m.Body},
+		Android: &messaging.AndroidConfig{
+			Priority:    "high",
+			CollapseKey: m.NoticeID,
+			// The tag is what really makes a doubled send show once: FCM ignores
+			// the collapse key of a message that has a notification.
+			Notification: &messaging.AndroidNotification{
+				Tag: m.NoticeID, DefaultSound: true, Priority: messaging.PriorityHigh,
+				Visibility: messaging.VisibilityPrivate, // a locked phone may lie on a policeman's desk
+			},
+		},
+		APNS: &messaging.APNSConfig{
+			Headers: map[string]string{
+				"apns-priority": "10", "apns-push-type": "alert", "apns-collapse-id": m.NoticeID,
+			},
+			Payload: &messaging.APNSPayload{Aps: &messaging.Aps{Sound: "default"}},
+		},
+	}
+	size, err := json.Marshal(msg)
+	if err != nil {
+		return nil, &push.Result{Outcome: push.Rejected, Code: codeInvalidMessage}
+	}
+	if len(size) > maxPayload {
+		return nil, &push.Result{Outcome: push.Rejected, Code: codeTooLarge}
+	}
+	msg.Token = m.Token
+	return msg, nil
+}
