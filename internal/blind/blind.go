@@ -1,0 +1,161 @@
+// Package blind finds who may be meant by a name without the database knowing any name.
+//
+// Each stored name leaves keyed hashes of its forms in name_keys; asking for a name computes the same hashes for the other
+// side and looks for a common one. What comes back are candidates: rows to open and to compare with pkg/names, which decides.
+// The two sides hash under different keys, so that a dump cannot join searches with detentions.
+//
+// This is the one place that a better index replaces: Stored and Asked say which keys a name leaves and asks for,
+// Candidates asks.
+package blind
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/qorgau/qorgau/internal/pg"
+	"github.com/qorgau/qorgau/internal/seal"
+	"github.com/qorgau/qorgau/pkg/names"
+)
+
+// Limit is how many candidates one look takes. More is said aloud (overflow), never cut in silence: 1,000 is where
+// ordering by shared keys still kept the right one at 1,000,000 records (names.md, section 3).
+const Limit = 1000
+
+// Index computes keys and asks for candidates.
+type Index struct {
+	ring *seal.Ring
+}
+
+// NewIndex makes the index over the ring's blind keys.
+func NewIndex(ring *seal.Ring) *Index { return &Index{ring: ring} }
+
+// Kinds of keys. A pair of words carries a name; one word carries it only together with a birth year. "solo" is left by
+// names of one word, so that a full name can ask for them without meeting every namesake; "word" is left by all, for who
+// knows one word only. "any" serves a lawyer's look through a list by one word, on the detention side alone.
+const (
+	kindPair = "p|"
+	kindSolo = "1|"
+	kindWord = "w|"
+	kindAny  = "a|"
+)
+
+// Stored gives the keys that a person leaves on a side.
+func (x *Index) Stored(side seal.Side, p names.Person) []int32 {
+	var out []int32
+	year := "|" + strconv.Itoa(p.BirthYear)
+	for _, n := range p.Names {
+		for _, k := range n.PairKeys() {
+			out = append(out, x.ring.Blind(side, kindPair+string(k)))
+		}
+		for _, k := range n.WordKeys() {
+			if side == seal.DetentionSide {
+				out = append(out, x.ring.Blind(side, kindAny+string(k)))
+			}
+			if p.BirthYear == 0 {
+				continue
+			}
+			out = append(out, x.ring.Blind(side, kindWord+string(k)+year))
+			if n.Words() == 1 {
+				out = append(out, x.ring.Blind(side, kindSolo+string(k)+year))
+			}
+		}
+	}
+	return distinct(out)
+}
+
+// Asked gives the keys to look for on a side when searching for a person there; the birth year may be one off.
+func (x *Index) Asked(side seal.Side, p names.Person) []int32 {
+	var out []int32
+	for _, n := range p.Names {
+		for _, k := range n.PairKeys() {
+			out = append(out, x.ring.Blind(side, kindPair+string(k)))
+		}
+		if p.BirthYear == 0 {
+			continue
+		}
+		kind := kindSolo
+		if n.Words() == 1 {
+			kind = kindWord
+		}
+		for _, k := range n.WordKeys() {
+			for y := p.BirthYear - 1; y <= p.BirthYear+1; y++ {
+				out = append(out, x.ring.Blind(side, kind+string(k)+"|"+strconv.Itoa(y)))
+			}
+		}
+	}
+	return distinct(out)
+}
+
+// AskedWords gives the keys for a look through the detentions by a name of one word, without a year.
+func (x *Index) AskedWords(n names.Name) []int32 {
+	var out []int32
+	for _, k := range n.WordKeys() {
+		out = append(out, x.ring.Blind(seal.DetentionSide, kindAny+string(k)))
+	}
+	return distinct(out)
+}
+
+func distinct(keys []int32) []int32 {
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+// Put replaces the keys of one owner.
+func (x *Index) Put(ctx context.Context, tx *pg.Tx, side seal.Side, owner uuid.UUID, keys []int32) error {
+	_, err := tx.Exec(ctx, `insert into name_keys (side, owner_id, epoch, keys) values ($1, $2, $3, $4)
+		on conflict (owner_id, side, epoch) do update set keys = excluded.keys`, side, owner, x.ring.Epoch(), keys)
+	if err != nil {
+		return fmt.Errorf("put name keys: %w", err)
+	}
+	return nil
+}
+
+// Drop takes an owner out of the index, in every epoch.
+func (x *Index) Drop(ctx context.Context, tx *pg.Tx, side seal.Side, owner uuid.UUID) error {
+	if _, err := tx.Exec(ctx, "delete from name_keys where side = $1 and owner_id = $2", side, owner); err != nil {
+		return fmt.Errorf("drop name keys: %w", err)
+	}
+	return nil
+}
+
+// The sides are written out so that the planner can use the side's own partial index. The array operator's estimate is
+// poor for keys that are in no statistics: without enable_seqscan off it reads the whole table (names.md, planner trap).
+const (
+	someCandidates = `select owner_id from name_keys where side = '%[1]s' and epoch = $1 and keys && $2::int[] limit $3`
+	bestCandidates = `select owner_id from name_keys where side = '%[1]s' and epoch = $1 and keys && $2::int[]
+		order by cardinality(array(select unnest(keys) intersect select unnest($2::int[]))) desc, owner_id limit $3`
+)
+
+// Candidates gives who on that side shares a key, at most Limit; overflow says that there were more and that those with the
+// most keys in common were taken.
+func (x *Index) Candidates(ctx context.Context, tx *pg.Tx, side seal.Side, keys []int32) (owners []uuid.UUID, overflow bool, err error) {
+	if len(keys) == 0 {
+		return nil, false, nil
+	}
+	owners, err = x.ask(ctx, tx, fmt.Sprintf(someCandidates, side), keys, Limit+1)
+	if err != nil || len(owners) <= Limit {
+		return owners, false, err
+	}
+	owners, err = x.ask(ctx, tx, fmt.Sprintf(bestCandidates, side), keys, Limit)
+	return owners, true, err
+}
+
+func (x *Index) ask(ctx context.Context, tx *pg.Tx, query string, keys []int32, limit int) ([]uuid.UUID, error) {
+	b := &pgx.Batch{}
+	b.Queue("set local enable_seqscan = off")
+	var owners []uuid.UUID
+	b.Queue(query, x.ring.Epoch(), keys, limit).Query(func(rows pgx.Rows) (err error) {
+		owners, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+		return err
+	})
+	b.Queue("set local enable_seqscan = on")
+	if err := tx.Send(ctx, b).Close(); err != nil {
+		return nil, fmt.Errorf("ask for candidates: %w", err)
+	}
+	return owners, nil
+}

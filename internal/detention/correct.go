@@ -1,0 +1,236 @@
+package detention
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/qorgau/qorgau/internal/account"
+	"github.com/qorgau/qorgau/internal/audit"
+	"github.com/qorgau/qorgau/internal/fault"
+	"github.com/qorgau/qorgau/internal/pg"
+	"github.com/qorgau/qorgau/internal/seal"
+)
+
+// Set is one member of a merge patch: absent (nil), null (Clear), or a value.
+type Set[T any] struct {
+	Value T
+	Clear bool
+}
+
+// Correction is a merge patch of what was logged. Facts are tolerant as in a batch; a null fact clears it.
+type Correction struct {
+	Revision    int
+	Name        *Set[string]
+	AlsoKnownAs *Set[[]string]
+	Description *Set[string]
+	Note        *Set[string]
+	ReportedBy  *Set[string]
+	DoNotTell   *Set[[]string]
+	Disclosure  *Disclosure
+	Consent     *Consent
+	Facts       Facts
+	Department  *uuid.UUID // a mistyped department; a real move is an event
+	Assembly    *Set[uuid.UUID]
+}
+
+// Correct changes facts, keeps what they were in a sealed `corrected` event, and announces it: names are matched anew,
+// families told on the strength of the old facts get a retraction or a correction. Faults: not_found, stale (with the
+// record as it is now and the fields that differ from what was sent), invalid.
+func (l *Ledger) Correct(ctx context.Context, p account.Principal, id uuid.UUID, c Correction) (Detention, error) {
+	if err := p.Needs(account.Lawyer, account.Operator, account.Coordinator); err != nil {
+		return Detention{}, err
+	}
+	var d Detention
+	err := l.db.InTx(ctx, func(tx *pg.Tx) error {
+		was, err := l.find(ctx, tx, p, id, writable)
+		if err != nil {
+			return err
+		}
+		d = was
+		changed, err := c.apply(&d, tx.Now)
+		if err != nil {
+			return err
+		}
+		if was.Revision != c.Revision {
+			e := fault.New(fault.Stale, "stale")
+			e.Current = was
+			for _, field := range changed {
+				e.Fields = append(e.Fields, fault.Field{Pointer: "/" + field, Code: "changed"})
+			}
+			return e
+		}
+		if len(changed) == 0 {
+			return nil
+		}
+		if was.State == Withdrawn {
+			return fault.Clash("conflict") // an entry taken back is history
+		}
+		return l.keepCorrection(ctx, tx, p, was, &d, changed)
+	})
+	return d, err
+}
+
+// apply puts the patch into d and names the fields that it changes.
+func (c Correction) apply(d *Detention, now time.Time) ([]string, error) {
+	was := *d
+	was.AsGiven, d.AsGiven = d.AsGiven, cloneRaw(d.AsGiven)
+	setText(c.Name, &d.Name)
+	setText(c.Description, &d.Description)
+	setText(c.Note, &d.Note)
+	setText(c.ReportedBy, &d.ReportedBy)
+	setList(c.AlsoKnownAs, &d.AlsoKnownAs)
+	setList(c.DoNotTell, &d.DoNotTell)
+	if c.Disclosure != nil {
+		d.Disclosure = *c.Disclosure
+	}
+	if c.Consent != nil {
+		d.Consent = *c.Consent
+	}
+	if c.Department != nil {
+		d.DepartmentID = *c.Department
+	}
+	if c.Assembly != nil {
+		d.AssemblyID = &c.Assembly.Value
+		if c.Assembly.Clear {
+			d.AssemblyID = nil
+		}
+	}
+	c.Facts.clear(&d.Profile)
+	c.Facts.read(&d.Profile, now, "")
+	bad := checkTexts("", texts{d.Name, d.Description, d.Note, d.ReportedBy, d.AlsoKnownAs, d.DoNotTell})
+	if d.Name == "" && d.Description == "" {
+		bad = append(bad, fault.Field{Pointer: "/name", Code: "required"})
+	}
+	if !slices.Contains([]Disclosure{Sealed, Relatives, Public}, d.Disclosure) {
+		bad = append(bad, fault.Field{Pointer: "/disclosure", Code: "not_allowed"})
+	}
+	if len(bad) > 0 {
+		return nil, fault.BadFields(bad...)
+	}
+	return differing(was, *d), nil
+}
+
+func cloneRaw(m map[string]json.RawMessage) map[string]json.RawMessage {
+	out := make(map[string]json.RawMessage, len(m))
+	for k, v := range m {
+		out[k] = v
+	}
+	return out
+}
+
+func setText(s *Set[string], to *string) {
+	if s != nil {
+		*to = ""
+		if !s.Clear {
+			*to = strings.TrimSpace(s.Value)
+		}
+	}
+}
+
+func setList(s *Set[[]string], to *[]string) {
+	if s != nil {
+		*to = nil
+		if !s.Clear {
+			*to = s.Value
+		}
+	}
+}
+
+// clear empties each fact that the patch names, by null or by a new value.
+func (f Facts) clear(p *Profile) {
+	for _, fact := range []struct {
+		raw   json.RawMessage
+		field string
+		to    func()
+	}{
+		{f.BirthYear, "birth_year", func() { p.BirthYear = 0 }},
+		{f.Sex, "sex", func() { p.Sex = "" }},
+		{f.TakenAt, "taken_at", func() { p.TakenAt = nil }},
+		{f.Source, "source", func() { p.Source = "" }},
+		{f.Citizenship, "citizenship", func() { p.Citizenship = "" }},
+		{f.Needs, "needs", func() { p.Needs = nil }},
+	} {
+		if len(bytes.TrimSpace(fact.raw)) > 0 {
+			fact.to()
+			delete(p.AsGiven, fact.field)
+		}
+	}
+}
+
+// differing names the fields in which two states of a record differ, by their wire names.
+func differing(a, b Detention) []string {
+	var out []string
+	for _, f := range []struct {
+		field string
+		a, b  any
+	}{
+		{"name", a.Name, b.Name}, {"also_known_as", list(a.AlsoKnownAs), list(b.AlsoKnownAs)}, {"description", a.Description, b.Description},
+		{"birth_year", a.BirthYear, b.BirthYear}, {"sex", a.Sex, b.Sex}, {"taken_at", a.TakenAt, b.TakenAt}, {"source", a.Source, b.Source},
+		{"disclosure", a.Disclosure, b.Disclosure}, {"consent", a.Consent, b.Consent}, {"citizenship", a.Citizenship, b.Citizenship},
+		{"needs", list(a.Needs), list(b.Needs)}, {"note", a.Note, b.Note}, {"reported_by", a.ReportedBy, b.ReportedBy},
+		{"do_not_tell", list(a.DoNotTell), list(b.DoNotTell)}, {"department_id", a.DepartmentID, b.DepartmentID},
+		{"assembly_id", a.AssemblyID, b.AssemblyID}, {"as_given", len(a.AsGiven), len(b.AsGiven)},
+	} {
+		if !reflect.DeepEqual(f.a, f.b) {
+			out = append(out, f.field)
+		}
+	}
+	return out
+}
+
+// list makes an absent list and an empty one equal.
+func list(s []string) []string { return append([]string{}, s...) }
+
+func (l *Ledger) keepCorrection(ctx context.Context, tx *pg.Tx, p account.Principal, was Detention, d *Detention, changed []string) error {
+	keys, err := l.ring.Load(ctx, tx, d.KeyID)
+	if err != nil {
+		return err
+	}
+	key := keys[d.KeyID]
+	event, err := l.appendEvent(ctx, tx, key, appended{detention: d.ID, kind: CorrectedKind, to: changedDepartment(was, *d), by: p.Account,
+		details: Details{HappenedAt: &tx.Now, Fields: changed, Before: &was.Profile}})
+	if err != nil {
+		return err
+	}
+	d.Revision, d.UpdatedAt = was.Revision+1, tx.Now
+	if d.ProfileCT, err = sealJSON(key, profilePlace, d.ID, d.Profile); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, `update detentions set profile_ct = $2, department_id = $3, assembly_id = $4, revision = $5, updated_at = $6 where id = $1`,
+		d.ID, d.ProfileCT, d.DepartmentID, d.AssemblyID, d.Revision, d.UpdatedAt); err != nil {
+		return insertFault(err)
+	}
+	job := Corrected{DetentionID: d.ID, EventID: event, ActorID: p.Account, Moved: was.DepartmentID != d.DepartmentID}
+	for _, field := range changed {
+		job.Named = job.Named || slices.Contains([]string{"name", "also_known_as", "birth_year"}, field)
+		job.Told = job.Told || slices.Contains([]string{"disclosure", "do_not_tell", "needs", "birth_year"}, field)
+	}
+	if job.Named {
+		if err := l.index.Put(ctx, tx, seal.DetentionSide, d.ID, l.index.Stored(seal.DetentionSide, d.Person())); err != nil {
+			return err
+		}
+	}
+	if job.Named || job.Moved || job.Told {
+		tx.Enqueue(job, nil)
+	}
+	if err := l.log.Write(ctx, tx, audit.Entry{Organisation: d.OrganisationID, Actor: p.Account, Action: "detention.corrected",
+		SubjectKind: "detention", Subject: d.ID, Details: map[string]any{"fields": changed}}); err != nil {
+		return fmt.Errorf("audit correction: %w", err)
+	}
+	return nil
+}
+
+func changedDepartment(was, is Detention) *uuid.UUID {
+	if was.DepartmentID == is.DepartmentID {
+		return nil
+	}
+	return &is.DepartmentID
+}

@@ -1,0 +1,96 @@
+// Package detention keeps a person's custody: one record from taking to release, with its chain of events.
+//
+// A record is a row (place, state, who logged it and when: what scope needs in SQL) and a sealed profile (everything about
+// the person). States: held → released | hospitalised | whereabouts_unknown | died, and withdrawn when it was entered by
+// mistake; the state is always computed from the whole chain, so that a late event finds its place.
+//
+// Invariants. Nothing logged is lost: a batch is stored whole, an optional fact that cannot be read is kept as given, a
+// repeat of a client_id changes nothing, a correction keeps what it replaced in the chain. The chain is append-only.
+// Out of scope does not exist. What happened is announced to the packages on the right by jobs (jobs.go) that carry ids only.
+package detention
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/qorgau/qorgau/internal/audit"
+	"github.com/qorgau/qorgau/internal/blind"
+	"github.com/qorgau/qorgau/internal/pg"
+	"github.com/qorgau/qorgau/internal/seal"
+	"github.com/qorgau/qorgau/pkg/names"
+)
+
+// Ledger records and reads detentions.
+type Ledger struct {
+	db    *pg.DB
+	ring  *seal.Ring
+	log   *audit.Log
+	index *blind.Index
+}
+
+// New makes the ledger.
+func New(db *pg.DB, ring *seal.Ring, log *audit.Log, index *blind.Index) *Ledger {
+	return &Ledger{db: db, ring: ring, log: log, index: index}
+}
+
+// State of a custody.
+type State string
+
+// The states.
+const (
+	Held               State = "held"
+	Released           State = "released"
+	Hospitalised       State = "hospitalised"
+	WhereaboutsUnknown State = "whereabouts_unknown"
+	Died               State = "died"
+	Withdrawn          State = "withdrawn"
+)
+
+// Disclosure says what may be told.
+type Disclosure string
+
+// The disclosures. Relatives is the default: matched searches only.
+const (
+	Sealed    Disclosure = "sealed"
+	Relatives Disclosure = "relatives"
+	Public    Disclosure = "public"
+)
+
+// Row is a detention as it lies in the database.
+type Row struct {
+	ID             uuid.UUID
+	OrganisationID uuid.UUID
+	ClientID       uuid.UUID
+	DepartmentID   uuid.UUID
+	AssemblyID     *uuid.UUID
+	State          State
+	KeyID          uuid.UUID
+	ProfileCT      []byte
+	RecordedBy     uuid.UUID
+	OffShift       bool
+	RecordedAt     time.Time
+	UpdatedAt      time.Time
+	Revision       int
+}
+
+// columns of Row, for a table aliased d.
+const columns = `d.id, d.organisation_id, d.client_id, d.department_id, d.assembly_id, d.state, d.key_id, d.profile_ct,
+	d.recorded_by, d.off_shift, d.recorded_at, d.updated_at, d.revision`
+
+// Detention is an opened record.
+type Detention struct {
+	Row
+	Profile
+	City          string
+	RepresentedBy []uuid.UUID
+}
+
+// Person is what matching compares.
+func (d Detention) Person() names.Person { return d.Profile.Person() }
+
+const (
+	profilePlace = "detentions.profile_ct"
+	detailsPlace = "detention_events.details_ct"
+	keyScope     = "detention"
+)

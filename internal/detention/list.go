@@ -1,0 +1,210 @@
+package detention
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/qorgau/qorgau/internal/account"
+	"github.com/qorgau/qorgau/internal/audit"
+	"github.com/qorgau/qorgau/internal/fault"
+	"github.com/qorgau/qorgau/internal/pg"
+	"github.com/qorgau/qorgau/internal/seal"
+	"github.com/qorgau/qorgau/pkg/names"
+)
+
+// Filter of a list. Query is a name, matched like a search: best first. Without it the list is newest first. Before (the
+// last id of the page before) pages a list by time, Skip one by name. Limit is 1 to 100.
+type Filter struct {
+	DepartmentID *uuid.UUID
+	AssemblyID   *uuid.UUID
+	State        State
+	Query        string
+	RecordedByMe bool
+	Before       uuid.UUID
+	Skip         int
+	Limit        int
+}
+
+const selectDetention = `select ` + columns + `, dep.city from detentions d join departments dep on dep.id = d.department_id where `
+
+const filters = ` and (@department::uuid is null or d.department_id = @department) and (@assembly::uuid is null or d.assembly_id = @assembly)
+	and (@state = '' or d.state = @state) and (not @mine or d.recorded_by = @reader)`
+
+func (f Filter) args(p account.Principal, tx *pg.Tx) pgx.NamedArgs {
+	return pgx.NamedArgs{"reader": p.Account, "now": tx.Now, "department": f.DepartmentID, "assembly": f.AssemblyID,
+		"state": string(f.State), "mine": f.RecordedByMe, "before": f.Before, "limit": f.Limit + 1}
+}
+
+// List gives a page of what the reader may see, and whether there is more. One audit row for the whole list.
+func (l *Ledger) List(ctx context.Context, p account.Principal, f Filter) (page []Detention, more bool, err error) {
+	if err := p.Needs(account.Lawyer, account.Operator, account.Coordinator); err != nil {
+		return nil, false, err
+	}
+	err = l.db.InTx(ctx, func(tx *pg.Tx) error {
+		if f.Query != "" {
+			page, more, err = l.listByName(ctx, tx, p, f)
+		} else {
+			page, more, err = l.listByTime(ctx, tx, p, f)
+		}
+		if err != nil {
+			return err
+		}
+		if err := l.withRepresentation(ctx, tx, page); err != nil {
+			return err
+		}
+		return l.log.Write(ctx, tx, audit.Entry{Organisation: p.Organisation, Actor: p.Account, Action: "detention.listed",
+			SubjectKind: "detention", Details: map[string]any{"shown": len(page), "by_name": f.Query != ""}})
+	})
+	return page, more, err
+}
+
+func (l *Ledger) listByTime(ctx context.Context, tx *pg.Tx, p account.Principal, f Filter) ([]Detention, bool, error) {
+	// Canaries are told from people only after opening, so a page may need a second look.
+	var page []Detention
+	for {
+		rows, err := tx.Query(ctx, selectDetention+readable+filters+` and (@before = '00000000-0000-0000-0000-000000000000'::uuid or d.id < @before)
+			order by d.id desc limit @limit`, f.args(p, tx))
+		if err != nil {
+			return nil, false, fmt.Errorf("list detentions: %w", err)
+		}
+		found, err := l.collect(ctx, tx, rows)
+		if err != nil {
+			return nil, false, err
+		}
+		for _, d := range found {
+			if d.Canary && !canarySeenBy(p, d) {
+				continue
+			}
+			page = append(page, d)
+		}
+		if len(page) > f.Limit {
+			return page[:f.Limit], true, nil
+		}
+		if len(found) <= f.Limit {
+			return page, false, nil
+		}
+		f.Before = found[len(found)-1].ID
+	}
+}
+
+// listByName asks the blind index and ranks by likeness. A query of one word finds everyone with that word.
+func (l *Ledger) listByName(ctx context.Context, tx *pg.Tx, p account.Principal, f Filter) ([]Detention, bool, error) {
+	query := names.Person{Names: []names.Name{names.Parse(f.Query)}}
+	keys := l.index.Asked(seal.DetentionSide, query)
+	if query.Names[0].Words() <= 1 {
+		keys = l.index.AskedWords(query.Names[0])
+	}
+	if len(keys) == 0 {
+		return nil, false, fault.BadField("/q", "bad_format")
+	}
+	owners, overflow, err := l.index.Candidates(ctx, tx, seal.DetentionSide, keys)
+	if err != nil {
+		return nil, false, err
+	}
+	if overflow {
+		return nil, false, fault.BadField("/q", "too_many") // never cut in silence: ask for more of the name
+	}
+	args := f.args(p, tx)
+	args["owners"] = owners
+	rows, err := tx.Query(ctx, selectDetention+readable+filters+` and d.id = any(@owners::uuid[])`, args)
+	if err != nil {
+		return nil, false, fmt.Errorf("list detentions by name: %w", err)
+	}
+	found, err := l.collect(ctx, tx, rows)
+	if err != nil {
+		return nil, false, err
+	}
+	page := rank(query, slices.DeleteFunc(found, func(d Detention) bool { return d.Canary && !canarySeenBy(p, d) }))
+	page = page[min(f.Skip, len(page)):]
+	return page[:min(f.Limit, len(page))], len(page) > f.Limit, nil
+}
+
+func rank(query names.Person, found []Detention) []Detention {
+	score := make(map[uuid.UUID]float64, len(found))
+	for _, d := range found {
+		score[d.ID] = names.Compare(query, d.Person()).Score
+	}
+	slices.SortFunc(found, func(a, b Detention) int {
+		return cmp.Or(cmp.Compare(score[b.ID], score[a.ID]), slices.Compare(b.ID[:], a.ID[:]))
+	})
+	return found
+}
+
+// Get gives one detention; absent and out of scope are the same.
+func (l *Ledger) Get(ctx context.Context, p account.Principal, id uuid.UUID) (Detention, error) {
+	var d Detention
+	err := l.db.InTx(ctx, func(tx *pg.Tx) (err error) {
+		if d, err = l.find(ctx, tx, p, id, readable); err != nil {
+			return err
+		}
+		return l.log.Write(ctx, tx, audit.Entry{Organisation: d.OrganisationID, Actor: p.Account, Action: "detention.read",
+			SubjectKind: "detention", Subject: id})
+	})
+	return d, err
+}
+
+// find reads one detention in scope; for a change it is locked (forUpdate).
+func (l *Ledger) find(ctx context.Context, tx *pg.Tx, p account.Principal, id uuid.UUID, scope string) (Detention, error) {
+	query := selectDetention + scope + ` and d.id = @id`
+	if scope == writable {
+		query += ` for update of d`
+	}
+	rows, err := tx.Query(ctx, query, pgx.NamedArgs{"reader": p.Account, "now": tx.Now, "id": id})
+	if err != nil {
+		return Detention{}, fmt.Errorf("find detention: %w", err)
+	}
+	found, err := l.collect(ctx, tx, rows)
+	if err != nil {
+		return Detention{}, err
+	}
+	if len(found) == 0 || (found[0].Canary && !canarySeenBy(p, found[0])) {
+		return Detention{}, fault.Absent()
+	}
+	return found[0], l.withRepresentation(ctx, tx, found[:1])
+}
+
+func (l *Ledger) withRepresentation(ctx context.Context, tx *pg.Tx, page []Detention) error {
+	if len(page) == 0 {
+		return nil
+	}
+	at := make(map[uuid.UUID]int, len(page))
+	ids := make([]uuid.UUID, len(page))
+	for i, d := range page {
+		at[d.ID], ids[i] = i, d.ID
+	}
+	rows, err := tx.Query(ctx, `select detention_id, account_id from representations where detention_id = any($1::uuid[]) and ended_at is null
+		and valid_from <= $2 and (valid_until is null or valid_until > $2) order by created_at`, ids, tx.Now)
+	if err != nil {
+		return fmt.Errorf("read representation: %w", err)
+	}
+	var detention, lawyer uuid.UUID
+	_, err = pgx.ForEachRow(rows, []any{&detention, &lawyer}, func() error {
+		i := at[detention]
+		page[i].RepresentedBy = append(page[i].RepresentedBy, lawyer)
+		return nil
+	})
+	return err
+}
+
+// Load opens detentions for the service itself (matching): no scope, no audit. Erased ones are left out.
+func (l *Ledger) Load(ctx context.Context, tx *pg.Tx, ids ...uuid.UUID) ([]Detention, error) {
+	rows, err := tx.Query(ctx, selectDetention+`d.id = any($1::uuid[]) order by d.id`, ids)
+	if err != nil {
+		return nil, fmt.Errorf("load detentions: %w", err)
+	}
+	return l.collect(ctx, tx, rows)
+}
+
+// LoadBatch opens what one batch recorded.
+func (l *Ledger) LoadBatch(ctx context.Context, tx *pg.Tx, batch uuid.UUID) ([]Detention, error) {
+	rows, err := tx.Query(ctx, selectDetention+`d.batch_id = $1 order by d.id`, batch)
+	if err != nil {
+		return nil, fmt.Errorf("load batch: %w", err)
+	}
+	return l.collect(ctx, tx, rows)
+}

@@ -1,0 +1,288 @@
+package detention
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"github.com/qorgau/qorgau/internal/account"
+	"github.com/qorgau/qorgau/internal/audit"
+	"github.com/qorgau/qorgau/internal/fault"
+	"github.com/qorgau/qorgau/internal/pg"
+	"github.com/qorgau/qorgau/internal/seal"
+)
+
+// MaxBatch is how many people one request may hold: five full buses (domain.md: one bus is 20 to 40 entries).
+const MaxBatch = 200
+
+// Limits of the strict texts, in characters.
+const (
+	maxName        = 300
+	maxOtherNames  = 20
+	maxDescription = 2000
+	maxNote        = 4000
+	maxShort       = 200
+)
+
+// Entry is one detainee as the phone sends it.
+type Entry struct {
+	ClientID    uuid.UUID
+	Name        string
+	AlsoKnownAs []string
+	Description string
+	Facts       Facts
+	Disclosure  Disclosure
+	Consent     *Consent
+	Note        string
+	ReportedBy  string
+	DoNotTell   []string
+	Canary      bool
+}
+
+// Batch is a lawyer's note: everyone in one department, at once.
+type Batch struct {
+	DepartmentID uuid.UUID
+	AssemblyID   *uuid.UUID
+	Entries      []Entry
+}
+
+// Outcome of one entry.
+type Outcome string
+
+// The outcomes.
+const (
+	Created   Outcome = "created"
+	Duplicate Outcome = "duplicate"
+)
+
+// Result of one entry, in the order of the request.
+type Result struct {
+	ClientID    uuid.UUID
+	DetentionID uuid.UUID
+	Outcome     Outcome
+	Warnings    []Warning
+}
+
+// prepared is an entry, sealed and ready for its row.
+type prepared struct {
+	id, clientID, eventID uuid.UUID
+	wrapped               []byte
+	profileCT, detailsCT  []byte
+	keys                  []int32
+	origin                []byte
+	warnings              []Warning
+}
+
+// Record stores a batch of 1 to 200 people in one transaction: rows, first events, blind keys, audit and the job that
+// starts matching. Sent again, whole or in part, on any number of phones, it answers with the same ids and has no second
+// effect. Faults: invalid (with a pointer to each), client_id_taken (an id of another organisation), unavailable.
+func (l *Ledger) Record(ctx context.Context, p account.Principal, b Batch) (uuid.UUID, []Result, error) {
+	if err := p.Needs(account.Lawyer, account.Operator, account.Coordinator); err != nil {
+		return uuid.Nil, nil, err
+	}
+	if err := checkBatch(b); err != nil {
+		return uuid.Nil, nil, err
+	}
+	batchID, err := uuid.NewV7()
+	if err != nil {
+		return uuid.Nil, nil, fmt.Errorf("batch id: %w", err)
+	}
+	now := l.db.Now()
+	rows, err := l.prepare(b, now)
+	if err != nil {
+		return uuid.Nil, nil, err
+	}
+	var results []Result
+	err = l.db.InTx(ctx, func(tx *pg.Tx) error {
+		tx.Now = now
+		fresh, err := insertBatch(ctx, tx, insertion{principal: p, batch: b, id: batchID, epoch: l.ring.Epoch(), rows: rows})
+		if err != nil {
+			return err
+		}
+		if results, err = l.results(ctx, tx, p, rows, fresh); err != nil {
+			return err
+		}
+		if len(fresh) > 0 {
+			tx.Enqueue(Recorded{BatchID: batchID}, nil)
+		}
+		return l.log.Write(ctx, tx, audit.Entry{Organisation: p.Organisation, Actor: p.Account, Action: "detention.recorded",
+			SubjectKind: "batch", Subject: batchID, Details: map[string]int{"created": len(fresh), "repeated": len(rows) - len(fresh)}})
+	})
+	if err != nil {
+		return uuid.Nil, nil, err
+	}
+	return batchID, results, nil
+}
+
+func checkBatch(b Batch) error {
+	var bad []fault.Field
+	switch n := len(b.Entries); {
+	case n == 0:
+		bad = append(bad, fault.Field{Pointer: "/detainees", Code: "too_few"})
+	case n > MaxBatch:
+		bad = append(bad, fault.Field{Pointer: "/detainees", Code: "too_many"})
+	}
+	for i, e := range b.Entries {
+		at := fmt.Sprintf("/detainees/%d", i)
+		if e.ClientID == uuid.Nil {
+			bad = append(bad, fault.Field{Pointer: at + "/client_id", Code: "required"})
+		}
+		if strings.TrimSpace(e.Name) == "" && strings.TrimSpace(e.Description) == "" {
+			bad = append(bad, fault.Field{Pointer: at + "/name", Code: "required"})
+		}
+		bad = append(bad, checkTexts(at, texts{e.Name, e.Description, e.Note, e.ReportedBy, e.AlsoKnownAs, e.DoNotTell})...)
+		if e.Disclosure != "" && !slices.Contains([]Disclosure{Sealed, Relatives, Public}, e.Disclosure) {
+			bad = append(bad, fault.Field{Pointer: at + "/disclosure", Code: "not_allowed"})
+		}
+	}
+	if len(bad) > 0 {
+		return fault.BadFields(bad...)
+	}
+	return nil
+}
+
+type texts struct {
+	name, description, note, reportedBy string
+	alsoKnownAs, doNotTell              []string
+}
+
+func checkTexts(at string, t texts) []fault.Field {
+	var bad []fault.Field
+	for _, f := range []struct {
+		field, text string
+		most        int
+	}{{"name", t.name, maxName}, {"description", t.description, maxDescription}, {"note", t.note, maxNote}, {"reported_by", t.reportedBy, maxShort}} {
+		if utf8.RuneCountInString(f.text) > f.most {
+			bad = append(bad, fault.Field{Pointer: at + "/" + f.field, Code: "too_long"})
+		}
+	}
+	for _, f := range []struct {
+		field string
+		list  []string
+	}{{"also_known_as", t.alsoKnownAs}, {"do_not_tell", t.doNotTell}} {
+		if len(f.list) > maxOtherNames {
+			bad = append(bad, fault.Field{Pointer: at + "/" + f.field, Code: "too_many"})
+		}
+		for i, s := range f.list {
+			if utf8.RuneCountInString(s) > maxName {
+				bad = append(bad, fault.Field{Pointer: fmt.Sprintf("%s/%s/%d", at, f.field, i), Code: "too_long"})
+			}
+		}
+	}
+	return bad
+}
+
+func (l *Ledger) prepare(b Batch, now time.Time) ([]prepared, error) {
+	out := make([]prepared, len(b.Entries))
+	for i, e := range b.Entries {
+		profile, warnings := e.profile(now, fmt.Sprintf("/detainees/%d", i))
+		profile.Origin = l.origin(b, e)
+		row, err := l.sealEntry(profile, now)
+		if err != nil {
+			return nil, err
+		}
+		row.clientID, row.warnings = e.ClientID, warnings
+		out[i] = row
+	}
+	return out, nil
+}
+
+func (e Entry) profile(now time.Time, pointer string) (Profile, []Warning) {
+	p := Profile{Name: strings.TrimSpace(e.Name), AlsoKnownAs: e.AlsoKnownAs, Description: strings.TrimSpace(e.Description), Note: e.Note,
+		ReportedBy: e.ReportedBy, Disclosure: e.Disclosure, Consent: defaultConsent, DoNotTell: e.DoNotTell, Canary: e.Canary}
+	if p.Disclosure == "" {
+		p.Disclosure = Relatives
+	}
+	if e.Consent != nil {
+		p.Consent = *e.Consent
+	}
+	return p, e.Facts.read(&p, now, pointer)
+}
+
+// origin hashes what was submitted, so that a repeat with other content can be told from a plain repeat.
+func (l *Ledger) origin(b Batch, e Entry) []byte {
+	canonical, err := json.Marshal(struct {
+		Department uuid.UUID
+		Entry      Entry
+	}{b.DepartmentID, e})
+	if err != nil {
+		// Raw facts came out of a JSON decoder, so they are valid JSON; without them the rest is compared.
+		canonical = []byte(e.Name + "\x00" + e.Description + "\x00" + e.Note)
+	}
+	return l.ring.MAC(seal.ForFingerprint, canonical)[:16]
+}
+
+// sealEntry mints the record's key and seals profile and first event.
+func (l *Ledger) sealEntry(profile Profile, now time.Time) (prepared, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return prepared{}, fmt.Errorf("detention id: %w", err)
+	}
+	eventID, err := uuid.NewV7()
+	if err != nil {
+		return prepared{}, fmt.Errorf("event id: %w", err)
+	}
+	key, err := l.ring.Mint(keyScope, id, now)
+	if err != nil {
+		return prepared{}, err
+	}
+	out := prepared{id: id, eventID: eventID, wrapped: key.Wrapped, origin: profile.Origin,
+		keys: l.index.Stored(seal.DetentionSide, profile.Person())}
+	if out.profileCT, err = sealJSON(key.Key, profilePlace, id, profile); err != nil {
+		return prepared{}, err
+	}
+	taken := Details{HappenedAt: profile.TakenAt, Source: profile.Source}
+	if out.detailsCT, err = sealJSON(key.Key, detailsPlace, eventID, taken); err != nil {
+		return prepared{}, err
+	}
+	return out, nil
+}
+
+func sealJSON(key seal.Key, place string, row uuid.UUID, v any) ([]byte, error) {
+	plain, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", place, err)
+	}
+	return key.Seal(place, row, plain)
+}
+
+// results answers each entry in the request's order; for repeats it looks up what was recorded first.
+func (l *Ledger) results(ctx context.Context, tx *pg.Tx, p account.Principal, rows []prepared, fresh map[uuid.UUID]uuid.UUID) ([]Result, error) {
+	var repeated []uuid.UUID
+	for _, r := range rows {
+		if fresh[r.clientID] != r.id {
+			repeated = append(repeated, r.clientID)
+		}
+	}
+	first := map[uuid.UUID]firstRecord{}
+	if len(repeated) > 0 {
+		var err error
+		if first, err = l.firstRecords(ctx, tx, p.Organisation, repeated); err != nil {
+			return nil, err
+		}
+	}
+	out := make([]Result, len(rows))
+	for i, r := range rows {
+		out[i] = Result{ClientID: r.clientID, DetentionID: r.id, Outcome: Created, Warnings: r.warnings}
+		if fresh[r.clientID] == r.id {
+			continue
+		}
+		was, mine := first[r.clientID]
+		if !mine {
+			e := fault.Clash("client_id_taken")
+			e.Fields = []fault.Field{{Pointer: fmt.Sprintf("/detainees/%d/client_id", i), Code: "not_allowed"}}
+			return nil, e
+		}
+		out[i].DetentionID, out[i].Outcome = was.id, Duplicate
+		if string(was.origin) != string(r.origin) {
+			out[i].Warnings = append(out[i].Warnings, Warning{Pointer: fmt.Sprintf("/detainees/%d", i), Code: "other_content"})
+		}
+	}
+	return out, nil
+}

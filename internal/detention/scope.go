@@ -1,0 +1,32 @@
+package detention
+
+import "github.com/qorgau/qorgau/internal/account"
+
+// Who reads a detention (domain.md, "Who sees and does what"), as SQL over detentions d, its department dep, @reader and
+// @now. Built into every statement that reads or writes one: what is out of scope does not exist. An organisation share
+// opens reading to the other organisation's operators and coordinators, never writing.
+const (
+	ownOrganisation = `exists (select 1 from grants g where g.account_id = @reader and ` + account.GrantInForce + `
+		and g.organisation_id = d.organisation_id and (
+			(g.role in ('operator', 'coordinator') and (g.cities = '{}' or dep.city = any(g.cities)))
+			or (g.role = 'lawyer' and (d.recorded_by = @reader
+				or exists (select 1 from representations r where r.detention_id = d.id and r.account_id = @reader and r.ended_at is null
+					and r.valid_from <= @now and (r.valid_until is null or r.valid_until > @now))
+				or exists (select 1 from shifts s where s.account_id = @reader and s.organisation_id = d.organisation_id
+					and s.department_id = d.department_id and s.state <> 'left' and s.starts_at <= @now and s.ends_at > @now)))))`
+
+	// Shared is how another organisation's operators and coordinators read; watch builds its scope of matches on it.
+	Shared = `exists (select 1 from organisation_shares sh join grants g on g.organisation_id = sh.reader_id
+		where sh.owner_id = d.organisation_id and sh.valid_from <= @now and (sh.valid_until is null or sh.valid_until > @now)
+			and (sh.cities = '{}' or dep.city = any(sh.cities)) and g.account_id = @reader and ` + account.GrantInForce + `
+			and g.role in ('operator', 'coordinator') and (g.cities = '{}' or dep.city = any(g.cities)))`
+
+	readable = `(` + ownOrganisation + ` or ` + Shared + `)`
+	writable = ownOrganisation
+)
+
+// canarySeenBy tells whether a canary may be shown: to coordinators, who plant them. To everyone else it is not there, so
+// that nobody goes looking for a person who does not exist.
+func canarySeenBy(p account.Principal, d Detention) bool {
+	return p.HasIn(d.OrganisationID, d.City, account.Coordinator)
+}

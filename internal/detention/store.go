@@ -1,0 +1,173 @@
+package detention
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/qorgau/qorgau/internal/account"
+	"github.com/qorgau/qorgau/internal/fault"
+	"github.com/qorgau/qorgau/internal/pg"
+	"github.com/qorgau/qorgau/internal/seal"
+)
+
+type insertion struct {
+	principal account.Principal
+	batch     Batch
+	id        uuid.UUID
+	epoch     int16
+	rows      []prepared
+}
+
+// One statement for the whole batch: it reports truthfully which rows are new, and what hangs on a row is written for new
+// rows only. Rows go in by client_id, so that two phones sending one list wait for each other instead of deadlocking.
+const insertBatchSQL = `with input as (
+	select * from unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::bytea[], $5::uuid[], $6::bytea[], $7::text[])
+		as i(id, client_id, wrapped, profile_ct, event_id, details_ct, keys)
+), fresh as (
+	insert into detentions (id, organisation_id, client_id, batch_id, department_id, assembly_id, state, key_id, profile_ct,
+		recorded_by, off_shift, recorded_at, updated_at)
+	select i.id, $8, i.client_id, $9, $10, $11, 'held', i.id, i.profile_ct, $12,
+		not exists (select 1 from shifts s where s.account_id = $12 and s.department_id = $10 and s.state <> 'left'
+			and s.starts_at <= $13 and s.ends_at > $13), $13, $13
+	from input i order by i.client_id
+	on conflict on constraint detentions_client_id do nothing
+	returning id, client_id
+), sealed as (
+	insert into data_keys (id, organisation_id, scope, period, wrapped)
+	select i.id, $8, 'detention', $14, i.wrapped from input i join fresh f on f.id = i.id
+), chain as (
+	insert into detention_events (id, detention_id, kind, to_department_id, key_id, details_ct, recorded_by, recorded_at)
+	select i.event_id, i.id, 'taken', $10, i.id, i.details_ct, $12, $13 from input i join fresh f on f.id = i.id
+), blind as (
+	insert into name_keys (side, owner_id, epoch, keys)
+	select 'detention', i.id, $15, i.keys::integer[] from input i join fresh f on f.id = i.id where i.keys <> '{}'
+)
+select client_id, id from fresh`
+
+// insertBatch writes the batch and returns the new rows' ids by client_id.
+func insertBatch(ctx context.Context, tx *pg.Tx, in insertion) (map[uuid.UUID]uuid.UUID, error) {
+	n := len(in.rows)
+	ids, clients, events := make([]uuid.UUID, n), make([]uuid.UUID, n), make([]uuid.UUID, n)
+	wrapped, profiles, details := make([][]byte, n), make([][]byte, n), make([][]byte, n)
+	keys := make([]string, n)
+	for i, r := range in.rows {
+		ids[i], clients[i], events[i] = r.id, r.clientID, r.eventID
+		wrapped[i], profiles[i], details[i], keys[i] = r.wrapped, r.profileCT, r.detailsCT, arrayText(r.keys)
+	}
+	rows, err := tx.Query(ctx, insertBatchSQL, ids, clients, wrapped, profiles, events, details, keys,
+		in.principal.Organisation, in.id, in.batch.DepartmentID, in.batch.AssemblyID, in.principal.Account, tx.Now, seal.Period(tx.Now), in.epoch)
+	if err != nil {
+		return nil, insertFault(err)
+	}
+	fresh := make(map[uuid.UUID]uuid.UUID, n)
+	var client, id uuid.UUID
+	_, err = pgx.ForEachRow(rows, []any{&client, &id}, func() error {
+		fresh[client] = id
+		return nil
+	})
+	return fresh, insertFault(err)
+}
+
+func insertFault(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case pg.Violates(err, "detentions_department"), pg.Violates(err, "detention_events_department"):
+		return fault.BadField("/department_id", "unknown")
+	case pg.Violates(err, "detentions_assembly"):
+		return fault.BadField("/assembly_id", "unknown")
+	}
+	return fmt.Errorf("insert detentions: %w", err)
+}
+
+// arrayText is the text form of an integer array: unnest cannot take an array of arrays of different lengths.
+func arrayText(keys []int32) string {
+	var b strings.Builder
+	b.WriteByte('{')
+	for i, k := range keys {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(strconv.Itoa(int(k)))
+	}
+	b.WriteByte('}')
+	return b.String()
+}
+
+type firstRecord struct {
+	id     uuid.UUID
+	origin []byte
+}
+
+// firstRecords opens what was recorded first under these client ids in the organisation.
+func (l *Ledger) firstRecords(ctx context.Context, tx *pg.Tx, organisation uuid.UUID, clients []uuid.UUID) (map[uuid.UUID]firstRecord, error) {
+	rows, err := tx.Query(ctx, `select `+columns+`, '' as city from detentions d where d.organisation_id = $1 and d.client_id = any($2::uuid[])`, organisation, clients)
+	if err != nil {
+		return nil, fmt.Errorf("first records: %w", err)
+	}
+	found, err := l.collect(ctx, tx, rows)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[uuid.UUID]firstRecord, len(found))
+	for _, d := range found {
+		out[d.ClientID] = firstRecord{id: d.ID, origin: d.Origin}
+	}
+	return out, nil
+}
+
+type cityRow struct {
+	Row
+	City string
+}
+
+// collect opens rows of columns plus the department's city.
+func (l *Ledger) collect(ctx context.Context, tx *pg.Tx, rows pgx.Rows) ([]Detention, error) {
+	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (cityRow, error) {
+		var r cityRow
+		return r, row.Scan(&r.ID, &r.OrganisationID, &r.ClientID, &r.DepartmentID, &r.AssemblyID, &r.State, &r.KeyID, &r.ProfileCT,
+			&r.RecordedBy, &r.OffShift, &r.RecordedAt, &r.UpdatedAt, &r.Revision, &r.City)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read detentions: %w", err)
+	}
+	ids := make([]uuid.UUID, len(found))
+	for i, r := range found {
+		ids[i] = r.KeyID
+	}
+	keys, err := l.ring.Load(ctx, tx, ids...)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Detention, 0, len(found))
+	for _, r := range found {
+		key, there := keys[r.KeyID]
+		if !there {
+			continue // its key is destroyed: the record is erased
+		}
+		d := Detention{Row: r.Row, City: r.City}
+		if err := openJSON(key, profilePlace, r.ID, r.ProfileCT, &d.Profile); err != nil {
+			return nil, err
+		}
+		out = append(out, d)
+	}
+	return out, nil
+}
+
+func openJSON(key seal.Key, place string, row uuid.UUID, ct []byte, to any) error {
+	plain, err := key.Open(place, row, ct)
+	if err != nil {
+		return err
+	}
+	if json.Unmarshal(plain, to) != nil {
+		return errors.New("sealed " + place + " does not hold what this program wrote") // the decoder's text could repeat a name
+	}
+	return nil
+}
