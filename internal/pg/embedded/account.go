@@ -92,8 +92,8 @@ func (a account) barrier(path string) string {
 	}
 	for _, dir := range ancestors(path) {
 		info, err := os.Stat(dir)
-		if errors.Is(err, fs.ErrNotExist) {
-			return ""
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+			return "" // a file in the way is told about by whoever makes the directory
 		}
 		if err != nil {
 			return dir

@@ -5,7 +5,6 @@ package embedded
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -206,5 +205,3 @@ func howToInstall(major int, cause error) error {
 		"  macOS:           brew install postgresql@%d\n"+
 		"  elsewhere:       set QORGAU_PG_BIN to the directory that holds postgres and initdb\n%w", ErrNoBinaries, major, major, major, cause)
 }
-
-var errNotAsked = errors.New("downloading was not tried")

@@ -73,15 +73,16 @@ func alive(pid int) bool {
 }
 
 // stop asks for a fast shutdown (clients are cut off, a checkpoint is written), and when ctx ends first for an
-// immediate one, after which the next start replays the log. kill is the last resort, so that Stop always ends.
-func (p *process) stop(ctx context.Context) error {
+// immediate one, after which the next start replays the log. SIGKILL is the last resort, so that stop always ends:
+// within ctx and twice grace.
+func (p *process) stop(ctx context.Context, grace time.Duration) error {
 	steps := []struct {
 		signal syscall.Signal
 		wait   func() <-chan struct{}
 	}{
 		{syscall.SIGINT, ctx.Done},
-		{syscall.SIGQUIT, after(5 * time.Second)},
-		{syscall.SIGKILL, after(5 * time.Second)},
+		{syscall.SIGQUIT, after(grace)},
+		{syscall.SIGKILL, after(grace)},
 	}
 	select {
 	case <-p.done: // its process id may be somebody else's by now

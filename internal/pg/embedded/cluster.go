@@ -62,7 +62,7 @@ func (s *Server) initialise(ctx context.Context, bin binaries) error {
 		return s.place.refused(err)
 	}
 	defer os.RemoveAll(fresh) // nothing is left of it after the rename
-	if err := s.runInitdb(ctx, bin, fresh); err != nil {
+	if err := s.fill(ctx, bin, fresh); err != nil {
 		return err
 	}
 	if err := s.setAside(); err != nil {
@@ -103,10 +103,7 @@ func (s *Server) runInitdb(ctx context.Context, bin binaries, dir string) error 
 		return fmt.Errorf("hand %s to %s: %w", dir, s.place.account.name, err)
 	}
 	for _, locale := range []string{"C.UTF-8", "C"} {
-		args := []string{"-D", dir, "-U", roleName, "-A", "peer", "-E", "UTF8", "--locale=" + locale, "--data-checksums", "--no-instructions"}
-		if s.options.Ephemeral {
-			args = append(args, "--no-sync")
-		}
+		args := append(initdbArgs(locale, s.options.Ephemeral), "-D", dir)
 		var out bytes.Buffer
 		cmd := s.place.account.command(ctx, s.host.getenv, dir, bin.program("initdb"), args...)
 		cmd.Stdout, cmd.Stderr = &out, &out
@@ -127,6 +124,15 @@ func (s *Server) runInitdb(ctx context.Context, bin binaries, dir string) error 
 		}
 	}
 	return errors.New("make a new database: initdb knows neither the locale C.UTF-8 nor C")
+}
+
+func initdbArgs(locale string, ephemeral bool) []string {
+	args := []string{"-U", roleName, "-A", "peer", "-E", "UTF8", "--locale=" + locale, "--data-checksums", "--no-instructions"}
+	if ephemeral {
+		// A small first segment of the log: there is less to copy.
+		args = append(args, "--no-sync", "--wal-segsize=4")
+	}
+	return args
 }
 
 // writeAccess lets the server's own user in, as the superuser role, and nobody else. Peer authentication asks the

@@ -13,7 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
+	"syscall"
 )
 
 // postmaster is what PostgreSQL's own postmaster.pid says: lines 1 pid, 4 port, 5 socket directory.
@@ -84,16 +84,19 @@ func (s *Server) meetOrphan(ctx context.Context) (*process, error) {
 	} else {
 		s.log.Info("stopping the PostgreSQL of a process that was killed", "process", pm.pid, "because", err.Error())
 	}
-	patience, cancel := context.WithTimeout(ctx, 10*time.Second)
+	patience, cancel := context.WithTimeout(ctx, s.host.patience)
 	defer cancel()
-	err = orphan.stop(patience)
+	err = orphan.stop(patience, s.host.patience/2)
 	select {
-	case <-orphan.done:
+	case <-orphan.done: // how it ended does not matter: the log is replayed if need be
 		s.place.dropSocketDir(pm.socket)
-		return nil, nil // how it ended does not matter: the log is replayed if need be
 	default:
 		return nil, err
 	}
+	if pm, err = readPostmaster(pgdata); err == nil {
+		return nil, s.defuse(pm)
+	}
+	return nil, nil
 }
 
 // adoptable returns nil when the orphan is healthy and is what Start would have started, else why not. Sessions of
@@ -105,7 +108,7 @@ func (s *Server) adoptable(ctx context.Context, pm postmaster, orphan *process) 
 	if len(pm.lines) < 5 || pm.socket == "" {
 		return errors.New("it has not finished starting")
 	}
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, s.host.patience/3)
 	defer cancel()
 	conn, err := connect(ctx, holder{Socket: pm.socket, Port: port}.url(), orphan.done)
 	if err != nil {
@@ -135,21 +138,16 @@ func sameDir(a, b string) (bool, error) {
 	return err == nil && os.SameFile(infoA, infoB), err
 }
 
-// defuse makes a stale postmaster.pid harmless when its process id has come back as somebody else's: PostgreSQL
-// would refuse to start. Removing the file would also remove the key of the shared memory, by which PostgreSQL
+// defuse makes a stale postmaster.pid harmless when its process id still takes signals, as somebody else's or as a
+// zombie that a container's init does not reap: PostgreSQL would refuse to start. Removing the file would also remove the key of the shared memory, by which PostgreSQL
 // finds out whether backends of the dead postmaster still write; so only the id is replaced, by that of the
 // new postmaster's parent (us), which PostgreSQL knows to be no rival.
 func (s *Server) defuse(pm postmaster) error {
-	if !alive(pm.pid) {
+	if err := syscall.Kill(pm.pid, 0); errors.Is(err, syscall.ESRCH) {
 		return nil
 	}
-	s.log.Info("the last PostgreSQL was not stopped cleanly and its process id belongs to another program now", "process", pm.pid)
+	s.log.Info("the last PostgreSQL was not stopped cleanly and its process id is taken; correcting its postmaster.pid", "process", pm.pid)
 	pm.lines[0] = strconv.Itoa(os.Getpid())
 	path := filepath.Join(s.place.pgdata(), "postmaster.pid")
-	if err := s.replace(path, strings.Join(pm.lines, "\n")); err != nil {
-		return err
-	}
-	// The lock of the socket protects nothing but the socket.
-	_ = os.Remove(socketFile(s.place.pgdata()) + ".lock")
-	return nil
+	return s.replace(path, strings.Join(pm.lines, "\n"))
 }

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // host is what Start and Join know about the machine; tests bend it.
@@ -20,6 +21,9 @@ type host struct {
 	accounts []string // whom to run as when we are root, best first
 	fallback string   // where data goes when those cannot reach the wanted place
 	patterns []string // globs of directories with PostgreSQL programs, best first
+	cache    string   // where downloads go; "" is the usual place
+	fetch    fetcher
+	patience time.Duration // how long a PostgreSQL may take to shut down fast; half of it for harsher ways
 }
 
 func thisHost(getenv func(string) string) host {
@@ -31,6 +35,8 @@ func thisHost(getenv func(string) string) host {
 		accounts: []string{"postgres", "nobody"},
 		fallback: "/var/lib/qorgau",
 		patterns: usualPlaces,
+		fetch:    usualFetcher,
+		patience: 10 * time.Second,
 	}
 }
 
@@ -194,8 +200,12 @@ func (p place) dropSocketDir(dir string) {
 	if dir == "" || dir == p.pgdata() || filepath.Dir(dir) == p.dir {
 		return
 	}
+	dropSocket(dir)
+	_ = os.Remove(dir)
+}
+
+func dropSocket(dir string) {
 	for _, leftover := range []string{socketFile(dir), socketFile(dir) + ".lock"} {
 		_ = os.Remove(leftover)
 	}
-	_ = os.Remove(dir)
 }

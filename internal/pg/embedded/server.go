@@ -106,7 +106,7 @@ func (s *Server) run(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := s.ready(ctx); err != nil {
+	if err := s.ready(ctx, major == 0); err != nil {
 		return err
 	}
 	go s.mourn()
@@ -153,11 +153,23 @@ func (s *Server) launch(ctx context.Context, major int) error {
 	if s.socket, err = s.place.socketDir(); err != nil {
 		return err
 	}
+	dropSocket(s.socket) // of a PostgreSQL that was killed; its lock protects nothing but the socket
 	log, err := openLog(s.place.logFile())
 	if err != nil {
 		return s.place.refused(err)
 	}
 	defer log.Close() // the child has its own
+	for deadline := time.Now().Add(s.host.patience); ; time.Sleep(50 * time.Millisecond) {
+		if s.process, err = s.spawnPostgres(ctx, bin, log); err != nil {
+			return err
+		}
+		if !s.memoryTaken(ctx) || time.Now().After(deadline) {
+			return nil
+		}
+	}
+}
+
+func (s *Server) spawnPostgres(ctx context.Context, bin binaries, log *os.File) (*process, error) {
 	args := append([]string{"-D", s.place.pgdata()}, arguments(s.settings, s.socket)...)
 	// The context of the start must not end the server, hence the detached one.
 	cmd := s.place.account.command(context.WithoutCancel(ctx), s.host.getenv, s.place.pgdata(), bin.program("postgres"), args...)
@@ -165,8 +177,27 @@ func (s *Server) launch(ctx context.Context, major int) error {
 	if s.options.Ephemeral {
 		dieWithParent(cmd, syscall.SIGQUIT)
 	}
-	s.process, err = spawn(cmd)
-	return err
+	return spawn(cmd)
+}
+
+// memoryTaken tells whether the postmaster just started gave up because backends of a killed one still hold the
+// shared memory. They end by themselves as soon as they notice; until then a second postmaster would ruin the data,
+// so that PostgreSQL refuses. A postmaster that has made its own memory has passed that point.
+func (s *Server) memoryTaken(ctx context.Context) bool {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.process.done:
+			return strings.Contains(s.logTail(), "pre-existing shared memory block")
+		case <-ctx.Done():
+			return false
+		case <-tick.C:
+			if _, err := os.Stat(socketFile(s.socket)); err == nil {
+				return false
+			}
+		}
+	}
 }
 
 // openLog opens PostgreSQL's log for appending, ours to read; one older file is kept so that it cannot fill the disk.
@@ -180,11 +211,16 @@ func openLog(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND|syscall.O_NOFOLLOW, 0o600)
 }
 
-// ready returns once the database answers, and makes it after a first start.
-func (s *Server) ready(ctx context.Context) error {
-	conn, err := connect(ctx, s.URL(), s.process.done)
+// ready returns once the database answers. A fresh cluster has none yet, nor has one whose first start was cut
+// short before it was made.
+func (s *Server) ready(ctx context.Context, fresh bool) error {
+	var conn *pgx.Conn
+	err := error(&pgconn.PgError{Code: noSuchDatabase})
+	if !fresh {
+		conn, err = connect(ctx, s.URL(), s.process.done)
+	}
 	var missing *pgconn.PgError
-	if errors.As(err, &missing) && missing.Code == "3D000" { // invalid_catalog_name: no such database yet
+	if errors.As(err, &missing) && missing.Code == noSuchDatabase {
 		if err = s.createDatabase(ctx); err == nil {
 			return nil
 		}
@@ -194,6 +230,9 @@ func (s *Server) ready(ctx context.Context) error {
 	}
 	return conn.Close(ctx)
 }
+
+// noSuchDatabase is SQLSTATE invalid_catalog_name.
+const noSuchDatabase = "3D000"
 
 func (s *Server) createDatabase(ctx context.Context) error {
 	conn, err := connect(ctx, strings.Replace(s.URL(), "/"+databaseName+"?", "/postgres?", 1), s.process.done)
@@ -267,7 +306,7 @@ func (s *Server) Adopted() bool { return s.adopted }
 func (s *Server) Stop(ctx context.Context) error {
 	s.stopOnce.Do(func() {
 		close(s.stopping)
-		s.stopErr = s.process.stop(ctx)
+		s.stopErr = s.process.stop(ctx, s.host.patience/2)
 		s.stopErr = errors.Join(s.stopErr, s.leave())
 	})
 	return s.stopErr
@@ -279,9 +318,9 @@ func (s *Server) abandon(ctx context.Context) error {
 	if s.process == nil {
 		return s.leave()
 	}
-	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.host.patience/2)
 	defer cancel()
-	return errors.Join(s.process.stop(patience), s.leave())
+	return errors.Join(s.process.stop(patience, s.host.patience/2), s.leave())
 }
 
 // leave gives back all that is not data.
