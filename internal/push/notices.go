@@ -1,0 +1,278 @@
+package push
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/qorgau/qorgau/internal/alert"
+	"github.com/qorgau/qorgau/internal/fault"
+	"github.com/qorgau/qorgau/internal/pg"
+)
+
+// once is what makes a notice one: the columns of notices_once.
+type once struct {
+	subject, turn, owner uuid.UUID
+	kind                 string
+}
+
+// A repeat changes nothing, but for what never went out: a notice that was superseded or dropped before anyone was told, or
+// waits on a hold, is told after all when it is told again without that hold. Else an operator's "yes, tell her" would be
+// lost against the row that stands in its place.
+const insertNotices = `insert into notices (id, organisation_id, kind, subject_kind, subject_id, subject_turn, owner_kind, owner_id, language, reporter_id, hold_id, created_at)
+	select i.id, i.organisation, i.kind, i.subject_kind, i.subject, i.turn, i.owner_kind, i.owner, i.language, i.reporter, i.hold, $2
+	from jsonb_to_recordset($1::jsonb) as i (id uuid, organisation uuid, kind text, subject_kind text, subject uuid, turn uuid,
+		owner_kind text, owner uuid, language text, reporter uuid, hold uuid)
+	on conflict on constraint notices_once do update set superseded_at = null, hold_id = excluded.hold_id, created_at = excluded.created_at
+	where notices.seen_at is null and (notices.superseded_at is not null or (notices.hold_id is not null and excluded.hold_id is null))
+	returning id`
+
+// noticeRow is a notice on its way into the statement above.
+type noticeRow struct {
+	ID           uuid.UUID  `json:"id"`
+	Organisation uuid.UUID  `json:"organisation"`
+	Kind         string     `json:"kind"`
+	SubjectKind  string     `json:"subject_kind"`
+	Subject      uuid.UUID  `json:"subject"`
+	Turn         uuid.UUID  `json:"turn"`
+	OwnerKind    string     `json:"owner_kind"`
+	Owner        uuid.UUID  `json:"owner"`
+	Language     string     `json:"language"`
+	Reporter     *uuid.UUID `json:"reporter"`
+	Hold         *uuid.UUID `json:"hold"`
+}
+
+// noticeRows gives each notice its id, leaves out repeats within the list, and sorts: two transactions that tell the same in
+// another order would wait for each other.
+func noticeRows(notices []Notice) []noticeRow {
+	seen := map[once]bool{}
+	out := make([]noticeRow, 0, len(notices))
+	for _, n := range notices {
+		k := once{subject: n.Subject, turn: n.Turn, owner: n.Owner.ID, kind: n.Kind}
+		if seen[k] {
+			continue
+		}
+		seen[k] = true
+		out = append(out, noticeRow{ID: uuid.New(), Organisation: n.Organisation, Kind: n.Kind, SubjectKind: n.SubjectKind, Subject: n.Subject,
+			Turn: n.Turn, OwnerKind: n.Owner.Kind, Owner: n.Owner.ID, Language: n.Language, Reporter: orNull(n.Reporter), Hold: orNull(n.Hold)})
+	}
+	slices.SortFunc(out, func(a, b noticeRow) int {
+		return cmp.Or(bytes.Compare(a.Subject[:], b.Subject[:]), cmp.Compare(a.Kind, b.Kind), bytes.Compare(a.Turn[:], b.Turn[:]), bytes.Compare(a.Owner[:], b.Owner[:]))
+	})
+	return out
+}
+
+func orNull(id uuid.UUID) *uuid.UUID {
+	if id == uuid.Nil {
+		return nil
+	}
+	return &id
+}
+
+// Tell writes notices and, for each active channel of their owners, a delivery with its job. told holds the ids of those that
+// are new (in the order of the database); a notice told before is left out and not told again. With a Hold there are no
+// deliveries until Release. An owner without a channel has the notice alone, to read when she comes; a search's call channel
+// raises alert call_due instead of a job.
+func (c *Center) Tell(ctx context.Context, tx *pg.Tx, notices ...Notice) (told []uuid.UUID, err error) {
+	if len(notices) == 0 {
+		return nil, nil
+	}
+	rows := noticeRows(notices)
+	owners := make([]uuid.UUID, len(rows))
+	for i, r := range rows {
+		owners[i] = r.Owner
+	}
+	list, err := json.Marshal(rows)
+	if err != nil {
+		return nil, fmt.Errorf("encode notices: %w", err)
+	}
+	b := &pgx.Batch{}
+	b.Queue("select count(pg_advisory_xact_lock_shared("+ownerLock+")) from unnest($1::uuid[]) o", owners)
+	b.Queue(insertNotices, string(list), tx.Now).Query(func(r pgx.Rows) (err error) {
+		told, err = pgx.CollectRows(r, pgx.RowTo[uuid.UUID])
+		return err
+	})
+	if err := tx.Send(ctx, b).Close(); err != nil {
+		return nil, fmt.Errorf("write notices: %w", err)
+	}
+	if len(told) == 0 {
+		return nil, nil
+	}
+	return told, c.handOut(ctx, tx, `n.id = any($1)`, told)
+}
+
+// target is a notice with a channel to tell it on.
+type target struct {
+	notice, channel, organisation, owner uuid.UUID
+	kind                                 string
+}
+
+// handOut makes the deliveries of the notices n and channels c that which selects, and their jobs. A pair that ended without
+// reaching anyone is taken up again.
+func (c *Center) handOut(ctx context.Context, tx *pg.Tx, which string, args ...any) error {
+	rows, err := tx.Query(ctx, `select n.id, c.id, n.organisation_id, n.owner_id, c.kind
+		from notices n join channels c on c.owner_id = n.owner_id and c.owner_kind = n.owner_kind
+		where (c.kind <> 'call' or c.owner_kind = 'search') and c.dropped_at is null and n.hold_id is null and n.superseded_at is null and `+
+		which+` order by n.owner_id, n.id`, args...)
+	if err != nil {
+		return fmt.Errorf("find channels: %w", err)
+	}
+	targets, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (target, error) {
+		var t target
+		return t, row.Scan(&t.notice, &t.channel, &t.organisation, &t.owner, &t.kind)
+	})
+	if err != nil || len(targets) == 0 {
+		return err
+	}
+	var ids, notices, channels []uuid.UUID
+	var calls []bool
+	raised := map[uuid.UUID]bool{}
+	for _, t := range targets {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return fmt.Errorf("delivery id: %w", err)
+		}
+		ids, notices, channels, calls = append(ids, id), append(notices, t.notice), append(channels, t.channel), append(calls, t.kind == Call)
+		if t.kind == Call && !raised[t.owner] {
+			raised[t.owner] = true
+			if err := alert.Raise(ctx, tx, callDue(t.organisation, t.owner)); err != nil {
+				return err
+			}
+		}
+	}
+	return enqueueDeliveries(ctx, tx, ids, notices, channels, calls)
+}
+
+func enqueueDeliveries(ctx context.Context, tx *pg.Tx, ids, notices, channels []uuid.UUID, calls []bool) error {
+	rows, err := tx.Query(ctx, `insert into deliveries (id, notice_id, channel_id, state, code, created_at, updated_at, accepted_at)
+		select i.id, i.notice, i.channel, case when i.call then 'accepted' else 'pending' end,
+			case when i.call then 'call_due' else '' end, $5, $5, case when i.call then $5::timestamptz end
+		from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bool[]) as i (id, notice, channel, call)
+		on conflict on constraint deliveries_once do update set state = excluded.state, code = excluded.code, attempts = 0,
+			created_at = excluded.created_at, updated_at = excluded.updated_at, accepted_at = excluded.accepted_at
+		where deliveries.state in ('dead', 'expired', 'superseded') and deliveries.accepted_at is null
+		returning id, state`, ids, notices, channels, calls, tx.Now)
+	if err != nil {
+		return fmt.Errorf("write deliveries: %w", err)
+	}
+	var id uuid.UUID
+	var state string
+	_, err = pgx.ForEachRow(rows, []any{&id, &state}, func() error {
+		if state == "pending" {
+			tx.Enqueue(Deliver{DeliveryID: id}, nil)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("write deliveries: %w", err)
+	}
+	return nil
+}
+
+func callDue(organisation, search uuid.UUID) alert.News {
+	return alert.News{Organisation: organisation, Kind: alert.CallDue, SubjectKind: SearchOwner, Subject: search}
+}
+
+// catchUp gives fresh channels what their owner has missed on all others.
+func (c *Center) catchUp(ctx context.Context, tx *pg.Tx, owner Owner, fresh []uuid.UUID) error {
+	if len(fresh) == 0 {
+		return nil
+	}
+	return c.handOut(ctx, tx, `c.id = any($1) and n.owner_id = $2 and n.seen_at is null and n.created_at > $3
+		and not exists (select 1 from deliveries d where d.notice_id = n.id and d.state = 'accepted')`, fresh, owner.ID, tx.Now.Add(-lifetime))
+}
+
+// Release lets the notices of a hold go out; what was superseded meanwhile stays so. They leave the hold.
+func (c *Center) Release(ctx context.Context, tx *pg.Tx, hold uuid.UUID) error {
+	b := &pgx.Batch{}
+	var freed []uuid.UUID
+	b.Queue("select count(pg_advisory_xact_lock_shared("+ownerLock+")) from (select distinct owner_id as o from notices where hold_id = $1) owners", hold)
+	b.Queue("update notices set hold_id = null where hold_id = $1 and superseded_at is null returning id", hold).Query(func(r pgx.Rows) (err error) {
+		freed, err = pgx.CollectRows(r, pgx.RowTo[uuid.UUID])
+		return err
+	})
+	if err := tx.Send(ctx, b).Close(); err != nil {
+		return fmt.Errorf("release notices: %w", err)
+	}
+	if len(freed) == 0 {
+		return nil
+	}
+	return c.handOut(ctx, tx, `n.id = any($1)`, freed)
+}
+
+// Drop ends the notices of a hold unsent.
+func (c *Center) Drop(ctx context.Context, tx *pg.Tx, hold uuid.UUID) error {
+	if _, err := tx.Exec(ctx, "update notices set superseded_at = $2 where hold_id = $1 and superseded_at is null", hold, tx.Now); err != nil {
+		return fmt.Errorf("drop notices: %w", err)
+	}
+	return nil
+}
+
+// Supersede ends what has not been sent about a subject (of these kinds; none named: of every kind): it must not go out any
+// more. A notice that reached no channel and nobody saw disappears from List; what was handed over stays, and the caller
+// tells a retraction. A delivery that is on the wire at this moment may still arrive.
+func (c *Center) Supersede(ctx context.Context, tx *pg.Tx, subject uuid.UUID, kinds ...string) error {
+	if kinds == nil {
+		kinds = []string{} // NULL would match nothing
+	}
+	b := &pgx.Batch{}
+	b.Queue(`update deliveries d set state = 'superseded', code = 'superseded', updated_at = $3 from notices n
+		where n.id = d.notice_id and d.state = 'pending' and n.subject_id = $1 and (cardinality($2::text[]) = 0 or n.kind = any($2))`, subject, kinds, tx.Now)
+	b.Queue(`update notices n set superseded_at = $3
+		where n.subject_id = $1 and (cardinality($2::text[]) = 0 or n.kind = any($2)) and n.superseded_at is null and n.seen_at is null
+		and not exists (select 1 from deliveries d where d.notice_id = n.id and d.state = 'accepted')`, subject, kinds, tx.Now)
+	if err := tx.Send(ctx, b).Close(); err != nil {
+		return fmt.Errorf("supersede notices: %w", err)
+	}
+	return nil
+}
+
+// Told is a notice as its owner sees it.
+type Told struct {
+	ID          uuid.UUID
+	Kind        string
+	SubjectKind string
+	Subject     uuid.UUID
+	CreatedAt   time.Time
+	SeenAt      *time.Time
+}
+
+// List gives an owner's notices, oldest first: all that may be known to her, so nothing on hold and nothing superseded
+// before it was told.
+func (c *Center) List(ctx context.Context, tx *pg.Tx, owner Owner) ([]Told, error) {
+	rows, err := tx.Query(ctx, `select id, kind, subject_kind, subject_id, created_at, seen_at from notices
+		where owner_id = $1 and owner_kind = $2 and hold_id is null and superseded_at is null order by created_at, id`, owner.ID, owner.Kind)
+	if err != nil {
+		return nil, fmt.Errorf("list notices: %w", err)
+	}
+	out, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Told])
+	if err != nil {
+		return nil, fmt.Errorf("list notices: %w", err)
+	}
+	return out, nil
+}
+
+// Acknowledge says that the owner has seen a notice: what is still pending of it on other channels ends. A second time it
+// changes nothing. not_found when it is not hers, or on hold.
+func (c *Center) Acknowledge(ctx context.Context, tx *pg.Tx, owner Owner, notice uuid.UUID) error {
+	n, err := tx.Exec(ctx, `update notices set seen_at = coalesce(seen_at, $4) where id = $1 and owner_id = $2 and owner_kind = $3 and hold_id is null`,
+		notice, owner.ID, owner.Kind, tx.Now)
+	if err != nil {
+		return fmt.Errorf("acknowledge notice: %w", err)
+	}
+	if n == 0 {
+		return fault.Absent()
+	}
+	_, err = tx.Exec(ctx, "update deliveries set state = 'superseded', code = 'seen', updated_at = $2 where notice_id = $1 and state = 'pending'", notice, tx.Now)
+	if err != nil {
+		return fmt.Errorf("acknowledge notice: %w", err)
+	}
+	return nil
+}

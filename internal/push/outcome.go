@@ -1,0 +1,123 @@
+package push
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/qorgau/qorgau/internal/alert"
+	"github.com/qorgau/qorgau/internal/pg"
+)
+
+const (
+	// A provider that says "too many" without saying until when.
+	defaultPause = 30 * time.Second
+	// Our credentials do not mend within seconds.
+	leastMisconfigured = time.Minute
+)
+
+// record turns the answer to one attempt into the delivery's state. snooze > 0: it goes on.
+func record(ctx context.Context, tx *pg.Tx, p *ready, r Result) (snooze time.Duration, err error) {
+	switch r.Outcome {
+	case Accepted:
+		return 0, accepted(ctx, tx, p, r.Code)
+	case DropToken:
+		// address_ct is what was tried: a token given anew meanwhile has another ciphertext and stays.
+		if _, err := tx.Exec(ctx, "update channels set dropped_at = $3, address_ct = null where id = $1 and address_ct = $2 and dropped_at is null",
+			p.channel, p.address, tx.Now); err != nil {
+			return 0, fmt.Errorf("drop channel: %w", err)
+		}
+		return 0, finish(ctx, tx, &p.pending, ending{"dead", r.Code})
+	case Rejected:
+		if err := alert.Raise(ctx, tx, p.trouble(alert.PushRejected, r.Code)); err != nil {
+			return 0, err
+		}
+		return 0, finish(ctx, tx, &p.pending, ending{"dead", r.Code})
+	case Paused:
+		pause := r.RetryAfter
+		if pause <= 0 {
+			pause = defaultPause
+		}
+		if _, err := tx.Exec(ctx, `insert into channel_pauses (channel, paused_until) values ($1, $2)
+			on conflict (channel) do update set paused_until = greatest(channel_pauses.paused_until, excluded.paused_until)`,
+			p.channelKind, tx.Now.Add(pause)); err != nil {
+			return 0, fmt.Errorf("pause channel: %w", err)
+		}
+		return afterPause(pause), again(ctx, tx, p, r.Code)
+	case Misconfigured:
+		if err := alert.Raise(ctx, tx, p.trouble(alert.PushMisconfigured, r.Code)); err != nil {
+			return 0, err
+		}
+		return max(wait(p.attempts+1), r.RetryAfter, jitter(leastMisconfigured)), again(ctx, tx, p, r.Code)
+	}
+	return max(wait(p.attempts+1), r.RetryAfter), again(ctx, tx, p, r.Code)
+}
+
+// trouble joins all deliveries that fail in one way into one alert of the organisation.
+func (p *pending) trouble(kind alert.Kind, code string) alert.News {
+	return alert.News{Organisation: p.Organisation, Kind: kind, SubjectKind: "channel", Dedupe: p.channelKind + ":" + code}
+}
+
+// accepted ends a delivery well. One that was superseded while it was on the wire keeps that state, and the time at which it
+// went out all the same: whoever asks later what the family was told must find it.
+func accepted(ctx context.Context, tx *pg.Tx, p *ready, code string) error {
+	_, err := tx.Exec(ctx, `update deliveries set state = case state when 'pending' then 'accepted' else state end, code = $2, attempts = attempts + 1,
+		accepted_at = $3, updated_at = $3 where id = $1 and state in ('pending', 'superseded')`, p.id, code, tx.Now)
+	if err != nil {
+		return fmt.Errorf("record acceptance: %w", err)
+	}
+	return nil
+}
+
+// again counts an attempt that leaves the delivery pending.
+func again(ctx context.Context, tx *pg.Tx, p *ready, code string) error {
+	_, err := tx.Exec(ctx, "update deliveries set code = $2, attempts = attempts + 1, updated_at = $3 where id = $1 and state = 'pending'", p.id, code, tx.Now)
+	if err != nil {
+		return fmt.Errorf("record attempt: %w", err)
+	}
+	return nil
+}
+
+// finish ends a delivery without acceptance, once. When a search's notice has then reached nobody and nothing of it is left
+// to try, or its last channel is gone, an operator must call.
+func finish(ctx context.Context, tx *pg.Tx, p *pending, end ending) error {
+	n, err := tx.Exec(ctx, "update deliveries set state = $2, code = $3, updated_at = $4 where id = $1 and state = 'pending'", p.id, end.state, end.code, tx.Now)
+	if err != nil {
+		return fmt.Errorf("end delivery: %w", err)
+	}
+	if n == 0 {
+		return nil
+	}
+	if end.state == "superseded" {
+		if end.code != "not_current" {
+			return nil
+		}
+		return withdraw(ctx, tx, p.notice)
+	}
+	if p.Owner.Kind != SearchOwner || p.Kind == Erased {
+		return nil
+	}
+	var unreached bool
+	err = tx.QueryRow(ctx, `select not exists (select 1 from channels where owner_id = $1 and owner_kind = $2 and dropped_at is null and id <> $3)
+		or not exists (select 1 from deliveries where notice_id = $4 and state in ('pending', 'accepted'))`,
+		p.Owner.ID, p.Owner.Kind, p.channel, p.notice).Scan(&unreached)
+	if err != nil {
+		return fmt.Errorf("look for other channels: %w", err)
+	}
+	if !unreached {
+		return nil
+	}
+	return alert.Raise(ctx, tx, callDue(p.Organisation, p.Owner.ID))
+}
+
+// withdraw takes a notice that no longer says what is so out of its owner's list, unless she was told.
+func withdraw(ctx context.Context, tx *pg.Tx, notice uuid.UUID) error {
+	_, err := tx.Exec(ctx, `update notices n set superseded_at = $2 where n.id = $1 and n.superseded_at is null and n.seen_at is null
+		and not exists (select 1 from deliveries d where d.notice_id = n.id and d.state = 'accepted')`, notice, tx.Now)
+	if err != nil {
+		return fmt.Errorf("withdraw notice: %w", err)
+	}
+	return nil
+}

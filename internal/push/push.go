@@ -1,0 +1,129 @@
+// Package push tells people that there is news: a relative that her search has an answer, a coordinator that something
+// needs a person. It exists so that "she must learn this" is written in the transaction that found it out, and reaches her
+// phone whatever crashes in between.
+//
+// A notice is logical: one subject, kind and turn for one owner, told once however often Tell is called. A delivery is a
+// notice on one of the owner's channels; the worker of job push_deliver makes attempts at it until it ends:
+//
+//	pending → accepted    the provider took it (not: a person saw it), or, for a call, it is on the operators' list
+//	pending → dead        the endpoint is gone, or the provider refuses the message
+//	pending → expired     72 hours of attempts did not help
+//	pending → superseded  the case changed, the person has seen it, or the channel was replaced before it went out
+//
+// Channels are active or dropped (by the provider's word, or replaced by their owner: then the address is wiped).
+//
+// Invariants.
+//   - What travels holds no name, place or person: a random notice id, a kind, and a text that is true for whoever reads it
+//     on a locked screen. Addresses are sealed with their owner's data key; jobs and errors carry ids and codes only.
+//   - The state of the case is read again just before each attempt, through the function registered with Recheck.
+//   - A notice on hold has no deliveries and is not shown until its hold is released.
+//   - An ambiguous attempt is repeated (families first; the app drops a notice id it has seen), an accepted one never.
+//   - A search whose notice nobody could deliver becomes a call for an operator (alert call_due).
+package push
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/qorgau/qorgau/internal/pg"
+	"github.com/qorgau/qorgau/internal/seal"
+)
+
+// Kinds of notices, as the database knows them.
+const (
+	Match      = "match"      // a search has its answer
+	Update     = "update"     // the state of a matched person changed
+	Retraction = "retraction" // what was told before does not hold
+	Correction = "correction" // what was told before was changed
+	Erased     = "erased"     // the search is being erased
+	Alert      = "alert"      // for coordinators and operators
+)
+
+// Kinds of channels and of owners, and the one subject that push itself knows.
+const (
+	FCM  = "fcm"
+	Call = "call"
+
+	SearchOwner  = "search"
+	AccountOwner = "account"
+
+	alertSubject = "alert"
+)
+
+// Owner is who is told: a search (its relative) or an account.
+type Owner struct {
+	Kind string // SearchOwner or AccountOwner
+	ID   uuid.UUID
+}
+
+// Notice is something its owner must learn. Turn makes two notices of one subject and kind different (an event's id; the
+// subject's own id for the first). Reporter is on whose word it is told, Hold what it waits for; both may be uuid.Nil.
+type Notice struct {
+	Organisation uuid.UUID
+	Kind         string
+	SubjectKind  string // "match", "search" or "alert"
+	Subject      uuid.UUID
+	Turn         uuid.UUID
+	Owner        Owner
+	Language     string // "kk", "ru" or "en"
+	Reporter     uuid.UUID
+	Hold         uuid.UUID
+}
+
+// Current tells whether a notice still says what is so; false and it does not go out. It is asked just before sending.
+type Current func(ctx context.Context, tx *pg.Tx, n Notice) (bool, error)
+
+// Options for New. Senders holds the sender of each kind of channel that is sent by us: FCM today. Log nil is
+// slog.Default(), Metrics nil registers nothing.
+type Options struct {
+	DB      *pg.DB
+	Ring    *seal.Ring
+	Senders map[string]Sender
+	Log     *slog.Logger
+	Metrics prometheus.Registerer
+}
+
+// Center keeps notices and channels and makes deliveries. Its methods trust the caller: the feature that owns the search or
+// the account has asked for the right to it.
+type Center struct {
+	db      *pg.DB
+	ring    *seal.Ring
+	senders map[string]Sender
+	current map[string]Current
+	texts   texts
+	metrics metrics
+	log     *slog.Logger
+}
+
+// New makes the center; it fails when a text is missing from the embedded locales or a metric is registered twice.
+func New(o Options) (*Center, error) {
+	if o.DB == nil || o.Ring == nil {
+		return nil, errors.New("push: a database and a ring are needed")
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	t, err := loadTexts()
+	if err != nil {
+		return nil, err
+	}
+	c := &Center{db: o.DB, ring: o.Ring, senders: o.Senders, texts: t, log: o.Log, current: map[string]Current{Alert: alertStands}}
+	if c.metrics, err = newMetrics(o.DB, o.Metrics); err != nil {
+		return nil, fmt.Errorf("push metrics: %w", err)
+	}
+	return c, nil
+}
+
+// Recheck registers who knows whether a notice of that kind still stands. All kinds but Alert (known here) need one before
+// AddWorkers; it is not safe for use beside running workers.
+func (c *Center) Recheck(kind string, f Current) { c.current[kind] = f }
+
+// lifetime is how long a delivery is attempted. A phone may be off the network for days (domain.md, "Load to plan for");
+// after three, a person has to call.
+const lifetime = 72 * time.Hour
