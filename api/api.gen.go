@@ -1367,12 +1367,12 @@ type Detainee struct {
 	// BirthYear Any text or number. What cannot be understood is kept as given, with a warning.
 	//
 	// Example: около 1990
-	BirthYear *TolerantFact `json:"birth_year,omitempty"`
+	BirthYear TolerantFact `json:"birth_year,omitempty"`
 
 	// Citizenship Any text or number. What cannot be understood is kept as given, with a warning.
 	//
 	// Example: около 1990
-	Citizenship *TolerantFact `json:"citizenship,omitempty"`
+	Citizenship TolerantFact `json:"citizenship,omitempty"`
 
 	// ClientID Made by the phone for this person, once.
 	ClientID openapi_types.UUID `json:"client_id"`
@@ -1395,7 +1395,7 @@ type Detainee struct {
 	// Needs A list of texts or numbers, or a single one.
 	//
 	// Example: ["medical"]
-	Needs *TolerantFacts `json:"needs,omitempty"`
+	Needs TolerantFacts `json:"needs,omitempty"`
 
 	// Note For the legal team.
 	Note *string `json:"note,omitempty"`
@@ -1406,17 +1406,17 @@ type Detainee struct {
 	// Sex Any text or number. What cannot be understood is kept as given, with a warning.
 	//
 	// Example: около 1990
-	Sex *TolerantFact `json:"sex,omitempty"`
+	Sex TolerantFact `json:"sex,omitempty"`
 
 	// Source Any text or number. What cannot be understood is kept as given, with a warning.
 	//
 	// Example: около 1990
-	Source *TolerantFact `json:"source,omitempty"`
+	Source TolerantFact `json:"source,omitempty"`
 
 	// TakenAt Any text or number. What cannot be understood is kept as given, with a warning.
 	//
 	// Example: около 1990
-	TakenAt *TolerantFact `json:"taken_at,omitempty"`
+	TakenAt TolerantFact `json:"taken_at,omitempty"`
 }
 
 // DetaineeResult defines model for DetaineeResult.
