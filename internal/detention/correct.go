@@ -201,7 +201,7 @@ func (l *Ledger) keepCorrection(ctx context.Context, tx *pg.Tx, p account.Princi
 		return err
 	}
 	d.Revision, d.UpdatedAt = was.Revision+1, tx.Now
-	if d.ProfileCT, err = sealJSON(key, profilePlace, d.ID, d.Profile); err != nil {
+	if d.ProfileCT, err = key.SealJSON(profilePlace, d.ID, d.Profile); err != nil {
 		return err
 	}
 	if _, err := tx.Exec(ctx, `update detentions set profile_ct = $2, department_id = $3, assembly_id = $4, revision = $5, updated_at = $6 where id = $1`,

@@ -229,7 +229,7 @@ func (l *Ledger) chain(ctx context.Context, tx *pg.Tx, key seal.Key, detention u
 		if err := row.Scan(&e.ID, &e.DetentionID, &e.ClientID, &e.Kind, &e.ToDepartmentID, &e.RecordedBy, &e.RecordedAt, &ct); err != nil {
 			return e, err
 		}
-		return e, openJSON(key, detailsPlace, e.ID, ct, &e.Details)
+		return e, key.OpenJSON(detailsPlace, e.ID, ct, &e.Details)
 	})
 }
 
@@ -247,7 +247,7 @@ func (l *Ledger) appendEvent(ctx context.Context, tx *pg.Tx, key seal.Key, a app
 	if err != nil {
 		return uuid.Nil, fmt.Errorf("event id: %w", err)
 	}
-	ct, err := sealJSON(key, detailsPlace, id, a.details)
+	ct, err := key.SealJSON(detailsPlace, id, a.details)
 	if err != nil {
 		return uuid.Nil, err
 	}

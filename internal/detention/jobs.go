@@ -4,9 +4,13 @@ import "github.com/google/uuid"
 
 // Jobs say what happened; who wants to know works them. Ids only: a job's arguments are plaintext rows.
 
-// Recorded: a batch holds new detentions.
+// recordedAtOnce is how many detentions one Recorded job carries: few enough that a job ends well within its timeout even
+// when every name is common, enough that the eleven are one job.
+const recordedAtOnce = 20
+
+// Recorded: these detentions are new.
 type Recorded struct {
-	BatchID uuid.UUID `json:"batch_id"`
+	DetentionIDs []uuid.UUID `json:"detention_ids"`
 }
 
 // Kind names the job.

@@ -199,12 +199,3 @@ func (l *Ledger) Load(ctx context.Context, tx *pg.Tx, ids ...uuid.UUID) ([]Deten
 	}
 	return l.collect(ctx, tx, rows)
 }
-
-// LoadBatch opens what one batch recorded.
-func (l *Ledger) LoadBatch(ctx context.Context, tx *pg.Tx, batch uuid.UUID) ([]Detention, error) {
-	rows, err := tx.Query(ctx, selectDetention+`d.batch_id = $1 order by d.id`, batch)
-	if err != nil {
-		return nil, fmt.Errorf("load batch: %w", err)
-	}
-	return l.collect(ctx, tx, rows)
-}

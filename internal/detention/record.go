@@ -108,8 +108,14 @@ func (l *Ledger) Record(ctx context.Context, p account.Principal, b Batch) (uuid
 		if results, err = l.results(ctx, tx, p, rows, fresh); err != nil {
 			return err
 		}
-		if len(fresh) > 0 {
-			tx.Enqueue(Recorded{BatchID: batchID}, nil)
+		var created []uuid.UUID
+		for _, r := range results {
+			if r.Outcome == Created {
+				created = append(created, r.DetentionID)
+			}
+		}
+		for some := range slices.Chunk(created, recordedAtOnce) {
+			tx.Enqueue(Recorded{DetentionIDs: some}, nil)
 		}
 		return l.log.Write(ctx, tx, audit.Entry{Organisation: p.Organisation, Actor: p.Account, Action: "detention.recorded",
 			SubjectKind: "batch", Subject: batchID, Details: map[string]int{"created": len(fresh), "repeated": len(rows) - len(fresh)}})
@@ -234,22 +240,14 @@ func (l *Ledger) sealEntry(profile Profile, now time.Time) (prepared, error) {
 	}
 	out := prepared{id: id, eventID: eventID, wrapped: key.Wrapped, origin: profile.Origin,
 		keys: l.index.Stored(seal.DetentionSide, profile.Person())}
-	if out.profileCT, err = sealJSON(key.Key, profilePlace, id, profile); err != nil {
+	if out.profileCT, err = key.SealJSON(profilePlace, id, profile); err != nil {
 		return prepared{}, err
 	}
 	taken := Details{HappenedAt: profile.TakenAt, Source: profile.Source}
-	if out.detailsCT, err = sealJSON(key.Key, detailsPlace, eventID, taken); err != nil {
+	if out.detailsCT, err = key.SealJSON(detailsPlace, eventID, taken); err != nil {
 		return prepared{}, err
 	}
 	return out, nil
-}
-
-func sealJSON(key seal.Key, place string, row uuid.UUID, v any) ([]byte, error) {
-	plain, err := json.Marshal(v)
-	if err != nil {
-		return nil, fmt.Errorf("encode %s: %w", place, err)
-	}
-	return key.Seal(place, row, plain)
 }
 
 // results answers each entry in the request's order; for repeats it looks up what was recorded first.

@@ -2,8 +2,6 @@ package detention
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -153,7 +151,7 @@ func (l *Ledger) collect(ctx context.Context, tx *pg.Tx, rows pgx.Rows) ([]Deten
 			continue // its key is destroyed: the record is erased
 		}
 		d := Detention{Row: r.Row, City: r.City}
-		if err := openJSON(key, profilePlace, r.ID, r.ProfileCT, &d.Profile); err != nil {
+		if err := key.OpenJSON(profilePlace, r.ID, r.ProfileCT, &d.Profile); err != nil {
 			return nil, err
 		}
 		out = append(out, d)
@@ -161,13 +159,3 @@ func (l *Ledger) collect(ctx context.Context, tx *pg.Tx, rows pgx.Rows) ([]Deten
 	return out, nil
 }
 
-func openJSON(key seal.Key, place string, row uuid.UUID, ct []byte, to any) error {
-	plain, err := key.Open(place, row, ct)
-	if err != nil {
-		return err
-	}
-	if json.Unmarshal(plain, to) != nil {
-		return errors.New("sealed " + place + " does not hold what this program wrote") // the decoder's text could repeat a name
-	}
-	return nil
-}

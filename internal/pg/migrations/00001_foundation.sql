@@ -150,6 +150,7 @@ create table departments (
     confidence    text not null default '',
     verified_at   timestamptz,
     verified_by   uuid references accounts,
+    edited_at     timestamptz, -- when a person last changed the facts: an import leaves them alone
     created_by    uuid references accounts,
     created_at    timestamptz not null,
     updated_at    timestamptz not null,
@@ -298,9 +299,12 @@ create table matches (
     score         real not null,
     state         text not null check (state in ('proposed', 'notified', 'confirmed', 'rejected', 'retracted')),
     review_reason text check (review_reason in ('tier', 'reporter_limit', 'told_limit', 'minor', 'asylum', 'do_not_tell',
-                      'sealed', 'another_record', 'canary', 'overflow')),
+                      'sealed', 'another_record', 'canary', 'overflow', 'call')),
     hold_id       uuid references holds,
-    told_by       uuid references accounts,
+    -- What the family was told last, not what the record says now: a change that waits for a second person is not shown.
+    told_state         text check (told_state in ('held', 'released', 'hospitalised', 'withdrawn', 'call_hotline')),
+    told_department_id uuid references departments,
+    told_at            timestamptz,
     created_at    timestamptz not null,
     notified_at   timestamptz,
     decided_by    uuid references accounts,
