@@ -125,7 +125,9 @@ type Tx struct {
 // Gorm is GORM on this transaction, for the dull four fifths of the statements.
 func (tx *Tx) Gorm(ctx context.Context) *gorm.DB {
 	if tx.gorm == nil {
-		s := tx.db.gorm.Session(&gorm.Session{NewDB: true, SkipDefaultTransaction: true})
+		// Context, because only then does Session copy the statement: without it the next line would put this
+		// transaction's connection under every other user of GORM in the process.
+		s := tx.db.gorm.Session(&gorm.Session{NewDB: true, SkipDefaultTransaction: true, Context: ctx})
 		s.Statement.ConnPool = tx.conn
 		tx.gorm = s
 	}
