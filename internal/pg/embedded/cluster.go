@@ -80,12 +80,15 @@ func (s *Server) initialise(ctx context.Context, bin binaries) error {
 	return nil
 }
 
-// setAside frees the name pg when something that is not a cluster has taken it. An empty directory is replaced by
-// the rename; anything else is kept under another name, aloud.
+// setAside frees the name pg when something that is not a cluster has taken it. An empty directory goes;
+// anything else is kept under another name, aloud.
 func (s *Server) setAside() error {
 	entries, err := os.ReadDir(s.place.pgdata())
-	if errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0 {
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
+	}
+	if err == nil && len(entries) == 0 {
+		return os.Remove(s.place.pgdata()) // fails on anything but an empty directory
 	}
 	aside := s.place.pgdata() + ".aside-" + time.Now().UTC().Format("20060102T150405.000")
 	if err := os.Rename(s.place.pgdata(), aside); err != nil {

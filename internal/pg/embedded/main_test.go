@@ -160,6 +160,8 @@ func publicCopy(t *testing.T, program string) string {
 	}
 	defer in.Close()
 	path := filepath.Join(tempDir(t), "part")
+	syscall.ForkLock.RLock() // or a process forked meanwhile inherits the open program, which cannot be run then
+	defer syscall.ForkLock.RUnlock()
 	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
 	if err != nil {
 		t.Fatal(err)
@@ -295,6 +297,8 @@ func write(t *testing.T, path, body string, mode os.FileMode) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
 	}
+	syscall.ForkLock.RLock() // as in publicCopy
+	defer syscall.ForkLock.RUnlock()
 	if err := os.WriteFile(path, []byte(body), mode); err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/xi2/xz"
 )
@@ -99,6 +100,9 @@ func unpackEntry(root *os.Root, header *tar.Header, content io.Reader) error {
 		if header.Mode&0o111 != 0 {
 			mode = 0o755
 		}
+		// A process forked meanwhile would inherit the open file, and a program open for writing cannot be run.
+		syscall.ForkLock.RLock()
+		defer syscall.ForkLock.RUnlock()
 		file, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 		if err != nil {
 			return err
