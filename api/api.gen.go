@@ -2194,7 +2194,9 @@ type SessionRefresh struct {
 	// Example: 3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
 	NextRefreshToken *RefreshToken `json:"next_refresh_token,omitempty"`
 
-	// Proof A compact JWS (ES256) by the device key, when the session was opened with one.
+	// Proof Needed when the session was opened with a device key. A compact JWS signed with it by ES256, header `typ`
+	// `qorgau-refresh+jwt`, with `iat` within five minutes of now and `rth`: the SHA-256 of `refresh_token` in
+	// base64url without padding.
 	Proof *string `json:"proof,omitempty"`
 
 	// RefreshToken 32 random bytes in base64url without padding.

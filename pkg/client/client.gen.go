@@ -745,8 +745,8 @@ type ClientInterface interface {
 	// Exchanges the refresh token for an access token and the next refresh token. Make `next_refresh_token` on the
 	// phone and store it before sending: if the answer is lost, repeat the same request. The old token gives the
 	// same successor until the successor is first used, or for 60 seconds. Used later, it is taken for stolen:
-	// the session ends on every device that holds it, and the coordinators are alerted. A session that was opened with
-	// `public_key` must send `proof`.
+	// the session ends on every device that holds it, and the coordinators are alerted. A repeat that names another
+	// successor within the 60 seconds gets 409 `conflict`. A session that was opened with `public_key` must send `proof`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -758,8 +758,8 @@ type ClientInterface interface {
 	// Exchanges the refresh token for an access token and the next refresh token. Make `next_refresh_token` on the
 	// phone and store it before sending: if the answer is lost, repeat the same request. The old token gives the
 	// same successor until the successor is first used, or for 60 seconds. Used later, it is taken for stolen:
-	// the session ends on every device that holds it, and the coordinators are alerted. A session that was opened with
-	// `public_key` must send `proof`.
+	// the session ends on every device that holds it, and the coordinators are alerted. A repeat that names another
+	// successor within the 60 seconds gets 409 `conflict`. A session that was opened with `public_key` must send `proof`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2163,8 +2163,8 @@ func (c *Core) OpenSession(ctx context.Context, params *OpenSessionParams, body 
 // Exchanges the refresh token for an access token and the next refresh token. Make `next_refresh_token` on the
 // phone and store it before sending: if the answer is lost, repeat the same request. The old token gives the
 // same successor until the successor is first used, or for 60 seconds. Used later, it is taken for stolen:
-// the session ends on every device that holds it, and the coordinators are alerted. A session that was opened with
-// `public_key` must send `proof`.
+// the session ends on every device that holds it, and the coordinators are alerted. A repeat that names another
+// successor within the 60 seconds gets 409 `conflict`. A session that was opened with `public_key` must send `proof`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2186,8 +2186,8 @@ func (c *Core) RefreshSessionWithBody(ctx context.Context, params *RefreshSessio
 // Exchanges the refresh token for an access token and the next refresh token. Make `next_refresh_token` on the
 // phone and store it before sending: if the answer is lost, repeat the same request. The old token gives the
 // same successor until the successor is first used, or for 60 seconds. Used later, it is taken for stolen:
-// the session ends on every device that holds it, and the coordinators are alerted. A session that was opened with
-// `public_key` must send `proof`.
+// the session ends on every device that holds it, and the coordinators are alerted. A repeat that names another
+// successor within the 60 seconds gets 409 `conflict`. A session that was opened with `public_key` must send `proof`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6824,8 +6824,8 @@ type ClientWithResponsesInterface interface {
 	// Exchanges the refresh token for an access token and the next refresh token. Make `next_refresh_token` on the
 	// phone and store it before sending: if the answer is lost, repeat the same request. The old token gives the
 	// same successor until the successor is first used, or for 60 seconds. Used later, it is taken for stolen:
-	// the session ends on every device that holds it, and the coordinators are alerted. A session that was opened with
-	// `public_key` must send `proof`.
+	// the session ends on every device that holds it, and the coordinators are alerted. A repeat that names another
+	// successor within the 60 seconds gets 409 `conflict`. A session that was opened with `public_key` must send `proof`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -6837,8 +6837,8 @@ type ClientWithResponsesInterface interface {
 	// Exchanges the refresh token for an access token and the next refresh token. Make `next_refresh_token` on the
 	// phone and store it before sending: if the answer is lost, repeat the same request. The old token gives the
 	// same successor until the successor is first used, or for 60 seconds. Used later, it is taken for stolen:
-	// the session ends on every device that holds it, and the coordinators are alerted. A session that was opened with
-	// `public_key` must send `proof`.
+	// the session ends on every device that holds it, and the coordinators are alerted. A repeat that names another
+	// successor within the 60 seconds gets 409 `conflict`. A session that was opened with `public_key` must send `proof`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -10460,8 +10460,8 @@ func (c *ClientWithResponses) OpenSessionWithResponse(ctx context.Context, param
 // Exchanges the refresh token for an access token and the next refresh token. Make `next_refresh_token` on the
 // phone and store it before sending: if the answer is lost, repeat the same request. The old token gives the
 // same successor until the successor is first used, or for 60 seconds. Used later, it is taken for stolen:
-// the session ends on every device that holds it, and the coordinators are alerted. A session that was opened with
-// `public_key` must send `proof`.
+// the session ends on every device that holds it, and the coordinators are alerted. A repeat that names another
+// successor within the 60 seconds gets 409 `conflict`. A session that was opened with `public_key` must send `proof`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -10479,8 +10479,8 @@ func (c *ClientWithResponses) RefreshSessionWithBodyWithResponse(ctx context.Con
 // Exchanges the refresh token for an access token and the next refresh token. Make `next_refresh_token` on the
 // phone and store it before sending: if the answer is lost, repeat the same request. The old token gives the
 // same successor until the successor is first used, or for 60 seconds. Used later, it is taken for stolen:
-// the session ends on every device that holds it, and the coordinators are alerted. A session that was opened with
-// `public_key` must send `proof`.
+// the session ends on every device that holds it, and the coordinators are alerted. A repeat that names another
+// successor within the 60 seconds gets 409 `conflict`. A session that was opened with `public_key` must send `proof`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
