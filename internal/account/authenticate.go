@@ -1,0 +1,137 @@
+package account
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/qorgau/qorgau/internal/fault"
+	"github.com/qorgau/qorgau/internal/pg"
+)
+
+// Session, account and grants in one query, so that all three are of one moment.
+const whoCalls = `select a.organisation_id, g.id, g.role, g.organisation_id, g.cities, g.valid_from, g.valid_until
+	from sessions s join accounts a on a.id = s.account_id
+	left join grants g on g.account_id = a.id and ` + GrantInForce + `
+	where s.id = @session and s.account_id = @account and s.revoked_at is null and s.expires_at > @now and a.state = 'active'
+	order by g.id`
+
+// Authenticate turns an access token into who calls, with the grants in force now. A session that was ended, an account that
+// was locked, a grant that was taken away are seen at most a second later, on every node. Faults: token_expired (refresh
+// and repeat), unauthenticated (sign in again), unavailable.
+func (d *Desk) Authenticate(ctx context.Context, bearer string) (Principal, error) {
+	account, session, err := d.tokens.read(bearer)
+	if err != nil {
+		return Principal{}, err
+	}
+	// The age counts from before the query: what is remembered is never older than it claims to be.
+	now := d.db.Now()
+	if p, fresh := d.known.get(session, now); fresh && p.Account == account {
+		return p, nil
+	}
+	p, err := d.read(ctx, account, session, now)
+	if err != nil {
+		return Principal{}, err
+	}
+	d.known.put(p, now)
+	return p, nil
+}
+
+func (d *Desk) read(ctx context.Context, account, session uuid.UUID, now time.Time) (Principal, error) {
+	p := Principal{Account: account, Session: session}
+	rows, err := d.db.Pool.Query(ctx, whoCalls, pgx.NamedArgs{"session": session, "account": account, "now": now})
+	if err != nil {
+		return p, fmt.Errorf("read session: %w", pg.Unavailable(err))
+	}
+	var id, organisation *uuid.UUID
+	var role *Role
+	var cities []string
+	var from, until *time.Time
+	found := false
+	_, err = pgx.ForEachRow(rows, []any{&p.Organisation, &id, &role, &organisation, &cities, &from, &until}, func() error {
+		found = true
+		if id != nil {
+			g := Grant{ID: *id, Role: *role, Organisation: *organisation, Cities: append([]string(nil), cities...), From: *from}
+			if until != nil {
+				end := *until
+				g.Until = &end
+			}
+			p.Grants = append(p.Grants, g)
+		}
+		return nil
+	})
+	if err != nil {
+		return p, fmt.Errorf("read session: %w", pg.Unavailable(err))
+	}
+	if !found {
+		return p, fault.Unauthorised()
+	}
+	return p, nil
+}
+
+const (
+	memoryLife = time.Second // with a lock seen at once by the database, refused everywhere well within two seconds
+	memorySize = 10000
+)
+
+// memory spares the database one query a request when a phone sends several within a second.
+type memory struct {
+	mu    sync.Mutex
+	by    map[uuid.UUID]remembered
+	swept time.Time
+}
+
+type remembered struct {
+	at time.Time
+	p  Principal
+}
+
+func newMemory() *memory { return &memory{by: map[uuid.UUID]remembered{}} }
+
+func (m *memory) get(session uuid.UUID, now time.Time) (Principal, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, there := m.by[session]
+	return r.p, there && r.fresh(now)
+}
+
+// fresh is false also when the clock was set back: an age below zero proves nothing.
+func (r remembered) fresh(now time.Time) bool {
+	age := now.Sub(r.at)
+	return age >= 0 && age < memoryLife
+}
+
+func (m *memory) put(p Principal, now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.by) >= memorySize && !now.Before(m.swept) && now.Sub(m.swept) < memoryLife {
+		return // full of what is fresh: the next request asks the database, which is right, only slower
+	}
+	if len(m.by) >= memorySize {
+		m.swept = now
+		for id, r := range m.by {
+			if !r.fresh(now) {
+				delete(m.by, id)
+			}
+		}
+		if len(m.by) >= memorySize {
+			return
+		}
+	}
+	m.by[p.Session] = remembered{at: now, p: p}
+}
+
+// forget drops what is known of an account's sessions on this node; the others follow within memoryLife.
+func (m *memory) forget(account uuid.UUID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for id, r := range m.by {
+		if r.p.Account == account {
+			delete(m.by, id)
+		}
+	}
+}
