@@ -100,7 +100,10 @@ type helper struct {
 // start runs a part as the given user (nil: as we are) with further variables.
 func startPart(t *testing.T, part string, as *syscall.Credential, env ...string) *helper {
 	t.Helper()
-	program := os.Args[0]
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if as != nil {
 		program = publicCopy(t, program)
 	}

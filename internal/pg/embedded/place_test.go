@@ -103,7 +103,15 @@ func TestDataDirectoryNotWritable(t *testing.T) {
 	_, err := Start(t.Context(), Options{})
 	mentions(t, err, "QORGAU_DATA_DIR")
 
-	asRoot(t)
+	if os.Geteuid() != 0 {
+		closed := filepath.Join(tempDir(t), "closed")
+		if err := os.Mkdir(closed, 0o500); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Start(t.Context(), Options{DataDir: closed})
+		mentions(t, err, closed, "not writable", "QORGAU_DATA_DIR")
+		return
+	}
 	nobody, err := chooseAccount([]string{"nobody"}, "")
 	if err != nil {
 		t.Fatal(err)
