@@ -14,18 +14,28 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/netip"
 	"sync/atomic"
 	"time"
 
+	"github.com/klauspost/compress/gzhttp"
+	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/qorgau/qorgau/internal/account"
 	"github.com/qorgau/qorgau/internal/audit"
+	"github.com/qorgau/qorgau/internal/department"
+	"github.com/qorgau/qorgau/internal/detention"
 	"github.com/qorgau/qorgau/internal/pg"
+	"github.com/qorgau/qorgau/internal/push"
 	"github.com/qorgau/qorgau/internal/seal"
+	"github.com/qorgau/qorgau/internal/watch"
+	"github.com/qorgau/qorgau/internal/web"
 )
 
 // Server answers every operation of openapi.yaml. Fill the fields, then call Handler once.
@@ -33,11 +43,16 @@ type Server struct {
 	// Operations that have no file of their own yet.
 	StrictServerInterface
 
-	DB      *pg.DB
-	Ring    *seal.Ring
-	Audit   *audit.Log
-	Log     *slog.Logger
-	Version string
+	DB          *pg.DB
+	Ring        *seal.Ring
+	Audit       *audit.Log
+	Accounts    *account.Desk
+	Departments *department.Directory
+	Push        *push.Center
+	Detentions  *detention.Ledger
+	Watch       *watch.Post
+	Log         *slog.Logger
+	Version     string
 
 	// Limits holds callers to a pace; the zero value is off.
 	Limits Limits
@@ -48,9 +63,10 @@ type Server struct {
 	// OldestPending is how long the oldest delivery has waited; nil leaves that check out of readyz.
 	OldestPending func(ctx context.Context) (time.Duration, error)
 
-	authenticate func(ctx context.Context, token string) (account.Principal, error)
-	withSecret   func(ctx context.Context, secret string) context.Context
-	draining     atomic.Bool
+	handlers                StrictServerInterface // nil: the server itself; a test of the edge puts its own in
+	authenticate            func(ctx context.Context, token string) (account.Principal, error)
+	accountPace, secretPace *buckets
+	draining                atomic.Bool
 }
 
 // Timeouts of a listener. A phone on a bad line gets time; who sends half a header does not.
@@ -74,12 +90,75 @@ func NewHTTPServer(h http.Handler, t Timeouts, log *slog.Logger) *http.Server {
 // Drain makes readyz say 503 while everything else goes on: the load balancer turns away before the listener closes.
 func (s *Server) Drain() { s.draining.Store(true) }
 
-func (s *Server) check() error {
-	switch {
-	case s.DB == nil || s.Ring == nil || s.Log == nil:
-		return errors.New("server needs DB, Ring and Log")
-	case s.authenticate == nil || s.withSecret == nil:
-		return errors.New("server needs Accounts and Watch")
+// Handler builds the way of every request, once, before serving.
+func (s *Server) Handler() (http.Handler, error) {
+	if s.DB == nil || s.Ring == nil || s.Log == nil || s.Accounts == nil {
+		return nil, errors.New("server needs DB, Ring, Accounts and Log")
 	}
-	return nil
+	if s.authenticate == nil {
+		s.authenticate = s.Accounts.Authenticate
+	}
+	if s.handlers == nil {
+		s.handlers = s
+	}
+	s.accountPace = newBuckets(s.Limits.Account, s.Limits.AccountBurst, bucketsKept)
+	s.secretPace = newBuckets(s.Limits.Secret, s.Limits.SecretBurst, bucketsKept)
+	e, err := s.routes()
+	if err != nil {
+		return nil, err
+	}
+	observe, err := measure(s.Metrics)
+	if err != nil {
+		return nil, err
+	}
+	compress, err := gzhttp.NewWrapper()
+	if err != nil {
+		return nil, fmt.Errorf("compression: %w", err)
+	}
+	refuse := func(w http.ResponseWriter, r *http.Request, err error) { writeProblem(w, r, s.Log, err) }
+	return edge(compress(limitBody(e, refuse)), s.Log, observe), nil
+}
+
+func (s *Server) routes() (*echo.Echo, error) {
+	spec, err := GetSpec()
+	if err != nil {
+		return nil, fmt.Errorf("read contract: %w", err)
+	}
+	ops, err := operations(spec)
+	if err != nil {
+		return nil, err
+	}
+	assets, err := web.DocsAssets()
+	if err != nil {
+		return nil, fmt.Errorf("docs assets: %w", err)
+	}
+	e := echo.New()
+	e.Logger.SetOutput(io.Discard) // echo prints errors with their values
+	e.IPExtractor = s.origin()
+	e.HTTPErrorHandler = func(err error, c echo.Context) {
+		if !c.Response().Committed {
+			writeProblem(c.Response(), c.Request(), s.Log, err)
+		}
+	}
+	e.Use(s.recovered)
+	ways := map[string][]echo.MiddlewareFunc{}
+	for id, op := range ops {
+		ways[id] = []echo.MiddlewareFunc{s.serve(op)}
+	}
+	RegisterHandlersWithOptions(e, NewStrictHandler(s.handlers, nil), RegisterHandlersOptions{OperationMiddlewares: ways})
+	e.GET("/docs/*", s.docsAssets(assets))
+	return e, nil
+}
+
+// origin tells who is at the other end: the connection's address, and X-Forwarded-For only from a proxy of ours. By itself
+// echo believes that header from anyone.
+func (s *Server) origin() echo.IPExtractor {
+	if len(s.TrustedProxies) == 0 {
+		return echo.ExtractIPDirect()
+	}
+	trust := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
+	for _, p := range s.TrustedProxies {
+		trust = append(trust, echo.TrustIPRange(&net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}))
+	}
+	return echo.ExtractIPFromXFFHeader(trust...)
 }
