@@ -158,4 +158,3 @@ func (l *Ledger) collect(ctx context.Context, tx *pg.Tx, rows pgx.Rows) ([]Deten
 	}
 	return out, nil
 }
-

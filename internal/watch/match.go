@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -40,10 +41,19 @@ func (p *Post) MatchDetentions(ctx context.Context, ids []uuid.UUID) error {
 	return nil
 }
 
+// onFreshRecords runs fn again when a record changed under it. Three in a row is a storm: then the job comes back later.
+func (p *Post) onFreshRecords(ctx context.Context, fn func(tx *pg.Tx) error) error {
+	err := p.db.InTx(ctx, fn)
+	for try := 0; try < 2 && errors.Is(err, errChanged); try++ {
+		err = p.db.InTx(ctx, fn)
+	}
+	return err
+}
+
 // matchDetention looks through the searches for one detention. It is read inside the transaction: what is matched is what
 // the record says now.
 func (p *Post) matchDetention(ctx context.Context, id uuid.UUID, again anew) error {
-	return p.db.InTx(ctx, func(tx *pg.Tx) error {
+	return p.onFreshRecords(ctx, func(tx *pg.Tx) error {
 		found, err := p.detentions.Load(ctx, tx, id)
 		if err != nil || len(found) == 0 {
 			return err
@@ -78,7 +88,7 @@ func (p *Post) matchDetention(ctx context.Context, id uuid.UUID, again anew) err
 
 // MatchSearch looks for the detentions that a new or changed search asks for.
 func (p *Post) MatchSearch(ctx context.Context, id uuid.UUID) error {
-	return p.db.InTx(ctx, func(tx *pg.Tx) error {
+	return p.onFreshRecords(ctx, func(tx *pg.Tx) error {
 		s, err := p.loadSearch(ctx, tx, id)
 		if err != nil || s == nil || s.State != Open || !s.ExpiresAt.After(tx.Now) {
 			return err

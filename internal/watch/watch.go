@@ -21,7 +21,6 @@ import (
 	"github.com/qorgau/qorgau/internal/account"
 	"github.com/qorgau/qorgau/internal/audit"
 	"github.com/qorgau/qorgau/internal/blind"
-	"github.com/qorgau/qorgau/internal/department"
 	"github.com/qorgau/qorgau/internal/detention"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/push"
@@ -31,37 +30,35 @@ import (
 
 // Post is where searches are kept and watched.
 type Post struct {
-	db          *pg.DB
-	ring        *seal.Ring
-	log         *audit.Log
-	index       *blind.Index
-	detentions  *detention.Ledger
-	departments *department.Directory
-	push        *push.Center
-	limits      Limits
-	hotline     string
-	out         *slog.Logger
+	db         *pg.DB
+	ring       *seal.Ring
+	log        *audit.Log
+	index      *blind.Index
+	detentions *detention.Ledger
+	push       *push.Center
+	limits     Limits
+	hotline    string
+	out        *slog.Logger
 }
 
 // Options for New. Hotline is the number that families see where a department's own is not verified; empty shows none.
 type Options struct {
-	DB          *pg.DB
-	Ring        *seal.Ring
-	Audit       *audit.Log
-	Index       *blind.Index
-	Detentions  *detention.Ledger
-	Departments *department.Directory
-	Push        *push.Center
-	Limits      Limits
-	Hotline     string
-	Log         *slog.Logger
+	DB         *pg.DB
+	Ring       *seal.Ring
+	Audit      *audit.Log
+	Index      *blind.Index
+	Detentions *detention.Ledger
+	Push       *push.Center
+	Limits     Limits
+	Hotline    string
+	Log        *slog.Logger
 }
 
 // New makes the post and lends push the functions that look at a case again just before a notice goes out.
 func New(o Options) *Post {
-	p := &Post{db: o.DB, ring: o.Ring, log: o.Audit, index: o.Index, detentions: o.Detentions, departments: o.Departments,
-		push: o.Push, limits: o.Limits, hotline: o.Hotline, out: o.Log}
-	for _, kind := range []string{kindMatch, kindUpdate, kindRetraction, kindCorrection} {
+	p := &Post{db: o.DB, ring: o.Ring, log: o.Audit, index: o.Index, detentions: o.Detentions, push: o.Push, limits: o.Limits, hotline: o.Hotline, out: o.Log}
+	o.Push.Recheck(push.Erased, func(context.Context, *pg.Tx, push.Notice) (bool, error) { return true, nil })
+	for _, kind := range []string{push.Match, push.Update, push.Retraction, push.Correction} {
 		o.Push.Recheck(kind, p.stillTrue)
 	}
 	return p
@@ -147,15 +144,6 @@ type Search struct {
 	SearchRow
 	SearchProfile
 }
-
-// Kinds of notices to a family.
-const (
-	kindMatch      = "match"
-	kindUpdate     = "update"
-	kindRetraction = "retraction"
-	kindCorrection = "correction"
-	kindErased     = "erased"
-)
 
 // searchReadable is who among the staff reads a search, as SQL over searches s, @reader and @now (domain.md: operators and
 // coordinators of the organisation, in the cities of their grant or where the search names none).

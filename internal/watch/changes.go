@@ -1,0 +1,181 @@
+package watch
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/qorgau/qorgau/internal/alert"
+	"github.com/qorgau/qorgau/internal/detention"
+	"github.com/qorgau/qorgau/internal/pg"
+	"github.com/qorgau/qorgau/internal/push"
+	"github.com/qorgau/qorgau/pkg/names"
+)
+
+// AfterCorrection follows a corrected record: names and years are matched anew, who was told on the strength of the old ones
+// hears that it does not stand, and a department that had been mistyped is put right on her phone.
+func (p *Post) AfterCorrection(ctx context.Context, c detention.Corrected) error {
+	a := anew{event: c.EventID, actor: c.ActorID}
+	if c.Named || c.Told {
+		if err := p.compareMatched(ctx, c.DetentionID, a); err != nil {
+			return err
+		}
+	}
+	if c.Named {
+		if err := p.matchDetention(ctx, c.DetentionID, a); err != nil {
+			return err
+		}
+	}
+	if c.Moved {
+		return p.tellChange(ctx, change{detention: c.DetentionID, event: c.EventID, actor: c.ActorID, kind: push.Correction})
+	}
+	return nil
+}
+
+// compareMatched settles again every pair that the detention is matched in, also those that the index no longer finds.
+func (p *Post) compareMatched(ctx context.Context, id uuid.UUID, a anew) error {
+	return p.onFreshRecords(ctx, func(tx *pg.Tx) error {
+		found, err := p.detentions.Load(ctx, tx, id)
+		if err != nil || len(found) == 0 {
+			return err
+		}
+		searches, err := p.matchedSearches(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		person := found[0].Person()
+		var pairs []pair
+		for _, s := range searches {
+			pairs = append(pairs, pair{search: s, detention: found[0], verdict: names.Compare(s.Person(), person)})
+		}
+		return p.settle(ctx, tx, pairs, a)
+	})
+}
+
+func (p *Post) matchedSearches(ctx context.Context, tx *pg.Tx, detention uuid.UUID) ([]Search, error) {
+	rows, err := tx.Query(ctx, "select "+searchColumns+` from searches s join matches m on m.search_id = s.id
+		where m.detention_id = $1 and s.state = 'open' order by s.id`, detention)
+	if err != nil {
+		return nil, fmt.Errorf("matched searches: %w", err)
+	}
+	return p.collectSearches(ctx, tx, rows)
+}
+
+// AfterEvent follows an event that changed where or how someone is held.
+func (p *Post) AfterEvent(ctx context.Context, h detention.Happened) error {
+	if h.State == detention.Withdrawn {
+		return p.afterWithdrawal(ctx, h)
+	}
+	return p.tellChange(ctx, change{detention: h.DetentionID, event: h.EventID, actor: h.ActorID, kind: push.Update})
+}
+
+// afterWithdrawal takes back every match of an entry that was a mistake. Nobody finds it by name any more.
+func (p *Post) afterWithdrawal(ctx context.Context, h detention.Happened) error {
+	return p.db.InTx(ctx, func(tx *pg.Tx) error {
+		searches, matches, err := p.lockMatched(ctx, tx, h.DetentionID)
+		if err != nil {
+			return err
+		}
+		for _, m := range matches {
+			switch {
+			case m.told():
+				if err := p.takeBack(ctx, tx, m, searches[m.SearchID], h.EventID, h.ActorID); err != nil {
+					return err
+				}
+			case m.State == proposed:
+				m.State, m.ReviewReason, m.HoldID = retracted, nil, nil
+				if err := p.keep(ctx, tx, m); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// lockMatched locks a detention and its open searches in the order that all writers of matches keep, and reads the matches.
+func (p *Post) lockMatched(ctx context.Context, tx *pg.Tx, id uuid.UUID) (map[uuid.UUID]Search, []MatchRow, error) {
+	if _, err := tx.Exec(ctx, "select 1 from detentions where id = $1 for no key update", id); err != nil {
+		return nil, nil, fmt.Errorf("lock detention: %w", err)
+	}
+	if _, err := tx.Exec(ctx, `select 1 from searches s where s.id in (select search_id from matches where detention_id = $1)
+		order by s.id for no key update`, id); err != nil {
+		return nil, nil, fmt.Errorf("lock searches: %w", err)
+	}
+	found, err := p.matchedSearches(ctx, tx, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	searches := make(map[uuid.UUID]Search, len(found))
+	for _, s := range found {
+		searches[s.ID] = s
+	}
+	rows, err := tx.Query(ctx, "select "+matchColumns+" from matches m where m.detention_id = $1 order by m.id", id)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read matches: %w", err)
+	}
+	matches, err := pgx.CollectRows(rows, pgx.RowToStructByPos[MatchRow])
+	if err != nil {
+		return nil, nil, fmt.Errorf("read matches: %w", err)
+	}
+	return searches, slices.DeleteFunc(matches, func(m MatchRow) bool { _, open := searches[m.SearchID]; return !open }), nil
+}
+
+type change struct {
+	detention, event, actor uuid.UUID
+	kind                    string
+}
+
+// tellChange tells the families who know of a detention that something changed, and puts it where they read it. A change that
+// must be told by voice raises a call instead of a push. Above the reporter's limit both the notice and what they read wait.
+func (p *Post) tellChange(ctx context.Context, c change) error {
+	return p.db.InTx(ctx, func(tx *pg.Tx) error {
+		searches, matches, err := p.lockMatched(ctx, tx, c.detention)
+		if err != nil {
+			return err
+		}
+		found, err := p.detentions.Load(ctx, tx, c.detention)
+		if err != nil || len(found) == 0 {
+			return err
+		}
+		for _, m := range matches {
+			if !m.told() {
+				continue
+			}
+			if err := p.tellChangeOf(ctx, tx, m, searches[m.SearchID], found[0], c); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (p *Post) tellChangeOf(ctx context.Context, tx *pg.Tx, m MatchRow, s Search, d detention.Detention, c change) error {
+	if m.ToldState != nil && *m.ToldState == tellable(d.State) && m.ToldDepartmentID != nil && *m.ToldDepartmentID == d.DepartmentID {
+		return nil // this job ran before, or a later event has told more already
+	}
+	if tellable(d.State) == callHotline {
+		m = p.shown(m, d, tx.Now)
+		if err := p.keep(ctx, tx, m); err != nil {
+			return err
+		}
+		return alert.Raise(ctx, tx, alert.News{Organisation: s.OrganisationID, Kind: alert.CallDue, SubjectKind: "search", Subject: s.ID})
+	}
+	hold, err := p.holdFor(ctx, tx, d.OrganisationID, c.actor)
+	if err != nil {
+		return err
+	}
+	if hold == uuid.Nil {
+		m = p.shown(m, d, tx.Now)
+	} else {
+		reason := ReasonReporterLimit
+		m.ReviewReason, m.HoldID = &reason, &hold
+	}
+	if err := p.keep(ctx, tx, m); err != nil {
+		return err
+	}
+	return p.notify(ctx, tx, notice{match: m, search: s, kind: c.kind, turn: c.event, reporter: c.actor, hold: hold})
+}

@@ -1,0 +1,245 @@
+package watch
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/qorgau/qorgau/internal/account"
+	"github.com/qorgau/qorgau/internal/audit"
+	"github.com/qorgau/qorgau/internal/department"
+	"github.com/qorgau/qorgau/internal/detention"
+	"github.com/qorgau/qorgau/internal/fault"
+	"github.com/qorgau/qorgau/internal/pg"
+	"github.com/qorgau/qorgau/pkg/names"
+)
+
+// Match is a match as staff read it: both records, and why they are thought to be one person.
+type Match struct {
+	MatchRow
+	Search         Search
+	Detention      detention.Detention
+	DepartmentName string
+	Verdict        names.Verdict
+}
+
+// MatchFilter of a list: newest first, before the cursor, at most Limit (1 to 100).
+type MatchFilter struct {
+	State  string
+	Reason Reason
+	Before uuid.UUID
+	Limit  int
+}
+
+// matchReadable: who reads both records reads their match. Canaries are a coordinator's own; they are told apart after
+// opening, but their matches are marked.
+const matchReadable = searchReadable + ` and (exists (select 1 from grants g where g.account_id = @reader and ` + account.GrantInForce + `
+	and g.organisation_id = d.organisation_id and g.role in ('operator', 'coordinator') and (g.cities = '{}' or dep.city = any(g.cities)))
+	or ` + detention.Shared + `)
+	and (m.review_reason is distinct from 'canary' or exists (select 1 from grants g where g.account_id = @reader and ` + account.GrantInForce + `
+		and g.organisation_id = d.organisation_id and g.role = 'coordinator'))`
+
+const fromMatches = ` from matches m join searches s on s.id = m.search_id join detentions d on d.id = m.detention_id
+	join departments dep on dep.id = d.department_id where ` + matchReadable
+
+// ListMatches gives a page of matches in scope and whether there is more.
+func (p *Post) ListMatches(ctx context.Context, by account.Principal, f MatchFilter) (page []Match, more bool, err error) {
+	if err := by.Needs(account.Operator, account.Coordinator); err != nil {
+		return nil, false, err
+	}
+	err = p.db.InTx(ctx, func(tx *pg.Tx) error {
+		rows, err := tx.Query(ctx, "select "+matchColumns+fromMatches+` and (@state = '' or m.state = @state) and (@reason = '' or m.review_reason = @reason)
+			and (@before::uuid = '00000000-0000-0000-0000-000000000000' or (m.created_at, m.id) < (select b.created_at, b.id from matches b where b.id = @before))
+			order by m.created_at desc, m.id desc limit @limit`, pgx.NamedArgs{"reader": by.Account, "now": tx.Now, "state": f.State,
+			"reason": string(f.Reason), "before": f.Before, "limit": f.Limit + 1})
+		if err != nil {
+			return fmt.Errorf("list matches: %w", err)
+		}
+		found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[MatchRow])
+		if err != nil {
+			return fmt.Errorf("list matches: %w", err)
+		}
+		if len(found) > f.Limit {
+			found, more = found[:f.Limit], true
+		}
+		if page, err = p.openMatches(ctx, tx, found); err != nil {
+			return err
+		}
+		return p.log.Write(ctx, tx, audit.Entry{Organisation: by.Organisation, Actor: by.Account, Action: "match.listed",
+			SubjectKind: "match", Details: map[string]int{"shown": len(page)}})
+	})
+	return page, more, err
+}
+
+// GetMatch gives one match in scope.
+func (p *Post) GetMatch(ctx context.Context, by account.Principal, id uuid.UUID) (Match, error) {
+	if err := by.Needs(account.Operator, account.Coordinator); err != nil {
+		return Match{}, err
+	}
+	var m Match
+	err := p.db.InTx(ctx, func(tx *pg.Tx) (err error) {
+		if m, err = p.findMatch(ctx, tx, by, id); err != nil {
+			return err
+		}
+		return p.log.Write(ctx, tx, audit.Entry{Organisation: by.Organisation, Actor: by.Account, Action: "match.read", SubjectKind: "match", Subject: id})
+	})
+	return m, err
+}
+
+func (p *Post) findMatch(ctx context.Context, tx *pg.Tx, by account.Principal, id uuid.UUID) (Match, error) {
+	rows, err := tx.Query(ctx, "select "+matchColumns+fromMatches+" and m.id = @id", pgx.NamedArgs{"reader": by.Account, "now": tx.Now, "id": id})
+	if err != nil {
+		return Match{}, fmt.Errorf("find match: %w", err)
+	}
+	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[MatchRow])
+	if err != nil {
+		return Match{}, fmt.Errorf("find match: %w", err)
+	}
+	opened, err := p.openMatches(ctx, tx, found)
+	if err != nil {
+		return Match{}, err
+	}
+	if len(opened) == 0 {
+		return Match{}, fault.Absent()
+	}
+	return opened[0], nil
+}
+
+func (p *Post) openMatches(ctx context.Context, tx *pg.Tx, found []MatchRow) ([]Match, error) {
+	var searchIDs, detentionIDs []uuid.UUID
+	for _, m := range found {
+		searchIDs, detentionIDs = append(searchIDs, m.SearchID), append(detentionIDs, m.DetentionID)
+	}
+	rows, err := tx.Query(ctx, "select "+searchColumns+" from searches s where s.id = any($1::uuid[])", searchIDs)
+	if err != nil {
+		return nil, fmt.Errorf("open matches: %w", err)
+	}
+	searches, err := p.collectSearches(ctx, tx, rows)
+	if err != nil {
+		return nil, err
+	}
+	detentions, err := p.detentions.Load(ctx, tx, detentionIDs...)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Match, 0, len(found))
+	for _, m := range found {
+		s := slices.IndexFunc(searches, func(s Search) bool { return s.ID == m.SearchID })
+		d := slices.IndexFunc(detentions, func(d detention.Detention) bool { return d.ID == m.DetentionID })
+		if s < 0 || d < 0 {
+			continue // one side is erased
+		}
+		place, err := department.Find(ctx, tx, detentions[d].DepartmentID)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Match{MatchRow: m, Search: searches[s], Detention: detentions[d], DepartmentName: place.NameRU,
+			Verdict: names.Compare(searches[s].Person(), detentions[d].Person())})
+	}
+	return out, nil
+}
+
+// Verb is what a person decides.
+type Verb string
+
+// The verbs: confirm tells the family (if it was not told), reject closes a proposal, retract takes back what was told.
+const (
+	Confirm Verb = "confirm"
+	Reject  Verb = "reject"
+	Retract Verb = "retract"
+)
+
+// Decide settles a match by a person. Said again, it changes nothing. Faults: not_found, disclosure_sealed (the person lets
+// nobody know; only they can change that), second_person_needed (a hold is not decided by the reporter), already_decided.
+func (p *Post) Decide(ctx context.Context, by account.Principal, id uuid.UUID, verb Verb, reason string) (Match, error) {
+	if err := by.Needs(account.Operator, account.Coordinator); err != nil {
+		return Match{}, err
+	}
+	var m Match
+	err := p.onFreshRecords(ctx, func(tx *pg.Tx) error {
+		found, err := p.findMatch(ctx, tx, by, id)
+		if err != nil {
+			return err
+		}
+		_, st, err := p.lockAndRead(ctx, tx, []pair{{search: found.Search, detention: found.Detention, verdict: found.Verdict}})
+		if err != nil {
+			return err
+		}
+		if now := st.find(pair{search: found.Search, detention: found.Detention}); now != nil {
+			found.MatchRow = *now
+		}
+		if err := p.decide(ctx, tx, by, &found, verb); err != nil {
+			return err
+		}
+		if err := p.keepReason(ctx, tx, found, reason); err != nil {
+			return err
+		}
+		m, err = p.findMatch(ctx, tx, by, id)
+		return err
+	})
+	return m, err
+}
+
+func (p *Post) decide(ctx context.Context, tx *pg.Tx, by account.Principal, m *Match, verb Verb) error {
+	wanted := map[Verb]string{Confirm: confirmed, Reject: rejected, Retract: retracted}[verb]
+	allowed := map[Verb][]string{Confirm: {proposed, notified, confirmed}, Reject: {proposed, rejected}, Retract: {notified, confirmed, retracted}}[verb]
+	if !slices.Contains(allowed, m.State) {
+		return fault.Clash("already_decided")
+	}
+	if m.State == wanted {
+		return nil
+	}
+	if m.Search.State != Open {
+		return fault.Clash("already_decided")
+	}
+	if verb == Confirm {
+		if m.Detention.Disclosure == detention.Sealed {
+			return fault.Clash("disclosure_sealed")
+		}
+		if m.Detention.Canary || m.Detention.State == detention.Withdrawn {
+			return fault.Clash("conflict")
+		}
+		if m.HoldID != nil && m.Detention.RecordedBy == by.Account {
+			return fault.SecondPerson()
+		}
+	}
+	wasTold := m.told()
+	m.DecidedBy, m.DecidedAt = &by.Account, &tx.Now
+	var err error
+	switch {
+	case verb == Confirm && !wasTold:
+		_, err = p.tellNow(ctx, tx, m.MatchRow, m.Search, m.Detention, confirmed)
+	case verb == Retract:
+		err = p.takeBack(ctx, tx, m.MatchRow, m.Search, turn(anew{}, m.MatchRow), by.Account)
+	default:
+		m.State, m.ReviewReason = wanted, nil
+		err = p.keep(ctx, tx, m.MatchRow)
+	}
+	if err != nil {
+		return err
+	}
+	return p.log.Write(ctx, tx, audit.Entry{Organisation: m.Search.OrganisationID, Actor: by.Account, Action: "match." + wanted,
+		SubjectKind: "match", Subject: m.ID})
+}
+
+// keepReason seals the words of a decision with the search's key.
+func (p *Post) keepReason(ctx context.Context, tx *pg.Tx, m Match, reason string) error {
+	if reason == "" {
+		return nil
+	}
+	keys, err := p.ring.Load(ctx, tx, m.Search.KeyID)
+	if err != nil {
+		return err
+	}
+	ct, err := keys[m.Search.KeyID].Seal(decisionPlace, m.ID, []byte(reason))
+	if err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, "update matches set decision_ct = $2 where id = $1", m.ID, ct); err != nil {
+		return fmt.Errorf("keep decision: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,157 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/qorgau/qorgau/internal/account"
+	"github.com/qorgau/qorgau/internal/audit"
+	"github.com/qorgau/qorgau/internal/detention"
+	"github.com/qorgau/qorgau/internal/fault"
+	"github.com/qorgau/qorgau/internal/pg"
+)
+
+// Hold is news that waits because one reporter's word told many families within an hour.
+type Hold struct {
+	ID             uuid.UUID
+	OrganisationID uuid.UUID
+	ReporterID     uuid.UUID
+	State          string
+	OpenedAt       time.Time
+	DecidedBy      *uuid.UUID
+	DecidedAt      *time.Time
+	Waiting        int
+}
+
+const holdReadable = `exists (select 1 from grants g where g.account_id = @reader and ` + account.GrantInForce + `
+	and g.organisation_id = h.organisation_id and g.role in ('operator', 'coordinator'))`
+
+const selectHolds = `select h.id, h.organisation_id, h.reporter_id, h.state, h.opened_at, h.decided_by, h.decided_at,
+	(select count(*) from matches m where m.hold_id = h.id) from holds h where ` + holdReadable
+
+// ListHolds gives the organisation's holds, open ones first, then newest first.
+func (p *Post) ListHolds(ctx context.Context, by account.Principal, before uuid.UUID, limit int) (page []Hold, more bool, err error) {
+	if err := by.Needs(account.Operator, account.Coordinator); err != nil {
+		return nil, false, err
+	}
+	err = p.db.InTx(ctx, func(tx *pg.Tx) error {
+		rows, err := tx.Query(ctx, selectHolds+` and (@before::uuid = '00000000-0000-0000-0000-000000000000' or h.id < @before)
+			order by h.id desc limit @limit`, pgx.NamedArgs{"reader": by.Account, "now": tx.Now, "before": before, "limit": limit + 1})
+		if err != nil {
+			return fmt.Errorf("list holds: %w", err)
+		}
+		page, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Hold])
+		if len(page) > limit {
+			page, more = page[:limit], true
+		}
+		return err
+	})
+	return page, more, err
+}
+
+// DecideHold lets what waits go out (release), or not (reject). The reporter is refused: a second person looks. Faults:
+// not_found, second_person_needed, already_decided (the other way).
+func (p *Post) DecideHold(ctx context.Context, by account.Principal, id uuid.UUID, release bool) (Hold, error) {
+	if err := by.Needs(account.Operator, account.Coordinator); err != nil {
+		return Hold{}, err
+	}
+	wanted := "rejected"
+	if release {
+		wanted = "released"
+	}
+	var h Hold
+	err := p.db.InTx(ctx, func(tx *pg.Tx) error {
+		var err error
+		if h, err = p.lockHold(ctx, tx, by, id); err != nil {
+			return err
+		}
+		switch {
+		case h.State == wanted:
+			return nil
+		case h.State != "open":
+			return fault.Clash("already_decided")
+		case h.ReporterID == by.Account:
+			return fault.SecondPerson()
+		}
+		if _, err := tx.Exec(ctx, "update holds set state = $2, decided_by = $3, decided_at = $4 where id = $1", id, wanted, by.Account, tx.Now); err != nil {
+			return fmt.Errorf("decide hold: %w", err)
+		}
+		if err := p.settleHold(ctx, tx, by, h, release); err != nil {
+			return err
+		}
+		h.State, h.DecidedBy, h.DecidedAt = wanted, &by.Account, &tx.Now
+		return p.log.Write(ctx, tx, audit.Entry{Organisation: h.OrganisationID, Actor: by.Account, Action: "hold." + wanted,
+			SubjectKind: "hold", Subject: id, Details: map[string]int{"matches": h.Waiting}})
+	})
+	return h, err
+}
+
+func (p *Post) lockHold(ctx context.Context, tx *pg.Tx, by account.Principal, id uuid.UUID) (Hold, error) {
+	if _, err := tx.Exec(ctx, "select 1 from holds where id = $1 for update", id); err != nil {
+		return Hold{}, fmt.Errorf("lock hold: %w", err)
+	}
+	rows, err := tx.Query(ctx, selectHolds+" and h.id = @id", pgx.NamedArgs{"reader": by.Account, "now": tx.Now, "id": id})
+	if err != nil {
+		return Hold{}, fmt.Errorf("find hold: %w", err)
+	}
+	h, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Hold])
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Hold{}, fault.Absent()
+	}
+	return h, err
+}
+
+// settleHold carries the decision to every match that waits: first news, a change of what is shown, or a retraction.
+func (p *Post) settleHold(ctx context.Context, tx *pg.Tx, by account.Principal, h Hold, release bool) error {
+	waiting, err := p.waitingOn(ctx, tx, h.ID)
+	if err != nil {
+		return err
+	}
+	for _, m := range waiting {
+		m.HoldID, m.ReviewReason, m.DecidedBy, m.DecidedAt = nil, nil, &by.Account, &tx.Now
+		if err := p.settleHeld(ctx, tx, m, release); err != nil {
+			return err
+		}
+	}
+	if release {
+		return p.push.Release(ctx, tx, h.ID)
+	}
+	return p.push.Drop(ctx, tx, h.ID)
+}
+
+func (p *Post) waitingOn(ctx context.Context, tx *pg.Tx, hold uuid.UUID) ([]Match, error) {
+	rows, err := tx.Query(ctx, "select "+matchColumns+" from matches m where m.hold_id = $1 order by m.id", hold)
+	if err != nil {
+		return nil, fmt.Errorf("read what waits: %w", err)
+	}
+	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[MatchRow])
+	if err != nil {
+		return nil, fmt.Errorf("read what waits: %w", err)
+	}
+	return p.openMatches(ctx, tx, found)
+}
+
+func (p *Post) settleHeld(ctx context.Context, tx *pg.Tx, m Match, release bool) error {
+	switch {
+	case m.State == proposed && release && m.Detention.State != detention.Withdrawn && m.Search.State == Open:
+		_, err := p.tellNow(ctx, tx, m.MatchRow, m.Search, m.Detention, notified)
+		return err
+	case m.State == proposed:
+		m.State = rejected
+	case release && m.retractionWaits():
+		m.State = retracted
+	case release:
+		m.MatchRow = p.shown(m.MatchRow, m.Detention, tx.Now)
+	}
+	return p.keep(ctx, tx, m.MatchRow)
+}
+
+// retractionWaits tells which kind of news of a told match waits: a withdrawn entry, or names that no longer agree.
+func (m Match) retractionWaits() bool {
+	return m.Detention.State == detention.Withdrawn || m.Verdict.Tier.String() != "certain" && m.State == notified
+}

@@ -1,0 +1,203 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/qorgau/qorgau/internal/detention"
+	"github.com/qorgau/qorgau/internal/pg"
+	"github.com/qorgau/qorgau/pkg/names"
+)
+
+// Reason says why a person decides before a family is told. Empty: nothing speaks against telling.
+type Reason string
+
+// The reasons, in the order in which they are looked at.
+const (
+	ReasonCanary        Reason = "canary"         // nobody is held: someone is guessing
+	ReasonSealed        Reason = "sealed"         // the person lets only the legal team know
+	ReasonDoNotTell     Reason = "do_not_tell"    // the person named someone who must not be told
+	ReasonAsylum        Reason = "asylum"         // who asks may be the danger
+	ReasonMinor         Reason = "minor"          // a child
+	ReasonCall          Reason = "call"           // the news is told by voice only
+	ReasonTier          Reason = "tier"           // the names do not agree well enough
+	ReasonAnotherRecord Reason = "another_record" // the family was told of another record that fits as well or better
+	ReasonToldLimit     Reason = "told_limit"     // many different searches were told of this person already
+	ReasonReporterLimit Reason = "reporter_limit" // many families were told on this reporter's word within the hour
+)
+
+// MatchRow is a match as it lies in the database.
+type MatchRow struct {
+	ID               uuid.UUID
+	SearchID         uuid.UUID
+	DetentionID      uuid.UUID
+	Tier             string
+	Score            float32
+	State            string
+	ReviewReason     *Reason
+	HoldID           *uuid.UUID
+	ToldState        *string
+	ToldDepartmentID *uuid.UUID
+	ToldAt           *time.Time
+	CreatedAt        time.Time
+	NotifiedAt       *time.Time
+	DecidedBy        *uuid.UUID
+	DecidedAt        *time.Time
+	Revision         int
+}
+
+const matchColumns = `m.id, m.search_id, m.detention_id, m.tier, m.score, m.state, m.review_reason, m.hold_id, m.told_state,
+	m.told_department_id, m.told_at, m.created_at, m.notified_at, m.decided_by, m.decided_at, m.revision`
+
+// States of a match.
+const (
+	proposed  = "proposed"
+	notified  = "notified"
+	confirmed = "confirmed"
+	rejected  = "rejected"
+	retracted = "retracted"
+)
+
+func (m MatchRow) told() bool { return m.State == notified || m.State == confirmed }
+
+// review is the rule of who is told without a person looking first (domain.md, "Rules that never bend"). It knows nothing of
+// the reporter's count: that is asked last, under a lock (tell.go).
+func (p *Post) review(pr pair, others []MatchRow, otherDetentions map[uuid.UUID]detention.Detention, toldOf int, now time.Time) Reason {
+	d := pr.detention
+	switch {
+	case d.Canary:
+		return ReasonCanary
+	case d.Disclosure == detention.Sealed:
+		return ReasonSealed
+	case len(d.DoNotTell) > 0:
+		return ReasonDoNotTell
+	case d.Asylum():
+		return ReasonAsylum
+	case d.Minor(now):
+		return ReasonMinor
+	case d.State == detention.Died || d.State == detention.WhereaboutsUnknown:
+		return ReasonCall
+	case pr.verdict.Tier != names.Certain:
+		return ReasonTier
+	case fitsAsWell(pr, others, otherDetentions):
+		return ReasonAnotherRecord
+	case p.limits.Told > 0 && toldOf >= p.limits.Told:
+		return ReasonToldLimit
+	}
+	return ""
+}
+
+// fitsAsWell tells whether the family has been told of another record that fits the search as well or better. Someone
+// released may be taken again: that is new news. Records are never merged here, only looked at by a person.
+func fitsAsWell(pr pair, others []MatchRow, detentions map[uuid.UUID]detention.Detention) bool {
+	return slices.ContainsFunc(others, func(m MatchRow) bool {
+		other, there := detentions[m.DetentionID]
+		return there && m.told() && m.DetentionID != pr.detention.ID && m.Score >= float32(pr.verdict.Score) &&
+			other.State != detention.Released && other.State != detention.Withdrawn
+	})
+}
+
+// situation is what the rules look at besides the pair itself, read after the rows were locked.
+type situation struct {
+	matches    map[uuid.UUID][]MatchRow // of each search
+	toldOf     map[uuid.UUID]int        // how many searches were told of each detention
+	detentions map[uuid.UUID]detention.Detention
+}
+
+// errChanged says that a record changed between reading and locking it; what was compared is not what it says now.
+var errChanged = errors.New("record changed while it was matched")
+
+// lockAndRead locks first the detentions, then the searches, each in the order of their ids (every writer of matches does),
+// and reads what has been matched so far. Searches that closed meanwhile are left out of the returned pairs. errChanged: a
+// correction came between; without this check a family could be told on the strength of a name already put right.
+func (p *Post) lockAndRead(ctx context.Context, tx *pg.Tx, pairs []pair) ([]pair, situation, error) {
+	var searches, detentions []uuid.UUID
+	for _, pr := range pairs {
+		searches, detentions = append(searches, pr.search.ID), append(detentions, pr.detention.ID)
+	}
+	custody, err := lockRevisions(ctx, tx, "select id, revision from detentions where id = any($1::uuid[]) order by id for no key update", detentions)
+	if err != nil {
+		return nil, situation{}, err
+	}
+	standing, err := lockRevisions(ctx, tx, "select id, revision from searches where id = any($1::uuid[]) and state = 'open' order by id for no key update", searches)
+	if err != nil {
+		return nil, situation{}, err
+	}
+	var open []uuid.UUID
+	var still []pair
+	for _, pr := range pairs {
+		revision, isOpen := standing[pr.search.ID]
+		if !isOpen {
+			continue
+		}
+		if revision != pr.search.Revision || custody[pr.detention.ID] != pr.detention.Revision {
+			return nil, situation{}, errChanged
+		}
+		open, still = append(open, pr.search.ID), append(still, pr)
+	}
+	st, err := p.readSituation(ctx, tx, open, detentions)
+	return still, st, err
+}
+
+func lockRevisions(ctx context.Context, tx *pg.Tx, query string, ids []uuid.UUID) (map[uuid.UUID]int, error) {
+	rows, err := tx.Query(ctx, query, ids)
+	if err != nil {
+		return nil, fmt.Errorf("lock records: %w", err)
+	}
+	out := map[uuid.UUID]int{}
+	var id uuid.UUID
+	var revision int
+	if _, err := pgx.ForEachRow(rows, []any{&id, &revision}, func() error {
+		out[id] = revision
+		return nil
+	}); err != nil {
+		return nil, fmt.Errorf("lock records: %w", err)
+	}
+	return out, nil
+}
+
+func (p *Post) readSituation(ctx context.Context, tx *pg.Tx, searches, detentions []uuid.UUID) (situation, error) {
+	st := situation{matches: map[uuid.UUID][]MatchRow{}, toldOf: map[uuid.UUID]int{}, detentions: map[uuid.UUID]detention.Detention{}}
+	rows, err := tx.Query(ctx, "select "+matchColumns+" from matches m where m.search_id = any($1::uuid[]) or m.detention_id = any($2::uuid[])", searches, detentions)
+	if err != nil {
+		return situation{}, fmt.Errorf("read matches: %w", err)
+	}
+	existing, err := pgx.CollectRows(rows, pgx.RowToStructByPos[MatchRow])
+	if err != nil {
+		return situation{}, fmt.Errorf("read matches: %w", err)
+	}
+	var others []uuid.UUID
+	for _, m := range existing {
+		st.matches[m.SearchID] = append(st.matches[m.SearchID], m)
+		if m.told() {
+			st.toldOf[m.DetentionID]++
+			others = append(others, m.DetentionID)
+		}
+	}
+	if len(others) == 0 {
+		return st, nil
+	}
+	loaded, err := p.detentions.Load(ctx, tx, others...)
+	if err != nil {
+		return situation{}, err
+	}
+	for _, d := range loaded {
+		st.detentions[d.ID] = d
+	}
+	return st, nil
+}
+
+func (st situation) find(pr pair) *MatchRow {
+	for i, m := range st.matches[pr.search.ID] {
+		if m.DetentionID == pr.detention.ID {
+			return &st.matches[pr.search.ID][i]
+		}
+	}
+	return nil
+}

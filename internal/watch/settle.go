@@ -1,0 +1,185 @@
+package watch
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/qorgau/qorgau/internal/alert"
+	"github.com/qorgau/qorgau/internal/detention"
+	"github.com/qorgau/qorgau/internal/pg"
+	"github.com/qorgau/qorgau/pkg/names"
+)
+
+// anew says that a pair is compared again because a record was corrected: the event that did it and who wrote it.
+type anew struct {
+	event, actor uuid.UUID
+}
+
+func (a anew) again() bool { return a.event != uuid.Nil }
+
+// settle brings the matches of these pairs to what their verdicts and the rules say, in one transaction. Settling a pair a
+// second time changes nothing.
+func (p *Post) settle(ctx context.Context, tx *pg.Tx, pairs []pair, a anew) error {
+	if len(pairs) == 0 {
+		return nil
+	}
+	pairs, st, err := p.lockAndRead(ctx, tx, pairs)
+	if err != nil {
+		return err
+	}
+	for _, pr := range pairs {
+		m := st.find(pr)
+		if m == nil {
+			err = p.settleNew(ctx, tx, pr, &st)
+		} else {
+			err = p.settleKnown(ctx, tx, pr, *m, &st, a)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Post) settleNew(ctx context.Context, tx *pg.Tx, pr pair, st *situation) error {
+	if pr.verdict.Tier == names.None {
+		return nil
+	}
+	reason := p.review(pr, st.matches[pr.search.ID], st.detentions, st.toldOf[pr.detention.ID], tx.Now)
+	m := MatchRow{ID: uuid.New(), SearchID: pr.search.ID, DetentionID: pr.detention.ID, Tier: pr.verdict.Tier.String(),
+		Score: float32(pr.verdict.Score), State: proposed, ReviewReason: orNone(reason), CreatedAt: tx.Now}
+	n, err := tx.Exec(ctx, `insert into matches (id, search_id, detention_id, tier, score, state, review_reason, created_at, updated_at)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $8) on conflict on constraint matches_pair do nothing`,
+		m.ID, m.SearchID, m.DetentionID, m.Tier, m.Score, m.State, m.ReviewReason, tx.Now)
+	if err != nil {
+		return fmt.Errorf("insert match: %w", err)
+	}
+	if n == 0 {
+		return nil // cannot be while the search is locked; were it, the other transaction has settled it
+	}
+	if reason == "" {
+		if m, err = p.tellFirst(ctx, tx, m, pr.search, pr.detention); err != nil {
+			return err
+		}
+	}
+	st.remember(m, pr.detention)
+	return raiseFor(ctx, tx, pr, reason)
+}
+
+// raiseFor calls a person where the match alone could lie unseen for too long.
+func raiseFor(ctx context.Context, tx *pg.Tx, pr pair, reason Reason) error {
+	switch {
+	case reason == ReasonCanary && pr.verdict.Tier >= names.Likely:
+		return alert.Raise(ctx, tx, alert.News{Organisation: pr.detention.OrganisationID, Kind: alert.Canary, SubjectKind: "detention", Subject: pr.detention.ID})
+	case reason == ReasonCall && pr.verdict.Tier == names.Certain:
+		return alert.Raise(ctx, tx, alert.News{Organisation: pr.search.OrganisationID, Kind: alert.CallDue, SubjectKind: "search", Subject: pr.search.ID})
+	}
+	return nil
+}
+
+func orNone(r Reason) *Reason {
+	if r == "" {
+		return nil
+	}
+	return &r
+}
+
+// remember lets the next pair of this transaction see what this one became.
+func (st *situation) remember(m MatchRow, d detention.Detention) {
+	list := st.matches[m.SearchID]
+	replaced := false
+	for i := range list {
+		if list[i].ID == m.ID {
+			if list[i].told() && !m.told() {
+				st.toldOf[m.DetentionID]--
+			}
+			list[i], replaced = m, true
+		}
+	}
+	if !replaced {
+		st.matches[m.SearchID] = append(list, m)
+	}
+	if m.told() {
+		st.detentions[d.ID] = d
+		if !replaced {
+			st.toldOf[m.DetentionID]++
+		}
+	}
+}
+
+// settleKnown looks at a match again: after a correction, after a change of the search, or because a job ran twice.
+func (p *Post) settleKnown(ctx context.Context, tx *pg.Tx, pr pair, m MatchRow, st *situation, a anew) error {
+	was := m
+	if pr.verdict.Tier > names.None {
+		m.Tier = pr.verdict.Tier.String()
+	}
+	m.Score = float32(pr.verdict.Score)
+	reason := p.review(pr, st.matches[pr.search.ID], st.detentions, st.toldOf[pr.detention.ID]-counts(m), tx.Now)
+	switch {
+	case m.told():
+		return p.reviewTold(ctx, tx, pr, m, reason, a)
+	case m.State == proposed && pr.verdict.Tier == names.None:
+		m.State, m.ReviewReason = retracted, nil
+	case m.State == proposed && reason == "" && was.HoldID == nil:
+		told, err := p.tellFirst(ctx, tx, m, pr.search, pr.detention)
+		if err != nil {
+			return err
+		}
+		st.remember(told, pr.detention)
+		return nil
+	case m.State == proposed && was.HoldID == nil:
+		m.ReviewReason = orNone(reason)
+	case a.again() && m.State != proposed && pr.verdict.Tier >= names.Likely:
+		// Rejected or retracted on the old facts, and the facts changed: a person looks again. Nothing is told twice by itself.
+		m.State, m.ReviewReason = proposed, orNone(ReasonTier)
+	}
+	return p.keep(ctx, tx, m)
+}
+
+func counts(m MatchRow) int {
+	if m.told() {
+		return 1
+	}
+	return 0
+}
+
+// reviewTold asks whether what a family was told still stands. It does while the names still agree (where a person confirmed
+// it: as long as they do not contradict outright); else it is taken back, and said so. A disclosure that was closed takes the
+// match from her sight without a notice.
+func (p *Post) reviewTold(ctx context.Context, tx *pg.Tx, pr pair, m MatchRow, reason Reason, a anew) error {
+	holds := pr.verdict.Tier == names.Certain || (m.State == confirmed && pr.verdict.Tier >= names.Likely)
+	switch {
+	case !holds:
+		actor := pr.detention.RecordedBy
+		if a.again() {
+			actor = a.actor
+		}
+		return p.takeBack(ctx, tx, m, pr.search, turn(a, m), actor)
+	case reason == ReasonSealed || (a.again() && m.State == notified && reason == ReasonDoNotTell):
+		m.State, m.ReviewReason = proposed, &reason
+	}
+	return p.keep(ctx, tx, m)
+}
+
+// turn makes a notice of one match different from the one before: the correction's event, or the match's own next revision.
+func turn(a anew, m MatchRow) uuid.UUID {
+	if a.again() {
+		return a.event
+	}
+	return uuid.NewSHA1(m.ID, fmt.Appendf(nil, "revision %d", m.Revision))
+}
+
+// keep writes what may change of a match.
+func (p *Post) keep(ctx context.Context, tx *pg.Tx, m MatchRow) error {
+	_, err := tx.Exec(ctx, `update matches set tier = $2, score = $3, state = $4, review_reason = $5, hold_id = $6, told_state = $7,
+		told_department_id = $8, told_at = $9, notified_at = $10, decided_by = $11, decided_at = $12, revision = revision + 1, updated_at = $13
+		where id = $1 and (tier, score, state, review_reason, hold_id, told_state, told_department_id, told_at, notified_at, decided_by, decided_at)
+			is distinct from ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+		m.ID, m.Tier, m.Score, m.State, m.ReviewReason, m.HoldID, m.ToldState, m.ToldDepartmentID, m.ToldAt, m.NotifiedAt, m.DecidedBy, m.DecidedAt, tx.Now)
+	if err != nil {
+		return fmt.Errorf("keep match: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,183 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/qorgau/qorgau/internal/alert"
+	"github.com/qorgau/qorgau/internal/audit"
+	"github.com/qorgau/qorgau/internal/department"
+	"github.com/qorgau/qorgau/internal/detention"
+	"github.com/qorgau/qorgau/internal/pg"
+	"github.com/qorgau/qorgau/internal/push"
+)
+
+// callHotline is the status of which a family hears by voice only.
+const callHotline = "call_hotline"
+
+// tellable is what a family may read of a state.
+func tellable(s detention.State) string {
+	switch s {
+	case detention.Died, detention.WhereaboutsUnknown:
+		return callHotline
+	default:
+		return string(s)
+	}
+}
+
+// tellFirst tells a family the first news of a match, unless too many were told on this reporter's word within the hour: then
+// it waits on a hold for a second person.
+func (p *Post) tellFirst(ctx context.Context, tx *pg.Tx, m MatchRow, s Search, d detention.Detention) (MatchRow, error) {
+	hold, err := p.holdFor(ctx, tx, d.OrganisationID, d.RecordedBy)
+	if err != nil {
+		return m, err
+	}
+	if hold != uuid.Nil {
+		reason := ReasonReporterLimit
+		m.State, m.ReviewReason, m.HoldID = proposed, &reason, &hold
+		return m, p.keep(ctx, tx, m)
+	}
+	return p.tellNow(ctx, tx, m, s, d, notified)
+}
+
+// tellNow marks the match as told and hands the notice over.
+func (p *Post) tellNow(ctx context.Context, tx *pg.Tx, m MatchRow, s Search, d detention.Detention, state string) (MatchRow, error) {
+	m = p.shown(m, d, tx.Now)
+	m.State, m.ReviewReason, m.HoldID, m.NotifiedAt = state, nil, nil, &tx.Now
+	if err := p.keep(ctx, tx, m); err != nil {
+		return m, err
+	}
+	if err := p.notify(ctx, tx, notice{match: m, search: s, kind: push.Match, turn: m.ID, reporter: d.RecordedBy}); err != nil {
+		return m, err
+	}
+	return m, p.log.Write(ctx, tx, audit.Entry{Organisation: s.OrganisationID, Actor: audit.System, Action: "match.told", SubjectKind: "match", Subject: m.ID})
+}
+
+// shown puts what the family may now read on the match.
+func (p *Post) shown(m MatchRow, d detention.Detention, now time.Time) MatchRow {
+	state, place := tellable(d.State), d.DepartmentID
+	m.ToldState, m.ToldDepartmentID, m.ToldAt = &state, &place, &now
+	return m
+}
+
+// takeBack retracts what a family was told and says so; above the reporter's limit the retraction waits, and what she reads
+// stays, until a second person has looked: a stolen phone could otherwise unsay everything at once.
+func (p *Post) takeBack(ctx context.Context, tx *pg.Tx, m MatchRow, s Search, turn, actor uuid.UUID) error {
+	hold, err := p.holdFor(ctx, tx, s.OrganisationID, actor)
+	if err != nil {
+		return err
+	}
+	if hold != uuid.Nil {
+		reason := ReasonReporterLimit
+		m.ReviewReason, m.HoldID = &reason, &hold
+	} else {
+		m.State, m.ReviewReason, m.HoldID = retracted, nil, nil
+		if err := p.push.Supersede(ctx, tx, m.ID, push.Match, push.Update, push.Correction); err != nil {
+			return err
+		}
+	}
+	if err := p.keep(ctx, tx, m); err != nil {
+		return err
+	}
+	return p.notify(ctx, tx, notice{match: m, search: s, kind: push.Retraction, turn: turn, reporter: actor, hold: hold})
+}
+
+type notice struct {
+	match    MatchRow
+	search   Search
+	kind     string
+	turn     uuid.UUID
+	reporter uuid.UUID
+	hold     uuid.UUID
+}
+
+func (p *Post) notify(ctx context.Context, tx *pg.Tx, n notice) error {
+	_, err := p.push.Tell(ctx, tx, push.Notice{Organisation: n.search.OrganisationID, Kind: n.kind, SubjectKind: "match", Subject: n.match.ID,
+		Turn: n.turn, Owner: push.Owner{Kind: push.SearchOwner, ID: n.search.ID}, Language: n.search.Language, Reporter: n.reporter, Hold: n.hold})
+	return err
+}
+
+// holdFor gives the hold on which news from this reporter waits, or uuid.Nil when it may go out. The count is taken under a
+// lock per reporter, so that parallel workers cannot pass the limit together.
+func (p *Post) holdFor(ctx context.Context, tx *pg.Tx, organisation, reporter uuid.UUID) (uuid.UUID, error) {
+	if p.limits.Reporter <= 0 {
+		return uuid.Nil, nil
+	}
+	var families int
+	b := &pgx.Batch{}
+	b.Queue("select pg_advisory_xact_lock(hashtextextended($1::text, 7215304893))", reporter.String())
+	b.Queue(`select count(distinct owner_id) from notices where reporter_id = $1 and created_at > $2 and hold_id is null`,
+		reporter, tx.Now.Add(-time.Hour)).QueryRow(func(row pgx.Row) error { return row.Scan(&families) })
+	if err := tx.Send(ctx, b).Close(); err != nil {
+		return uuid.Nil, fmt.Errorf("count families told: %w", err)
+	}
+	if families < p.limits.Reporter {
+		return uuid.Nil, nil
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return uuid.Nil, fmt.Errorf("hold id: %w", err)
+	}
+	var hold uuid.UUID
+	if err := tx.QueryRow(ctx, `insert into holds (id, organisation_id, reporter_id, state, opened_at) values ($1, $2, $3, 'open', $4)
+		on conflict (reporter_id) where state = 'open' do update set state = 'open' returning id`, id, organisation, reporter, tx.Now).Scan(&hold); err != nil {
+		return uuid.Nil, fmt.Errorf("open hold: %w", err)
+	}
+	return hold, alert.Raise(ctx, tx, alert.News{Organisation: organisation, Kind: alert.Hold, SubjectKind: "hold", Subject: hold})
+}
+
+// ToldMatch is a match as the relative may read it: what she was told last.
+type ToldMatch struct {
+	ID          uuid.UUID
+	Tier, State string
+	DetentionID uuid.UUID
+	Department  department.FamilyView
+	Since       time.Time
+	Status      string
+	AsOf        time.Time
+}
+
+// told gives the matches that the relative may see: notified, confirmed and retracted ones that she was told of.
+func (p *Post) told(ctx context.Context, tx *pg.Tx, s Search) ([]ToldMatch, error) {
+	rows, err := tx.Query(ctx, "select "+matchColumns+` from matches m where m.search_id = $1 and m.state in ('notified', 'confirmed', 'retracted')
+		and m.notified_at is not null order by m.notified_at, m.id`, s.ID)
+	if err != nil {
+		return nil, fmt.Errorf("read told matches: %w", err)
+	}
+	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[MatchRow])
+	if err != nil {
+		return nil, fmt.Errorf("read told matches: %w", err)
+	}
+	out := make([]ToldMatch, 0, len(found))
+	for _, m := range found {
+		place, err := department.Find(ctx, tx, *m.ToldDepartmentID)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, ToldMatch{ID: m.ID, Tier: m.Tier, State: m.State, DetentionID: m.DetentionID, Status: *m.ToldState,
+			Department: place.ForFamily(s.Language, p.hotline), Since: *m.NotifiedAt, AsOf: *m.ToldAt})
+	}
+	return out, nil
+}
+
+// stillTrue is asked by push just before a notice goes out: does the match still say what the notice says, and does anyone
+// still want to hear it?
+func (p *Post) stillTrue(ctx context.Context, tx *pg.Tx, n push.Notice) (bool, error) {
+	var matchState, searchState string
+	err := tx.QueryRow(ctx, "select m.state, s.state from matches m join searches s on s.id = m.search_id where m.id = $1", n.Subject).Scan(&matchState, &searchState)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look at match again: %w", err)
+	}
+	if n.Kind == push.Retraction {
+		return matchState == retracted && searchState == string(Open), nil
+	}
+	return (matchState == notified || matchState == confirmed) && searchState == string(Open), nil
+}
