@@ -273,11 +273,11 @@ func TestFind(t *testing.T) {
 	t.Parallel()
 	w := newTown(t, true)
 	err := w.db.InTx(t.Context(), func(tx *pg.Tx) error {
-		d, err := w.directory.Find(t.Context(), tx, department.IDOf("DP-75"))
+		d, err := department.Find(t.Context(), tx, department.IDOf("DP-75"))
 		if err != nil || d.City != "almaty" {
 			t.Errorf("found %+v, %v", d, err)
 		}
-		_, err = w.directory.Find(t.Context(), tx, uuid.New())
+		_, err = department.Find(t.Context(), tx, uuid.New())
 		return err
 	})
 	wantFault(t, err, "not_found")

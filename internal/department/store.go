@@ -26,7 +26,7 @@ func read(ctx context.Context, db *pg.DB, id uuid.UUID) (Department, error) {
 }
 
 // Find gives one entry inside a transaction, for features that name a place. Fault: not_found.
-func (*Directory) Find(ctx context.Context, tx *pg.Tx, id uuid.UUID) (Department, error) {
+func Find(ctx context.Context, tx *pg.Tx, id uuid.UUID) (Department, error) {
 	return take(tx.Gorm(ctx).Where("id = ?", id))
 }
 
