@@ -77,6 +77,9 @@ func checkProof(publicKey []byte, proof, token string, now time.Time) error {
 	if publicKey == nil {
 		return nil
 	}
+	if len(proof) > maxTokenBytes || broken(proof) {
+		return errHeader
+	}
 	var kept DeviceKey
 	if err := json.Unmarshal(publicKey, &kept); err != nil {
 		return fmt.Errorf("device key: %w", err)

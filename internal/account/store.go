@@ -173,7 +173,7 @@ const (
 // endAll revokes the sessions of an account that still live, on one device or (device uuid.Nil) on all.
 func endAll(ctx context.Context, tx *pg.Tx, account, device uuid.UUID, reason string) error {
 	_, err := tx.Exec(ctx, `update sessions set revoked_at = @now, revoked_reason = @reason
-		where account_id = @account and revoked_at is null and (@device = '00000000-0000-0000-0000-000000000000' or device_id = @device)`,
+		where account_id = @account and revoked_at is null and (@device::uuid = '00000000-0000-0000-0000-000000000000' or device_id = @device::uuid)`,
 		pgx.NamedArgs{"now": tx.Now, "reason": reason, "account": account, "device": device})
 	if err != nil {
 		return fmt.Errorf("end sessions: %w", err)
@@ -209,7 +209,7 @@ func living(ctx context.Context, tx *pg.Tx, account uuid.UUID, after SessionCurs
 	rows, err := tx.Query(ctx, `select s.id, s.account_id, s.device_id, s.created_at, s.last_used_at, s.expires_at, d.id, d.key_id, d.name_ct, d.platform
 		from sessions s join devices d on d.id = s.device_id
 		where s.account_id = @account and s.revoked_at is null and s.expires_at > @now
-		and (@id = '00000000-0000-0000-0000-000000000000' or (s.last_used_at, s.id) < (@at, @id))
+		and (@id::uuid = '00000000-0000-0000-0000-000000000000' or (s.last_used_at, s.id) < (@at::timestamptz, @id::uuid))
 		order by s.last_used_at desc, s.id desc limit @limit`,
 		pgx.NamedArgs{"account": account, "now": tx.Now, "at": after.LastUsed, "id": after.ID, "limit": limit})
 	if err != nil {
