@@ -7,3 +7,4 @@ generate:
 	$(CODEGEN) -config internal/httpapi/oapi-codegen.yaml openapi.yaml
 	$(CODEGEN) -config internal/httpapi/oapi-codegen.spec.yaml openapi.yaml
 	$(CODEGEN) -config pkg/client/oapi-codegen.yaml openapi.yaml
+	cp openapi.yaml internal/httpapi/openapi.gen.yaml

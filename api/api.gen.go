@@ -780,6 +780,7 @@ func (e RecordedEventKind) Valid() bool {
 const (
 	ReviewReasonAnotherRecord ReviewReason = "another_record"
 	ReviewReasonAsylum        ReviewReason = "asylum"
+	ReviewReasonCall          ReviewReason = "call"
 	ReviewReasonCanary        ReviewReason = "canary"
 	ReviewReasonDoNotTell     ReviewReason = "do_not_tell"
 	ReviewReasonMinor         ReviewReason = "minor"
@@ -796,6 +797,8 @@ func (e ReviewReason) Valid() bool {
 	case ReviewReasonAnotherRecord:
 		return true
 	case ReviewReasonAsylum:
+		return true
+	case ReviewReasonCall:
 		return true
 	case ReviewReasonCanary:
 		return true

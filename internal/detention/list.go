@@ -100,14 +100,14 @@ func (l *Ledger) listByName(ctx context.Context, tx *pg.Tx, p account.Principal,
 		keys = l.index.AskedWords(query.Names[0])
 	}
 	if len(keys) == 0 {
-		return nil, false, fault.BadField("/q", "bad_format")
+		return nil, false, fault.BadField("#q", "bad_format")
 	}
 	owners, overflow, err := l.index.Candidates(ctx, tx, seal.DetentionSide, keys)
 	if err != nil {
 		return nil, false, err
 	}
 	if overflow {
-		return nil, false, fault.BadField("/q", "too_many") // never cut in silence: ask for more of the name
+		return nil, false, fault.BadField("#q", "too_many") // never cut in silence: ask for more of the name
 	}
 	args := f.args(p, tx)
 	args["owners"] = owners

@@ -1,0 +1,238 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+
+	"github.com/google/uuid"
+	"github.com/oapi-codegen/nullable"
+
+	"github.com/qorgau/qorgau/api"
+	"github.com/qorgau/qorgau/internal/account"
+	"github.com/qorgau/qorgau/internal/detention"
+)
+
+// LogDetentions is the batch.
+func (s *Server) LogDetentions(ctx context.Context, r LogDetentionsRequestObject) (LogDetentionsResponseObject, error) {
+	p, _ := account.From(ctx)
+	b := detention.Batch{DepartmentID: r.Body.DepartmentID, AssemblyID: r.Body.AssemblyID, Entries: make([]detention.Entry, len(r.Body.Detainees))}
+	for i, d := range r.Body.Detainees {
+		b.Entries[i] = entryOf(d)
+	}
+	id, results, err := s.Detentions.Record(ctx, p, b)
+	if err != nil {
+		return nil, err
+	}
+	out := api.DetentionBatchResult{BatchID: id, Results: make([]api.DetaineeResult, len(results))}
+	for i, res := range results {
+		out.Results[i] = api.DetaineeResult{ClientID: res.ClientID, DetentionID: res.DetentionID, Outcome: api.BatchOutcome(res.Outcome),
+			Warnings: make([]api.Warning, len(res.Warnings))}
+		for j, w := range res.Warnings {
+			out.Results[i].Warnings[j] = api.Warning{Pointer: w.Pointer, Code: api.WarningCode(w.Code)}
+		}
+	}
+	return LogDetentions201JSONResponse(out), nil
+}
+
+// ListDetentions pages by time, or by likeness when a name is asked for.
+func (s *Server) ListDetentions(ctx context.Context, r ListDetentionsRequestObject) (ListDetentionsResponseObject, error) {
+	p, _ := account.From(ctx)
+	f := detention.Filter{DepartmentID: r.Params.DepartmentID, AssemblyID: r.Params.AssemblyID, State: detention.State(orZero(r.Params.State)),
+		Query: orZero(r.Params.Q), RecordedByMe: r.Params.RecordedBy != nil, Limit: limitOf(r.Params.Limit)}
+	var err error
+	if f.Query != "" {
+		f.Skip, err = readSkip(r.Params.Cursor)
+	} else {
+		f.Before, err = readCursor(r.Params.Cursor)
+	}
+	if err != nil {
+		return nil, err
+	}
+	page, more, err := s.Detentions.List(ctx, p, f)
+	if err != nil {
+		return nil, err
+	}
+	out := api.DetentionPage{Items: make([]api.Detention, len(page))}
+	for i, d := range page {
+		out.Items[i] = s.detentionWire(p, d)
+	}
+	switch {
+	case f.Query != "":
+		out.NextCursor = skipCursor(f.Skip+len(page), more)
+	case len(page) > 0:
+		out.NextCursor = cursorOf(page[len(page)-1].ID, more)
+	}
+	return ListDetentions200JSONResponse{Body: out}, nil
+}
+
+// GetDetention reads one.
+func (s *Server) GetDetention(ctx context.Context, r GetDetentionRequestObject) (GetDetentionResponseObject, error) {
+	p, _ := account.From(ctx)
+	d, err := s.Detentions.Get(ctx, p, r.ID)
+	if err != nil {
+		return nil, err
+	}
+	return GetDetention200JSONResponse{Body: s.detentionWire(p, d), Headers: GetDetention200ResponseHeaders{ETag: revisionTag(d.Revision)}}, nil
+}
+
+// PatchDetention corrects what was logged.
+func (s *Server) PatchDetention(ctx context.Context, r PatchDetentionRequestObject) (PatchDetentionResponseObject, error) {
+	p, _ := account.From(ctx)
+	revision, err := ifMatch(r.Params.IfMatch)
+	if err != nil {
+		return nil, err
+	}
+	c := correctionOf(*r.Body)
+	c.Revision = revision
+	d, err := s.Detentions.Correct(ctx, p, r.ID, c)
+	if err != nil {
+		return nil, shown(err, func(d detention.Detention) api.Detention { return s.detentionWire(p, d) })
+	}
+	return PatchDetention200JSONResponse{Body: s.detentionWire(p, d), Headers: PatchDetention200ResponseHeaders{ETag: revisionTag(d.Revision)}}, nil
+}
+
+// ListEvents gives the chain in the order in which things happened; a chain is short, so it is one page.
+func (s *Server) ListEvents(ctx context.Context, r ListEventsRequestObject) (ListEventsResponseObject, error) {
+	p, _ := account.From(ctx)
+	skip, err := readSkip(r.Params.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	chain, err := s.Detentions.Events(ctx, p, r.ID)
+	if err != nil {
+		return nil, err
+	}
+	rest := chain[min(skip, len(chain)):]
+	page := rest[:min(limitOf(r.Params.Limit), len(rest))]
+	out := api.EventPage{Items: make([]api.Event, len(page)), NextCursor: skipCursor(skip+len(page), len(page) < len(rest))}
+	for i, e := range page {
+		out.Items[i] = eventWire(e)
+	}
+	return ListEvents200JSONResponse{Body: out}, nil
+}
+
+// AddEvent appends to the chain.
+func (s *Server) AddEvent(ctx context.Context, r AddEventRequestObject) (AddEventResponseObject, error) {
+	p, _ := account.From(ctx)
+	b := r.Body
+	e, first, err := s.Detentions.Add(ctx, p, r.ID, detention.NewEvent{ClientID: b.ClientID, Kind: detention.EventKind(b.Kind), ToDepartmentID: b.ToDepartmentID,
+		Details: detention.Details{HappenedAt: &b.HappenedAt, Certainty: string(orZero(b.HappenedAtCertainty)), DocumentedAt: b.DocumentedAt,
+			Source: string(b.Source), Place: orZero(b.Place), Note: orZero(b.Note)}})
+	if err != nil {
+		return nil, err
+	}
+	if !first {
+		return AddEvent200JSONResponse(eventWire(e)), nil
+	}
+	return AddEvent201JSONResponse(eventWire(e)), nil
+}
+
+// PutRepresentation is "I act for her".
+func (s *Server) PutRepresentation(ctx context.Context, r PutRepresentationRequestObject) (PutRepresentationResponseObject, error) {
+	p, _ := account.From(ctx)
+	rep, err := s.Detentions.Represent(ctx, p, r.ID, detention.Representation{AccountID: orZero(r.Body.AccountID), From: orZero(r.Body.From), Until: r.Body.Until})
+	if err != nil {
+		return nil, err
+	}
+	return PutRepresentation200JSONResponse(api.Representation{AccountID: rep.AccountID, From: rep.From, Until: rep.Until}), nil
+}
+
+// EndRepresentation ends it.
+func (s *Server) EndRepresentation(ctx context.Context, r EndRepresentationRequestObject) (EndRepresentationResponseObject, error) {
+	p, _ := account.From(ctx)
+	if err := s.Detentions.EndRepresentation(ctx, p, r.ID, orZero(r.Params.AccountID)); err != nil {
+		return nil, err
+	}
+	return EndRepresentation204Response{}, nil
+}
+
+// PlantCanary logs a person who does not exist.
+func (s *Server) PlantCanary(ctx context.Context, r PlantCanaryRequestObject) (PlantCanaryResponseObject, error) {
+	p, _ := account.From(ctx)
+	e := detention.Entry{ClientID: r.Body.ClientID, Name: r.Body.Name}
+	if r.Body.BirthYear != nil {
+		year, err := json.Marshal(*r.Body.BirthYear)
+		if err != nil {
+			return nil, err
+		}
+		e.Facts.BirthYear = year
+	}
+	d, err := s.Detentions.PlantCanary(ctx, p, r.Body.DepartmentID, e)
+	if err != nil {
+		return nil, err
+	}
+	return PlantCanary201JSONResponse(s.detentionWire(p, d)), nil
+}
+
+func entryOf(d api.Detainee) detention.Entry {
+	return detention.Entry{ClientID: d.ClientID, Name: orZero(d.Name), AlsoKnownAs: d.AlsoKnownAs, Description: orZero(d.Description),
+		Facts:      detention.Facts{BirthYear: d.BirthYear, Sex: d.Sex, TakenAt: d.TakenAt, Source: d.Source, Citizenship: d.Citizenship, Needs: d.Needs},
+		Disclosure: detention.Disclosure(orZero(d.Disclosure)), Consent: consentOf(d.Consent), Note: orZero(d.Note),
+		ReportedBy: orZero(d.ReportedBy), DoNotTell: d.DoNotTell}
+}
+
+func consentOf(c *api.Consent) *detention.Consent {
+	if c == nil {
+		return nil
+	}
+	return &detention.Consent{Status: string(c.Status), At: c.At, Basis: orZero(c.Basis)}
+}
+
+func correctionOf(b api.DetentionPatch) detention.Correction {
+	return detention.Correction{Name: setOf(b.Name), AlsoKnownAs: setOf(b.AlsoKnownAs), Description: setOf(b.Description), Note: setOf(b.Note),
+		ReportedBy: setOf(b.ReportedBy), DoNotTell: setOf(b.DoNotTell), Disclosure: (*detention.Disclosure)(b.Disclosure),
+		Consent: consentOf(b.Consent), Department: b.DepartmentID, Assembly: setOf[uuid.UUID](b.AssemblyID),
+		Facts: detention.Facts{BirthYear: factOf(b.BirthYear), Sex: factOf(b.Sex), TakenAt: factOf(b.TakenAt), Source: factOf(b.Source),
+			Citizenship: factOf(b.Citizenship), Needs: factOf(b.Needs)}}
+}
+
+// setOf turns a member of a merge patch into the domain's: absent, null, or a value.
+func setOf[T any](n nullable.Nullable[T]) *detention.Set[T] {
+	if !n.IsSpecified() {
+		return nil
+	}
+	if n.IsNull() {
+		return &detention.Set[T]{Clear: true}
+	}
+	return &detention.Set[T]{Value: n.MustGet()}
+}
+
+func factOf(n nullable.Nullable[json.RawMessage]) json.RawMessage {
+	if !n.IsSpecified() {
+		return nil
+	}
+	if n.IsNull() {
+		return json.RawMessage("null")
+	}
+	return bytes.Clone(n.MustGet())
+}
+
+func (s *Server) detentionWire(p account.Principal, d detention.Detention) api.Detention {
+	out := api.Detention{ID: d.ID, ClientID: d.ClientID, OrganisationID: d.OrganisationID, DepartmentID: d.DepartmentID, AssemblyID: d.AssemblyID,
+		State: api.DetentionState(d.State), Name: orNil(d.Name), AlsoKnownAs: orEmpty(d.AlsoKnownAs), Description: orNil(d.Description),
+		BirthYear: orNil(d.BirthYear), Sex: (*api.Sex)(orNil(d.Sex)), TakenAt: d.TakenAt, Source: (*api.Source)(orNil(d.Source)),
+		Citizenship: orNil(d.Citizenship), Needs: orEmpty(d.Needs), Note: orNil(d.Note), ReportedBy: orNil(d.ReportedBy),
+		Disclosure: api.Disclosure(d.Disclosure), DoNotTell: orEmpty(d.DoNotTell), AsGiven: d.AsGiven,
+		Consent:  api.Consent{Status: api.ConsentStatus(d.Consent.Status), At: d.Consent.At, Basis: orNil(d.Consent.Basis)},
+		OffShift: d.OffShift, RecordedAt: d.RecordedAt, RecordedBy: d.RecordedBy, RepresentedBy: orEmpty(d.RepresentedBy),
+		UpdatedAt: d.UpdatedAt, Revision: int64(d.Revision)}
+	if d.BirthYear != 0 {
+		minor := d.Minor(s.DB.Now())
+		out.Minor = &minor
+	}
+	if d.Canary && p.Has(account.Coordinator) {
+		out.Canary = &d.Canary
+	}
+	return out
+}
+
+func eventWire(e detention.Event) api.Event {
+	happened := e.RecordedAt
+	if e.Details.HappenedAt != nil {
+		happened = *e.Details.HappenedAt
+	}
+	return api.Event{ID: e.ID, DetentionID: e.DetentionID, ClientID: e.ClientID, Kind: api.RecordedEventKind(e.Kind), HappenedAt: happened,
+		HappenedAtCertainty: (*api.Certainty)(orNil(e.Details.Certainty)), DocumentedAt: e.Details.DocumentedAt, Source: (*api.Source)(orNil(e.Details.Source)),
+		ToDepartmentID: e.ToDepartmentID, Place: orNil(e.Details.Place), Note: orNil(e.Details.Note), RecordedAt: e.RecordedAt, RecordedBy: e.RecordedBy}
+}

@@ -1,0 +1,100 @@
+package httpapi
+
+import (
+	"context"
+
+	"github.com/qorgau/qorgau/api"
+	"github.com/qorgau/qorgau/internal/account"
+	"github.com/qorgau/qorgau/internal/watch"
+)
+
+// ListMatches gives what waits for a person, and what was decided.
+func (s *Server) ListMatches(ctx context.Context, r ListMatchesRequestObject) (ListMatchesResponseObject, error) {
+	p, _ := account.From(ctx)
+	before, err := readCursor(r.Params.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	page, more, err := s.Watch.ListMatches(ctx, p, watch.MatchFilter{State: string(orZero(r.Params.State)),
+		Reason: watch.Reason(orZero(r.Params.ReviewReason)), Before: before, Limit: limitOf(r.Params.Limit)})
+	if err != nil {
+		return nil, err
+	}
+	out := api.MatchPage{Items: make([]api.Match, len(page))}
+	for i, m := range page {
+		out.Items[i] = matchWire(m)
+	}
+	if len(page) > 0 {
+		out.NextCursor = cursorOf(page[len(page)-1].ID, more)
+	}
+	return ListMatches200JSONResponse{Body: out}, nil
+}
+
+// GetMatch gives one, with the reasons.
+func (s *Server) GetMatch(ctx context.Context, r GetMatchRequestObject) (GetMatchResponseObject, error) {
+	p, _ := account.From(ctx)
+	m, err := s.Watch.GetMatch(ctx, p, r.ID)
+	if err != nil {
+		return nil, err
+	}
+	return GetMatch200JSONResponse{Body: matchWire(m)}, nil
+}
+
+// DecideMatch is a person's word on a match.
+func (s *Server) DecideMatch(ctx context.Context, r DecideMatchRequestObject) (DecideMatchResponseObject, error) {
+	p, _ := account.From(ctx)
+	m, err := s.Watch.Decide(ctx, p, r.ID, watch.Verb(r.Body.Decision), r.Body.Reason)
+	if err != nil {
+		return nil, err
+	}
+	return DecideMatch200JSONResponse(matchWire(m)), nil
+}
+
+// ListHolds gives where families wait for a second person.
+func (s *Server) ListHolds(ctx context.Context, r ListHoldsRequestObject) (ListHoldsResponseObject, error) {
+	p, _ := account.From(ctx)
+	before, err := readCursor(r.Params.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	page, more, err := s.Watch.ListHolds(ctx, p, before, limitOf(r.Params.Limit))
+	if err != nil {
+		return nil, err
+	}
+	out := api.HoldPage{Items: make([]api.Hold, len(page))}
+	for i, h := range page {
+		out.Items[i] = holdWire(h)
+	}
+	if len(page) > 0 {
+		out.NextCursor = cursorOf(page[len(page)-1].ID, more)
+	}
+	return ListHolds200JSONResponse{Body: out}, nil
+}
+
+// DecideHold lets what waits go out, or not.
+func (s *Server) DecideHold(ctx context.Context, r DecideHoldRequestObject) (DecideHoldResponseObject, error) {
+	p, _ := account.From(ctx)
+	h, err := s.Watch.DecideHold(ctx, p, r.ID, r.Body.Decision == "release")
+	if err != nil {
+		return nil, err
+	}
+	return DecideHold200JSONResponse(holdWire(h)), nil
+}
+
+func matchWire(m watch.Match) api.Match {
+	out := api.Match{ID: m.ID, SearchID: m.SearchID, DetentionID: m.DetentionID, Tier: api.MatchTier(m.Tier), State: api.MatchState(m.State),
+		ReviewReason: (*api.ReviewReason)(m.ReviewReason), Reasons: make([]api.MatchReason, len(m.Verdict.Reasons)), Score: float64(m.Score),
+		CreatedAt: m.CreatedAt, DecidedBy: m.DecidedBy, DecidedAt: m.DecidedAt, NotifiedAt: m.NotifiedAt,
+		Search: api.MatchSearch{Name: m.Search.Name, BirthYear: orNil(m.Search.BirthYear), Relation: orNil(m.Search.Relation)},
+		Detention: api.MatchDetention{Name: orNil(m.Detention.Name), BirthYear: orNil(m.Detention.BirthYear),
+			DepartmentID: m.Detention.DepartmentID, DepartmentName: m.DepartmentName}}
+	for i, r := range m.Verdict.Reasons {
+		out.Reasons[i] = api.MatchReason{Code: string(r.Code), Left: orNil(r.Left), Right: orNil(r.Right), Detail: orNil(r.Detail)}
+	}
+	return out
+}
+
+func holdWire(h watch.Hold) api.Hold {
+	return api.Hold{ID: h.ID, ReporterID: h.ReporterID, State: api.HoldState(h.State), OpenedAt: h.OpenedAt, DecidedBy: h.DecidedBy,
+		DecidedAt: h.DecidedAt, Waiting: h.Waiting}
+}
