@@ -218,25 +218,28 @@ func afterPause(d time.Duration) time.Duration {
 	return d + time.Duration(rand.Int64N(int64(time.Second/4+d/10)))
 }
 
-// ending is a delivery's last state and why.
-type ending struct{ state, code string }
+// ending is a delivery's last state, why, and how many attempts led there now.
+type ending struct {
+	state, code string
+	attempts    int
+}
 
 // standing decides whether a delivery may still go out, and opens its address. Nothing needs the sender here: what ends, ends
 // while the channel is paused, too.
 func (c *Center) standing(ctx context.Context, tx *pg.Tx, p *pending) (token string, end ending, err error) {
 	switch {
 	case p.seen:
-		return "", ending{"superseded", "seen"}, nil
+		return "", ending{state: "superseded", code: "seen"}, nil
 	case p.superseded:
-		return "", ending{"superseded", "superseded"}, nil
+		return "", ending{state: "superseded", code: "superseded"}, nil
 	case p.dropped:
-		return "", ending{"dead", "channel_dropped"}, nil
+		return "", ending{state: "dead", code: "channel_dropped"}, nil
 	case tx.Now.Sub(p.created) >= lifetime:
-		return "", ending{"expired", "expired"}, nil
+		return "", ending{state: "expired", code: "expired"}, nil
 	}
 	key, err := c.ring.Unwrap(p.keyScope, p.key, p.keyPeriod, p.wrapped)
 	if errors.Is(err, seal.ErrDestroyed) {
-		return "", ending{"superseded", "erased"}, nil
+		return "", ending{state: "superseded", code: "erased"}, nil
 	}
 	if err != nil {
 		return "", ending{}, err
@@ -251,7 +254,7 @@ func (c *Center) standing(ctx context.Context, tx *pg.Tx, p *pending) (token str
 			return "", ending{}, fmt.Errorf("recheck %s: %w", p.Kind, err)
 		}
 		if !stands {
-			return "", ending{"superseded", "not_current"}, nil
+			return "", ending{state: "superseded", code: "not_current"}, nil
 		}
 	}
 	return string(plain), ending{}, nil

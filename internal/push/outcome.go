@@ -29,12 +29,12 @@ func record(ctx context.Context, tx *pg.Tx, p *ready, r Result) (snooze time.Dur
 			p.channel, p.address, tx.Now); err != nil {
 			return 0, fmt.Errorf("drop channel: %w", err)
 		}
-		return 0, finish(ctx, tx, &p.pending, ending{"dead", r.Code})
+		return 0, finish(ctx, tx, &p.pending, ending{state: "dead", code: r.Code, attempts: 1})
 	case Rejected:
 		if err := alert.Raise(ctx, tx, p.trouble(alert.PushRejected, r.Code)); err != nil {
 			return 0, err
 		}
-		return 0, finish(ctx, tx, &p.pending, ending{"dead", r.Code})
+		return 0, finish(ctx, tx, &p.pending, ending{state: "dead", code: r.Code, attempts: 1})
 	case Paused:
 		pause := r.RetryAfter
 		if pause <= 0 {
@@ -83,7 +83,8 @@ func again(ctx context.Context, tx *pg.Tx, p *ready, code string) error {
 // finish ends a delivery without acceptance, once. When a search's notice has then reached nobody and nothing of it is left
 // to try, or its last channel is gone, an operator must call.
 func finish(ctx context.Context, tx *pg.Tx, p *pending, end ending) error {
-	n, err := tx.Exec(ctx, "update deliveries set state = $2, code = $3, updated_at = $4 where id = $1 and state = 'pending'", p.id, end.state, end.code, tx.Now)
+	n, err := tx.Exec(ctx, "update deliveries set state = $2, code = $3, attempts = attempts + $4, updated_at = $5 where id = $1 and state = 'pending'",
+		p.id, end.state, end.code, end.attempts, tx.Now)
 	if err != nil {
 		return fmt.Errorf("end delivery: %w", err)
 	}
