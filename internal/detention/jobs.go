@@ -1,6 +1,20 @@
 package detention
 
-import "github.com/google/uuid"
+import (
+	"github.com/google/uuid"
+	"github.com/riverqueue/river"
+)
+
+// MatchQueue is the queue of everything that may end in news for a family.
+const MatchQueue = "match"
+
+// A match that fails goes on until it succeeds: the number is "for ever", its waits are the worker's.
+const maxAttempts = 10000
+
+// MatchOpts puts a job into the queue.
+func MatchOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: MatchQueue, MaxAttempts: maxAttempts}
+}
 
 // Jobs say what happened; who wants to know works them. Ids only: a job's arguments are plaintext rows.
 
@@ -16,6 +30,9 @@ type Recorded struct {
 // Kind names the job.
 func (Recorded) Kind() string { return "detention_recorded" }
 
+// InsertOpts puts it into its queue.
+func (Recorded) InsertOpts() river.InsertOpts { return MatchOpts() }
+
 // Corrected: facts of a detention were corrected by the event. Named says that what matching compares changed; Moved that
 // the department had been mistyped; Told that who may be told changed.
 type Corrected struct {
@@ -30,6 +47,9 @@ type Corrected struct {
 // Kind names the job.
 func (Corrected) Kind() string { return "detention_corrected" }
 
+// InsertOpts puts it into its queue.
+func (Corrected) InsertOpts() river.InsertOpts { return MatchOpts() }
+
 // Happened: an event joined the chain and changed where or how the person is held.
 type Happened struct {
 	DetentionID uuid.UUID `json:"detention_id"`
@@ -40,3 +60,6 @@ type Happened struct {
 
 // Kind names the job.
 func (Happened) Kind() string { return "detention_happened" }
+
+// InsertOpts puts it into its queue.
+func (Happened) InsertOpts() river.InsertOpts { return MatchOpts() }

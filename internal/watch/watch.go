@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/riverqueue/river"
 
 	"github.com/qorgau/qorgau/internal/account"
 	"github.com/qorgau/qorgau/internal/audit"
@@ -177,3 +178,6 @@ type Searched struct {
 
 // Kind names the job.
 func (Searched) Kind() string { return "search_made" }
+
+// InsertOpts puts it into its queue.
+func (Searched) InsertOpts() river.InsertOpts { return detention.MatchOpts() }
