@@ -41,7 +41,9 @@ func (db *DB) Migrate(ctx context.Context) error {
 	if _, err := conn.Exec(ctx, "select pg_advisory_lock($1)", int64(riverLock)); err != nil {
 		return fmt.Errorf("lock river migration: %w", scrub(err))
 	}
-	defer func() { _, _ = conn.Exec(context.WithoutCancel(ctx), "select pg_advisory_unlock($1)", int64(riverLock)) }()
+	defer func() {
+		_, _ = conn.Exec(context.WithoutCancel(ctx), "select pg_advisory_unlock($1)", int64(riverLock))
+	}()
 	rm, err := rivermigrate.New(riverpgxv5.New(db.Pool), nil)
 	if err != nil {
 		return fmt.Errorf("river migrations: %w", err)

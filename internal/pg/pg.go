@@ -152,7 +152,9 @@ func (tx *Tx) QueryRow(ctx context.Context, statement string, args ...any) pgx.R
 }
 
 // Send pipelines several statements in one round trip.
-func (tx *Tx) Send(ctx context.Context, b *pgx.Batch) pgx.BatchResults { return tx.pgx.SendBatch(ctx, b) }
+func (tx *Tx) Send(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
+	return tx.pgx.SendBatch(ctx, b)
+}
 
 // Enqueue hands a job to River when the transaction commits. Arguments are plaintext rows: ids only, never a name.
 func (tx *Tx) Enqueue(args river.JobArgs, opts *river.InsertOpts) {
