@@ -13,15 +13,17 @@ import (
 )
 
 // List gives accounts in the caller's scope (coordinators: their organisation, admins: all), the newest first, before the
-// cursor (uuid.Nil: from the top), at most limit. Faults: forbidden.
-func (d *Desk) List(ctx context.Context, p Principal, before uuid.UUID, limit int) ([]Account, error) {
+// cursor (uuid.Nil: from the top), at most limit; more tells whether there are others below. Faults: forbidden.
+func (d *Desk) List(ctx context.Context, p Principal, before uuid.UUID, limit int) (out []Account, more bool, err error) {
 	if err := p.Needs(Coordinator, Admin); err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	var out []Account
-	err := d.db.InTx(ctx, func(tx *pg.Tx) (err error) {
-		if out, err = page(ctx, tx, p.Account, before, limit); err != nil {
+	err = d.db.InTx(ctx, func(tx *pg.Tx) (err error) {
+		if out, err = page(ctx, tx, p.Account, before, limit+1); err != nil {
 			return err
+		}
+		if more = len(out) > limit; more {
+			out = out[:limit]
 		}
 		if err := d.fill(ctx, tx, out); err != nil {
 			return err
@@ -29,7 +31,7 @@ func (d *Desk) List(ctx context.Context, p Principal, before uuid.UUID, limit in
 		return d.audit.Write(ctx, tx, audit.Entry{Organisation: p.Organisation, Actor: p.Account, Action: "account.listed",
 			SubjectKind: "account", Details: map[string]any{"count": len(out)}})
 	})
-	return out, err
+	return out, more, err
 }
 
 // Get reads one account in the caller's scope. Faults: forbidden, not_found.

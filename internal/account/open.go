@@ -219,7 +219,7 @@ func (d *Desk) signIn(ctx context.Context, tx *pg.Tx, a *Account, r OpenRequest)
 		}
 	}
 	if err == nil && r.PushToken != "" {
-		err = d.setPush(ctx, tx, a.ID, key, r.PushToken)
+		err = pointAt(d.setPush(ctx, tx, a.ID, key, r.PushToken), "/push_token")
 	}
 	return row.ID, err
 }

@@ -209,12 +209,12 @@ func TestASecondDeviceAndTheSameDeviceAgain(t *testing.T) {
 	if second.Account.ID != first.Account.ID || second.Session == first.Session {
 		t.Fatal("not a second session of the same account")
 	}
-	list, err := p.desk.Sessions(p.ctx, who, SessionCursor{}, 50)
+	list, more, err := p.desk.Sessions(p.ctx, who, SessionCursor{}, 50)
 	must(t, err)
-	if len(list) != 2 || list[0].ID != second.Session || list[0].Device.Name != "Телефон Айгүл" {
+	if len(list) != 2 || more || list[0].ID != second.Session || list[0].Device.Name != "Телефон Айгүл" {
 		t.Fatalf("sessions %+v", list)
 	}
-	rest, err := p.desk.Sessions(p.ctx, who, SessionCursor{LastUsed: list[0].LastUsedAt, ID: list[0].ID}, 50)
+	rest, _, err := p.desk.Sessions(p.ctx, who, SessionCursor{LastUsed: list[0].LastUsedAt, ID: list[0].ID}, 50)
 	must(t, err)
 	if len(rest) != 1 || rest[0].ID != first.Session {
 		t.Fatalf("next page %+v", rest)

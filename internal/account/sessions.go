@@ -10,19 +10,22 @@ import (
 	"github.com/qorgau/qorgau/internal/pg"
 )
 
-// Sessions lists one's own sessions in force, the latest used first, after the cursor (zero: from the top), at most limit.
-func (d *Desk) Sessions(ctx context.Context, p Principal, after SessionCursor, limit int) ([]Session, error) {
+// Sessions lists one's own sessions in force, the latest used first, after the cursor (zero: from the top), at most limit; more
+// tells whether there are others below.
+func (d *Desk) Sessions(ctx context.Context, p Principal, after SessionCursor, limit int) (out []Session, more bool, err error) {
 	if p.Account == uuid.Nil {
-		return nil, fault.Unauthorised()
+		return nil, false, fault.Unauthorised()
 	}
-	var out []Session
-	err := d.db.InTx(ctx, func(tx *pg.Tx) (err error) {
-		if out, err = living(ctx, tx, p.Account, after, limit); err != nil {
+	err = d.db.InTx(ctx, func(tx *pg.Tx) (err error) {
+		if out, err = living(ctx, tx, p.Account, after, limit+1); err != nil {
 			return err
+		}
+		if more = len(out) > limit; more {
+			out = out[:limit]
 		}
 		return d.openDevices(ctx, tx, out)
 	})
-	return out, err
+	return out, more, err
 }
 
 // Session reads one of one's own sessions in force; all others are not_found.
@@ -141,7 +144,7 @@ func (d *Desk) SetPushToken(ctx context.Context, p Principal, token string) (Pus
 			return err
 		}
 		if err := d.setPush(ctx, tx, a.ID, key, token); err != nil {
-			return err
+			return pointAt(err, "/token")
 		}
 		out, err = d.push(ctx, tx, a.ID)
 		return err
@@ -187,4 +190,12 @@ func (d *Desk) mine(ctx context.Context, p Principal, action string, do func(tx 
 		return d.audit.Write(ctx, tx, audit.Entry{Organisation: a.OrganisationID, Actor: a.ID, Action: action,
 			SubjectKind: "account", Subject: a.ID})
 	})
+}
+
+// pointAt gives what push found wrong with a token the place that it has in our own body.
+func pointAt(err error, pointer string) error {
+	if f := fault.As(err); f != nil && f.Kind == fault.Invalid && len(f.Fields) > 0 {
+		return fault.BadField(pointer, f.Fields[0].Code)
+	}
+	return err
 }
