@@ -40,6 +40,7 @@ type Post struct {
 	limits     Limits
 	hotline    string
 	out        *slog.Logger
+	sources    *sources
 }
 
 // Options for New. Hotline is the number that families see where a department's own is not verified; empty shows none.
@@ -57,7 +58,8 @@ type Options struct {
 
 // New makes the post and lends push the functions that look at a case again just before a notice goes out.
 func New(o Options) *Post {
-	p := &Post{db: o.DB, ring: o.Ring, log: o.Audit, index: o.Index, detentions: o.Detentions, push: o.Push, limits: o.Limits, hotline: o.Hotline, out: o.Log}
+	p := &Post{db: o.DB, ring: o.Ring, log: o.Audit, index: o.Index, detentions: o.Detentions, push: o.Push, limits: o.Limits,
+		hotline: o.Hotline, out: o.Log, sources: newSources()}
 	o.Push.Recheck(push.Erased, func(context.Context, *pg.Tx, push.Notice) (bool, error) { return true, nil })
 	for _, kind := range []string{push.Match, push.Update, push.Retraction, push.Correction} {
 		o.Push.Recheck(kind, p.stillTrue)

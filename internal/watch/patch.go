@@ -1,0 +1,242 @@
+package watch
+
+import (
+	"context"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/qorgau/qorgau/internal/audit"
+	"github.com/qorgau/qorgau/internal/detention"
+	"github.com/qorgau/qorgau/internal/fault"
+	"github.com/qorgau/qorgau/internal/pg"
+	"github.com/qorgau/qorgau/internal/push"
+	"github.com/qorgau/qorgau/internal/seal"
+)
+
+// SearchPatch is a merge patch of a search read at Revision. What is nil stays. Close ends the search, with a reason in the
+// relative's words; there is no way back. Proof answers a challenge that a changed name may meet.
+type SearchPatch struct {
+	Revision    int
+	Name        *string
+	AlsoKnownAs *detention.Set[[]string]
+	BirthYear   *detention.Set[int]
+	Sex         *detention.Set[string]
+	Relation    *detention.Set[string]
+	City        *detention.Set[string]
+	Language    *string
+	Close       bool
+	CloseReason string
+	Proof       *Proof
+}
+
+// Patch changes a search and renews it: it then stands for another Term. An empty patch only renews. A changed name or year
+// passes the guard and is matched anew. Faults: not_found, forbidden (staff, of a search that the relative made herself),
+// stale (with the View as it is now and the fields that differ from what was sent), conflict (it is closed), invalid,
+// challenge_required, too_many.
+func (p *Post) Patch(ctx context.Context, who Caller, id uuid.UUID, c SearchPatch) (View, error) {
+	var v View
+	var refused *fault.Error // a refusal is committed: what the guard counted must stay
+	err := p.db.InTx(ctx, func(tx *pg.Tx) error {
+		was, err := p.find(ctx, tx, who, id, toWrite)
+		if err != nil {
+			return err
+		}
+		is := was
+		changed, err := c.apply(&is, tx.Now)
+		if err != nil {
+			return err
+		}
+		if was.Revision != c.Revision {
+			return p.stale(ctx, tx, who, was, changed)
+		}
+		if !was.standing(tx.Now) {
+			return fault.Clash("conflict")
+		}
+		if slices.ContainsFunc(changed, naming) {
+			refused, err = p.guard(ctx, tx, asking{names: is.forms(), proof: c.Proof, staff: who.Staff != nil, organisation: was.OrganisationID})
+			if err != nil || refused != nil {
+				return err
+			}
+		}
+		if err := p.keepPatch(ctx, tx, who, &is, changed); err != nil {
+			return err
+		}
+		v, err = p.view(ctx, tx, who, is)
+		return err
+	})
+	if err == nil && refused != nil {
+		err = refused
+	}
+	return v, err
+}
+
+func (p *Post) stale(ctx context.Context, tx *pg.Tx, who Caller, s Search, changed []string) error {
+	now, err := p.view(ctx, tx, who, s)
+	if err != nil {
+		return err
+	}
+	f := fault.New(fault.Stale, "stale")
+	f.Current = now
+	for _, field := range changed {
+		f.Fields = append(f.Fields, fault.Field{Pointer: "/" + field, Code: "changed"})
+	}
+	return f
+}
+
+// apply puts the patch into s and names the fields that it changes.
+func (c SearchPatch) apply(s *Search, now time.Time) ([]string, error) {
+	was := *s
+	if c.Name != nil {
+		s.Name = strings.TrimSpace(*c.Name)
+	}
+	set(c.AlsoKnownAs, &s.AlsoKnownAs)
+	s.AlsoKnownAs = trimmed(s.AlsoKnownAs)
+	set(c.BirthYear, &s.BirthYear)
+	set(c.Sex, &s.Sex)
+	set(c.Relation, &s.Relation)
+	s.Relation = strings.TrimSpace(s.Relation)
+	if c.City != nil {
+		s.City = orAbsent(c.City.Value)
+	}
+	if c.Language != nil {
+		s.Language = *c.Language
+	}
+	var bad fields
+	reason := strings.TrimSpace(c.CloseReason)
+	switch {
+	case c.Close && reason == "":
+		bad.add("/close_reason", "required")
+	case c.Close:
+		s.State, s.CloseReason = Closed, reason
+	case reason != "":
+		bad.add("/close_reason", "not_allowed")
+	}
+	s.check(&bad, now)
+	city := ""
+	if s.City != nil {
+		city = *s.City
+	}
+	checkPlace(&bad, s.Language, city)
+	return differing(was, *s), bad.fault()
+}
+
+// set takes a member of a merge patch: a value, or null for none.
+func set[T any](from *detention.Set[T], to *T) {
+	if from != nil {
+		var none T
+		if *to = from.Value; from.Clear {
+			*to = none
+		}
+	}
+}
+
+// differing names the fields in which two states of a search differ, by their wire names.
+func differing(a, b Search) []string {
+	var out []string
+	for _, f := range []struct {
+		field string
+		a, b  any
+	}{
+		{"name", a.Name, b.Name}, {"also_known_as", append([]string{}, a.AlsoKnownAs...), append([]string{}, b.AlsoKnownAs...)},
+		{"birth_year", a.BirthYear, b.BirthYear}, {"sex", a.Sex, b.Sex}, {"relation", a.Relation, b.Relation}, {"city", a.City, b.City},
+		{"language", a.Language, b.Language}, {"state", a.State, b.State}, {"close_reason", a.CloseReason, b.CloseReason},
+	} {
+		if !reflect.DeepEqual(f.a, f.b) {
+			out = append(out, f.field)
+		}
+	}
+	return out
+}
+
+// naming tells whether a field says who is searched for.
+func naming(field string) bool {
+	return field == "name" || field == "also_known_as" || field == "birth_year"
+}
+
+// keepPatch writes the changed search and what follows from it.
+func (p *Post) keepPatch(ctx context.Context, tx *pg.Tx, who Caller, s *Search, changed []string) error {
+	key, err := p.keyOf(ctx, tx, s.SearchRow)
+	if err != nil {
+		return err
+	}
+	if s.ProfileCT, err = key.SealJSON(searchPlace, s.ID, s.SearchProfile); err != nil {
+		return err
+	}
+	s.Revision, s.UpdatedAt = s.Revision+1, tx.Now
+	action := "search.changed"
+	switch {
+	case s.State == Closed:
+		action = "search.closed"
+		if err := p.fallSilent(ctx, tx, s.ID); err != nil {
+			return err
+		}
+	default:
+		s.ExpiresAt = tx.Now.Add(Term)
+		if len(changed) == 0 {
+			action = "search.renewed"
+		}
+		if slices.ContainsFunc(changed, naming) {
+			if err := p.index.Put(ctx, tx, seal.SearchSide, s.ID, p.index.Stored(seal.SearchSide, s.Person())); err != nil {
+				return err
+			}
+		}
+	}
+	if err := keepSearch(ctx, tx, s.SearchRow); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(changed, func(f string) bool { return naming(f) || f == "city" || f == "state" }) {
+		tx.Enqueue(Searched{SearchID: s.ID}, nil)
+	}
+	return p.log.Write(ctx, tx, audit.Entry{Organisation: s.OrganisationID, Actor: who.actor(s.ID), Action: action, SubjectKind: "search",
+		Subject: s.ID, Details: map[string]any{"fields": append([]string{}, changed...)}})
+}
+
+// fallSilent takes a search out of the index and stops what waits to be told of it.
+func (p *Post) fallSilent(ctx context.Context, tx *pg.Tx, id uuid.UUID) error {
+	if err := p.index.Drop(ctx, tx, seal.SearchSide, id); err != nil {
+		return err
+	}
+	matches, err := matchesOf(ctx, tx, id)
+	if err != nil {
+		return err
+	}
+	for _, m := range matches {
+		if err := p.push.Supersede(ctx, tx, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Erase stops all telling at once and says so on the search's channels; the sweep then erases it for good, by the returned
+// time at the latest. Said again meanwhile, it answers the same. Faults: not_found, forbidden (staff, of a search that the
+// relative made herself).
+func (p *Post) Erase(ctx context.Context, who Caller, id uuid.UUID) (by time.Time, err error) {
+	err = p.db.InTx(ctx, func(tx *pg.Tx) error {
+		s, err := p.find(ctx, tx, who, id, toErase)
+		if err != nil {
+			return err
+		}
+		if s.State == Erasing {
+			by = s.UpdatedAt.Add(eraseWithin)
+			return nil
+		}
+		by = tx.Now.Add(eraseWithin)
+		if err := markErasing(ctx, tx, id); err != nil {
+			return err
+		}
+		if err := p.fallSilent(ctx, tx, id); err != nil {
+			return err
+		}
+		if _, err := p.push.Tell(ctx, tx, push.Notice{Organisation: s.OrganisationID, Kind: push.Erased, SubjectKind: "search", Subject: id, Turn: id,
+			Owner: s.owner(), Language: s.Language}); err != nil {
+			return err
+		}
+		return p.log.Write(ctx, tx, audit.Entry{Organisation: s.OrganisationID, Actor: who.actor(id), Action: "search.erasing", SubjectKind: "search", Subject: id})
+	})
+	return by, err
+}
