@@ -20,7 +20,8 @@ import (
 const (
 	maxBody = 1 << 20
 	// deepest nesting that a body may have; the contract's deepest is five.
-	maxDepth = 32
+	maxDepth     = 32
+	usualMembers = 8
 	// What is swallowed of a body that is refused, so that the sender gets to read the answer: a connection closed while
 	// it still sends would be reset, and the 413 lost with it.
 	mostSwallowed = 16 << 20
@@ -120,87 +121,143 @@ func (b parsedBody) Close() error { return nil }
 // decode reads one JSON value strictly. encoding/json alone is too kind for a gate: of two equal keys it takes the last
 // (and another reader of the same body may take the first), and it mends broken UTF-8, so that a name would be stored
 // other than it was sent. Both are refused here, as are NUL (which PostgreSQL cannot store in a text) and deep nesting.
+//
+// encoding/json judges the syntax; what walks the text afterwards relies on it. Its own tokenizer would do, but takes
+// four times as long for a batch.
 func decode(data []byte) (any, error) {
-	if !utf8.Valid(data) {
+	if !utf8.Valid(data) || !json.Valid(data) {
 		return nil, malformed()
 	}
-	d := decoder{json.NewDecoder(bytes.NewReader(data))}
-	d.json.UseNumber()
-	v, err := d.value("", 0)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := d.json.Token(); !errors.Is(err, io.EOF) {
-		return nil, malformed()
-	}
-	return v, nil
+	return (&walker{data: data}).value(0)
 }
 
-type decoder struct{ json *json.Decoder }
-
-func (d decoder) value(at pointer, depth int) (any, error) {
-	t, err := d.json.Token()
-	if err != nil || depth > maxDepth {
-		return nil, malformed()
-	}
-	switch t := t.(type) {
-	case json.Delim:
-		if t == '{' {
-			return d.object(at, depth)
-		}
-		return d.array(at, depth)
-	case string:
-		if strings.IndexByte(t, 0) >= 0 {
-			return nil, fault.BadField(string(at), "bad_format")
-		}
-	}
-	return t, nil
+// walker builds values from valid JSON. Its place is kept as keys, and written as a pointer only when something is wrong.
+type walker struct {
+	data []byte
+	at   int
+	path []string
 }
 
-func (d decoder) object(at pointer, depth int) (any, error) {
-	m := map[string]any{}
-	for d.json.More() {
-		t, err := d.json.Token()
-		if err != nil {
-			return nil, malformed()
+func (w *walker) pointer() string {
+	var p pointer
+	for _, k := range w.path {
+		p = p.key(k)
+	}
+	return string(p)
+}
+
+// next skips white space and gives the byte that stands there.
+func (w *walker) next() byte {
+	for {
+		switch c := w.data[w.at]; c {
+		case ' ', '\t', '\n', '\r':
+			w.at++
+		default:
+			return c
 		}
-		key, ok := t.(string)
-		if !ok {
-			return nil, malformed()
+	}
+}
+
+func (w *walker) value(depth int) (any, error) {
+	if depth > maxDepth {
+		return nil, malformed()
+	}
+	switch w.next() {
+	case '{':
+		return w.object(depth)
+	case '[':
+		return w.array(depth)
+	case '"':
+		s := w.text()
+		if strings.IndexByte(s, 0) >= 0 {
+			return nil, fault.BadField(w.pointer(), "bad_format")
 		}
+		return s, nil
+	case 't':
+		w.at += len("true")
+		return true, nil
+	case 'f':
+		w.at += len("false")
+		return false, nil
+	case 'n':
+		w.at += len("null")
+		return nil, nil
+	}
+	start := w.at
+	for w.at < len(w.data) && strings.IndexByte("+-.0123456789Ee", w.data[w.at]) >= 0 {
+		w.at++
+	}
+	return json.Number(w.data[start:w.at]), nil
+}
+
+func (w *walker) text() string {
+	start := w.at
+	escaped := false
+	for w.at++; w.data[w.at] != '"'; w.at++ {
+		if w.data[w.at] == '\\' {
+			escaped = true
+			w.at++
+		}
+	}
+	w.at++
+	if !escaped {
+		return string(w.data[start+1 : w.at-1])
+	}
+	var s string
+	_ = json.Unmarshal(w.data[start:w.at], &s) // valid, as all of the text is
+	return s
+}
+
+func (w *walker) object(depth int) (any, error) {
+	m := make(map[string]any, usualMembers)
+	w.at++
+	for w.next() != '}' {
+		if w.data[w.at] == ',' {
+			w.at++
+			w.next()
+		}
+		key := w.text()
+		w.path = append(w.path, key)
 		if _, twice := m[key]; twice {
-			return nil, malformed(fault.Field{Pointer: string(at.key(key)), Code: "not_allowed"})
+			return nil, malformed(fault.Field{Pointer: w.pointer(), Code: "not_allowed"})
 		}
-		if m[key], err = d.value(at.key(key), depth+1); err != nil {
+		w.next()
+		w.at++ // the colon
+		v, err := w.value(depth + 1)
+		if err != nil {
 			return nil, err
 		}
+		m[key] = v
+		w.path = w.path[:len(w.path)-1]
 	}
-	if _, err := d.json.Token(); err != nil {
-		return nil, malformed()
-	}
+	w.at++
 	return m, nil
 }
 
-func (d decoder) array(at pointer, depth int) (any, error) {
+func (w *walker) array(depth int) (any, error) {
 	list := []any{}
-	for i := 0; d.json.More(); i++ {
-		v, err := d.value(at.key(strconv.Itoa(i)), depth+1)
+	w.at++
+	for w.next() != ']' {
+		if w.data[w.at] == ',' {
+			w.at++
+		}
+		w.path = append(w.path, strconv.Itoa(len(list)))
+		v, err := w.value(depth + 1)
 		if err != nil {
 			return nil, err
 		}
 		list = append(list, v)
+		w.path = w.path[:len(w.path)-1]
 	}
-	if _, err := d.json.Token(); err != nil {
-		return nil, malformed()
-	}
+	w.at++
 	return list, nil
 }
 
 // pointer is a JSON pointer (RFC 6901) into a body.
 type pointer string
 
-// key steps down. Only what looks like a name of a field is repeated: a key is text of the sender's as well, and a
-// confused app might send {"Ахметов Арман": …}; then the pointer stops at the object around it.
+// key steps down. Only what looks like a name of a field, or an index, is repeated: a key is text of the sender's as well,
+// and a confused app might send {"Ахметов Арман": …} or {"Akhmetov": …}; then the pointer stops at the object around it.
 func (p pointer) key(k string) pointer {
 	if !fieldName(k) {
 		return p
@@ -208,17 +265,26 @@ func (p pointer) key(k string) pointer {
 	return p + "/" + pointer(k)
 }
 
-const longestFieldName = 40
+const (
+	longestFieldName = 40
+	longestIndex     = 4 // a longer number could be somebody's
+)
 
+// fieldName tells whether k begins small and goes on in letters, digits and underscores, or is an index.
 func fieldName(k string) bool {
 	if k == "" || len(k) > longestFieldName {
 		return false
 	}
+	digits := 0
 	for i := range len(k) {
-		c := k[i]
-		if !(c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z') {
+		switch c := k[i]; {
+		case c >= '0' && c <= '9':
+			digits++
+		case c >= 'a' && c <= 'z':
+		case i > 0 && (c == '_' || c >= 'A' && c <= 'Z'):
+		default:
 			return false
 		}
 	}
-	return true
+	return digits == len(k) && digits <= longestIndex || k[0] >= 'a'
 }

@@ -235,7 +235,9 @@ func TestFaultsBecomeProblems(t *testing.T) {
 		{"bug", io.ErrShortBuffer, 500, "internal", ""},
 	}
 	for _, c := range cases {
-		g.getDetention = func(context.Context, GetDetentionRequestObject) (GetDetentionResponseObject, error) { return nil, c.err }
+		g.getDetention = func(context.Context, GetDetentionRequestObject) (GetDetentionResponseObject, error) {
+			return nil, c.err
+		}
 		r := g.ask(t, "GET", aDetention, "")
 		if r.StatusCode != c.status || string(r.problem(t).Code) != c.code || r.Header.Get("Retry-After") != c.retry {
 			t.Errorf("%s: %d %s, Retry-After %q", c.name, r.StatusCode, r.text, r.Header.Get("Retry-After"))

@@ -31,6 +31,7 @@ import (
 	"github.com/qorgau/qorgau/internal/audit"
 	"github.com/qorgau/qorgau/internal/department"
 	"github.com/qorgau/qorgau/internal/detention"
+	"github.com/qorgau/qorgau/internal/dispatch"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/push"
 	"github.com/qorgau/qorgau/internal/seal"
@@ -51,6 +52,7 @@ type Server struct {
 	Push        *push.Center
 	Detentions  *detention.Ledger
 	Watch       *watch.Post
+	Calendar    *dispatch.Calendar
 	Log         *slog.Logger
 	Version     string
 

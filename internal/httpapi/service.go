@@ -109,7 +109,7 @@ func (p page) VisitGetSpecResponse(w http.ResponseWriter) error { return p.visit
 // VisitGetDocsResponse writes the page.
 func (p page) VisitGetDocsResponse(w http.ResponseWriter) error { return p.visit(w) }
 
-var contract = func() page {
+var contractPage = func() page {
 	const tagBytes = 12
 	sum := sha256.Sum256(contract)
 	tag := strconv.Quote(base64.RawURLEncoding.EncodeToString(sum[:tagBytes]))
@@ -118,7 +118,7 @@ var contract = func() page {
 
 // GetSpec gives openapi.yaml.
 func (s *Server) GetSpec(context.Context, GetSpecRequestObject) (GetSpecResponseObject, error) {
-	return contract, nil
+	return contractPage, nil
 }
 
 // GetDocs gives the page that renders it.
