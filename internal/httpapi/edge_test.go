@@ -330,6 +330,11 @@ func TestPanicIsA500WithoutItsValue(t *testing.T) {
 		return nil, nil
 	}
 	expect(t, g.ask(t, "GET", aDetention, ""), 500, "internal")
+	// a panic while the answer is written: nothing of it has left
+	g.getDetention = func(context.Context, GetDetentionRequestObject) (GetDetentionResponseObject, error) {
+		return halfWritten{}, nil
+	}
+	expect(t, g.ask(t, "GET", aDetention, ""), 500, "internal")
 	text := g.log.String()
 	if strings.Contains(text, "Marker") || strings.Contains(r.text, "Marker") {
 		t.Errorf("the panic's value is out:\n%s\n%s", r.text, text)
@@ -361,4 +366,12 @@ func TestRequestIDIsOurs(t *testing.T) {
 	if id := a.Header.Get("X-Request-Id"); id == "" || id == "Marker" || id == b.Header.Get("X-Request-Id") {
 		t.Errorf("request ids %q and %q", id, b.Header.Get("X-Request-Id"))
 	}
+}
+
+type halfWritten struct{}
+
+func (halfWritten) VisitGetDetentionResponse(w http.ResponseWriter) error {
+	w.WriteHeader(http.StatusOK)
+	_, _ = w.Write([]byte("{"))
+	panic("Marker Markerov")
 }

@@ -29,7 +29,7 @@ const (
 	keptFor       = 14 * 24 * time.Hour
 	abandoned     = 60 * time.Second // longer than any request lives: its process is gone
 	answerPlace   = "idempotency.response_ct"
-	storeTimeout  = 5 * time.Second
+	storeWithin   = 35 * time.Second // from the claim on: the longest request and a little
 	replayedField = "Idempotency-Replayed"
 )
 
@@ -80,7 +80,7 @@ func (s *Server) once(c echo.Context, a attempt, next echo.HandlerFunc) error {
 		return nil
 	}
 	// The caller may be gone by the time the work is done; that is when the stored answer is worth most.
-	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.storeWithin())
+	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeWithin)
 	defer cancel()
 	done := false
 	defer func() {
@@ -97,9 +97,6 @@ func (s *Server) once(c echo.Context, a attempt, next echo.HandlerFunc) error {
 	}
 	return nil
 }
-
-// storeWithin counts from the start of the work, so that it includes the time the request itself may take.
-func (s *Server) storeWithin() time.Duration { return DefaultTimeouts.Write + storeTimeout }
 
 // settle logs a failure to write down how it ended. The caller has a true answer all the same; a repeat is refused as
 // in_flight until the claim is abandoned.

@@ -87,13 +87,18 @@ func (s *Server) serve(op *operation) echo.MiddlewareFunc {
 			out := c.Response().Writer
 			h := &held{ResponseWriter: out}
 			c.Response().Writer = h
-			defer func() { c.Response().Writer = out }()
+			sent := false
+			defer func() {
+				c.Response().Writer = out
+				c.Response().Committed = sent // after a panic nothing has left, whatever the handler had written
+			}()
 			if err := s.pass(c, op, next); err != nil {
 				h.status = 0
 				h.body.Reset()
 				writeProblem(h, c.Request(), s.Log, err)
 			}
 			h.release(c.Request(), s.Ring)
+			sent = true
 			return nil
 		}
 	}

@@ -2,11 +2,8 @@ package httpapi
 
 import (
 	"context"
-	"crypto/sha256"
 	_ "embed" // contract
-	"encoding/base64"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -109,12 +106,7 @@ func (p page) VisitGetSpecResponse(w http.ResponseWriter) error { return p.visit
 // VisitGetDocsResponse writes the page.
 func (p page) VisitGetDocsResponse(w http.ResponseWriter) error { return p.visit(w) }
 
-var contractPage = func() page {
-	const tagBytes = 12
-	sum := sha256.Sum256(contract)
-	tag := strconv.Quote(base64.RawURLEncoding.EncodeToString(sum[:tagBytes]))
-	return page{File: web.File{Body: contract, Type: "text/yaml; charset=utf-8", Tag: tag}}
-}()
+var contractPage = page{File: web.NewFile("openapi.yaml", contract)}
 
 // GetSpec gives openapi.yaml.
 func (s *Server) GetSpec(context.Context, GetSpecRequestObject) (GetSpecResponseObject, error) {
