@@ -47,21 +47,22 @@ const (
 // Stored gives the keys that a person leaves on a side.
 func (x *Index) Stored(side seal.Side, p names.Person) []int32 {
 	var out []int32
+	b := x.ring.Blinder(side)
 	year := "|" + strconv.Itoa(p.BirthYear)
 	for _, n := range p.Names {
 		for _, k := range n.PairKeys() {
-			out = append(out, x.ring.Blind(side, kindPair+string(k)))
+			out = append(out, b.Blind(kindPair+string(k)))
 		}
 		for _, k := range n.WordKeys() {
 			if side == seal.DetentionSide {
-				out = append(out, x.ring.Blind(side, kindAny+string(k)))
+				out = append(out, b.Blind(kindAny+string(k)))
 			}
 			if p.BirthYear == 0 {
 				continue
 			}
-			out = append(out, x.ring.Blind(side, kindWord+string(k)+year))
+			out = append(out, b.Blind(kindWord+string(k)+year))
 			if n.Words() == 1 {
-				out = append(out, x.ring.Blind(side, kindSolo+string(k)+year))
+				out = append(out, b.Blind(kindSolo+string(k)+year))
 			}
 		}
 	}
@@ -71,9 +72,10 @@ func (x *Index) Stored(side seal.Side, p names.Person) []int32 {
 // Asked gives the keys to look for on a side when searching for a person there; the birth year may be one off.
 func (x *Index) Asked(side seal.Side, p names.Person) []int32 {
 	var out []int32
+	b := x.ring.Blinder(side)
 	for _, n := range p.Names {
 		for _, k := range n.PairKeys() {
-			out = append(out, x.ring.Blind(side, kindPair+string(k)))
+			out = append(out, b.Blind(kindPair+string(k)))
 		}
 		if p.BirthYear == 0 {
 			continue
@@ -84,7 +86,7 @@ func (x *Index) Asked(side seal.Side, p names.Person) []int32 {
 		}
 		for _, k := range n.WordKeys() {
 			for y := p.BirthYear - 1; y <= p.BirthYear+1; y++ {
-				out = append(out, x.ring.Blind(side, kind+string(k)+"|"+strconv.Itoa(y)))
+				out = append(out, b.Blind(kind+string(k)+"|"+strconv.Itoa(y)))
 			}
 		}
 	}
@@ -94,8 +96,9 @@ func (x *Index) Asked(side seal.Side, p names.Person) []int32 {
 // AskedWords gives the keys for a look through the detentions by a name of one word, without a year.
 func (x *Index) AskedWords(n names.Name) []int32 {
 	var out []int32
+	b := x.ring.Blinder(seal.DetentionSide)
 	for _, k := range n.WordKeys() {
-		out = append(out, x.ring.Blind(seal.DetentionSide, kindAny+string(k)))
+		out = append(out, b.Blind(kindAny+string(k)))
 	}
 	return distinct(out)
 }
@@ -105,9 +108,14 @@ func distinct(keys []int32) []int32 {
 	return slices.Compact(keys)
 }
 
-// Put replaces the keys of one owner.
+// Put replaces the keys of one owner. Keys of an earlier epoch go too: they are of the name that was replaced. Someone without
+// a name leaves none.
 func (x *Index) Put(ctx context.Context, tx *pg.Tx, side seal.Side, owner uuid.UUID, keys []int32) error {
-	_, err := tx.Exec(ctx, `insert into name_keys (side, owner_id, epoch, keys) values ($1, $2, $3, $4)
+	if len(keys) == 0 {
+		return x.Drop(ctx, tx, side, owner)
+	}
+	_, err := tx.Exec(ctx, `with outdated as (delete from name_keys where owner_id = $2 and side = $1 and epoch <> $3)
+		insert into name_keys (side, owner_id, epoch, keys) values ($1, $2, $3, $4)
 		on conflict (owner_id, side, epoch) do update set keys = excluded.keys`, side, owner, x.ring.Epoch(), keys)
 	if err != nil {
 		return fmt.Errorf("put name keys: %w", err)
@@ -143,6 +151,48 @@ func (x *Index) Candidates(ctx context.Context, tx *pg.Tx, side seal.Side, keys 
 	}
 	owners, err = x.ask(ctx, tx, fmt.Sprintf(bestCandidates, side), keys, Limit)
 	return owners, true, err
+}
+
+// askable gives which of several key sets anyone on the search side shares a key with.
+const askable = `select q.i from unnest($2::text[]) with ordinality q(keys, i)
+	where exists (select 1 from name_keys n where n.side = 'search' and n.epoch = $1 and n.keys && q.keys::int[])`
+
+// Sought tells, for each set of keys, whether any search may be meant: one statement for a whole batch, because most of those
+// who are logged are not searched for yet.
+func (x *Index) Sought(ctx context.Context, tx *pg.Tx, sets [][]int32) ([]bool, error) {
+	texts := make([]string, len(sets))
+	for i, keys := range sets {
+		texts[i] = ArrayText(keys)
+	}
+	out := make([]bool, len(sets))
+	b := &pgx.Batch{}
+	b.Queue("set local enable_seqscan = off")
+	b.Queue(askable, x.ring.Epoch(), texts).Query(func(rows pgx.Rows) error {
+		var i int64
+		_, err := pgx.ForEachRow(rows, []any{&i}, func() error {
+			out[i-1] = true
+			return nil
+		})
+		return err
+	})
+	b.Queue("set local enable_seqscan = on")
+	if err := tx.Send(ctx, b).Close(); err != nil {
+		return nil, fmt.Errorf("ask who is sought: %w", err)
+	}
+	return out, nil
+}
+
+// ArrayText is the text form of an integer array: unnest cannot take an array of arrays of different lengths.
+func ArrayText(keys []int32) string {
+	b := make([]byte, 0, 2+11*len(keys))
+	b = append(b, '{')
+	for i, k := range keys {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(b, int64(k), 10)
+	}
+	return string(append(b, '}'))
 }
 
 func (x *Index) ask(ctx context.Context, tx *pg.Tx, query string, keys []int32, limit int) ([]uuid.UUID, error) {

@@ -9,6 +9,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash"
+	"io"
 	"strconv"
 	"time"
 
@@ -128,13 +130,21 @@ func (r *Ring) Pseudonym(account uuid.UUID, at time.Time) []byte {
 	return r.MAC(ForPseudonym, account[:], []byte(Period(at)))[:16]
 }
 
-// Blind turns a name key into its keyed hash on one side, cut to 31 bits: collisions cost a candidate that scoring
-// throws out, and leave less for who counts.
-func (r *Ring) Blind(side Side, key string) int32 {
-	m := hmac.New(sha256.New, r.blind[side])
-	m.Write([]byte(key))
-	var sum [sha256.Size]byte
-	return int32(binary.BigEndian.Uint32(m.Sum(sum[:0])) >> 1)
+// Blinder hashes name keys of one side with one key schedule; it is not safe for use from several goroutines.
+type Blinder struct {
+	mac hash.Hash
+	sum [sha256.Size]byte
+}
+
+// Blinder makes one for a side.
+func (r *Ring) Blinder(side Side) *Blinder { return &Blinder{mac: hmac.New(sha256.New, r.blind[side])} }
+
+// Blind turns a name key into its keyed hash, cut to 31 bits: collisions cost a candidate that scoring throws out, and leave
+// less for who counts.
+func (b *Blinder) Blind(key string) int32 {
+	b.mac.Reset()
+	_, _ = io.WriteString(b.mac, key)
+	return int32(binary.BigEndian.Uint32(b.mac.Sum(b.sum[:0])) >> 1)
 }
 
 // Key is an opened data key: it seals the fields of one record.

@@ -23,17 +23,29 @@ type pair struct {
 	verdict   names.Verdict
 }
 
-// MatchDetentions looks for the searches that newly logged detentions answer, each in a transaction of its own. Run again,
-// it finds its own matches and changes nothing.
+// MatchDetentions looks for the searches that newly logged detentions answer. One look for all tells for whom anyone searches;
+// each of those is then matched in a transaction of its own. Run again, it finds its own matches and changes nothing.
 func (p *Post) MatchDetentions(ctx context.Context, ids []uuid.UUID) error {
 	var found []detention.Detention
-	if err := p.db.InTx(ctx, func(tx *pg.Tx) (err error) {
-		found, err = p.detentions.Load(ctx, tx, ids...)
+	var sought []bool
+	err := p.db.InTx(ctx, func(tx *pg.Tx) (err error) {
+		if found, err = p.detentions.Load(ctx, tx, ids...); err != nil {
+			return err
+		}
+		sets := make([][]int32, len(found))
+		for i, d := range found {
+			sets[i] = p.index.Asked(seal.SearchSide, d.Person())
+		}
+		sought, err = p.index.Sought(ctx, tx, sets)
 		return err
-	}); err != nil {
+	})
+	if err != nil {
 		return err
 	}
-	for _, d := range found {
+	for i, d := range found {
+		if !sought[i] {
+			continue
+		}
 		if err := p.matchDetention(ctx, d.ID, anew{}); err != nil {
 			return err
 		}

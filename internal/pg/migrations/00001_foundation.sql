@@ -210,7 +210,6 @@ create table detentions (
 );
 create index detentions_department_recorded on detentions (department_id, id);
 create index detentions_recorded_by on detentions (recorded_by, id);
-create index detentions_batch on detentions (batch_id);
 
 -- The chain: append-only. When it happened, what the paper says, where and who told is sealed in details_ct.
 create table detention_events (
