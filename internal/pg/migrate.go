@@ -51,6 +51,11 @@ func (db *DB) Migrate(ctx context.Context) error {
 	if _, err := rm.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
 		return fmt.Errorf("migrate river: %w", scrub(err))
 	}
+	// These two serve searches of jobs by argument in River's own user interface, which we do not run; every job of every batch
+	// would pay for them. (The reindexer in app/jobs.go leaves them out.)
+	if _, err := conn.Exec(ctx, "drop index if exists river_job_args_index, river_job_metadata_index"); err != nil {
+		return fmt.Errorf("drop unused river indexes: %w", scrub(err))
+	}
 	return nil
 }
 
