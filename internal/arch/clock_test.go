@@ -1,0 +1,132 @@
+package arch
+
+import (
+	"go/ast"
+	"go/token"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// clockReaders are where code that runs may ask the machine for the time, and why tx.Now or an injected clock will not do.
+func clockReaders() *excuses {
+	return excused(
+		exception{path: "internal/pg/pg.go", atMost: 1, why: "here the clock comes in: Options.Clock, or the machine's"},
+		exception{path: "internal/push/fcm/fcm.go", atMost: 1, why: "here the sender's clock comes in; tests replace it"},
+		exception{path: "internal/push/fcm/transport.go", atMost: 1, why: "here the token source's clock comes in; tests replace it"},
+		exception{path: "pkg/client/client.go", atMost: 1, why: "here the client's clock comes in: Options.Now, or the machine's"},
+		exception{path: "internal/push/deliver.go", atMost: 1, why: "River's NextRetry is asked for a time on River's own clock, which is the machine's"},
+		exception{path: "internal/push/alerts.go", atMost: 1, why: "River's NextRetry, as in deliver.go"},
+		exception{path: "internal/watch/jobs.go", atMost: 1, why: "River's NextRetry, as in push/deliver.go"},
+		exception{path: "internal/httpapi/body.go", why: "a deadline on a socket is on the machine's clock"},
+		exception{path: "internal/httpapi/visit.go", why: "how long a request took, for the log and the metrics"},
+		exception{path: "internal/pg/embedded/lock.go", why: "waiting for another process's lock"},
+		exception{path: "internal/pg/embedded/cluster.go", why: "how long initdb took, and the name of a folder set aside"},
+		exception{path: "internal/pg/embedded/server.go", why: "waiting for the child process"},
+		exception{path: "internal/push/fcm/standin/answer.go", why: "the stand-in plays a server elsewhere, which has a clock of its own"},
+	)
+}
+
+// tx.Now is the only clock in writes, and rules take now: a clock that a test cannot move is a rule that no test can try.
+func TestTheClockComesIn(t *testing.T) {
+	t.Parallel()
+	r := repository(t)
+	allowed := clockReaders()
+	for _, s := range r.code {
+		if s.test || s.generated {
+			continue
+		}
+		s.selectors("time", func(sel *ast.SelectorExpr) {
+			if !slices.Contains([]string{"Now", "Since", "Until"}, sel.Sel.Name) || allowed.covers(s.path) {
+				return
+			}
+			t.Errorf("%s: time.%s: use tx.Now or take now as an argument; a clock that a test cannot move is a rule that no test can try", r.at(sel), sel.Sel.Name)
+		})
+	}
+	allowed.unused(t)
+}
+
+var sqlClock = regexp.MustCompile(`(?i)\b(now|clock_timestamp|statement_timestamp|transaction_timestamp|timeofday)\s*\(\s*\)|\b(current_timestamp|current_date|current_time|localtimestamp|localtime)\b`)
+
+const sqlClockWhy = "the database's clock is a second one that no test moves: pass tx.Now"
+
+// There is no now() in SQL, neither in Go's strings nor in a migration.
+func TestSQLHasNoClock(t *testing.T) {
+	t.Parallel()
+	r := repository(t)
+	for _, s := range r.code {
+		if s.dir == "internal/arch" || s.generated {
+			continue
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			lit, ok := n.(*ast.BasicLit)
+			if !ok || lit.Kind != token.STRING {
+				return true
+			}
+			if text, err := strconv.Unquote(lit.Value); err == nil && looksLikeSQL(text) {
+				if found := sqlClock.FindString(text); found != "" {
+					t.Errorf("%s: %s in SQL: %s", r.at(lit), found, sqlClockWhy)
+				}
+			}
+			return true
+		})
+	}
+	for _, f := range r.files {
+		if path.Ext(f) != ".sql" {
+			continue
+		}
+		text, err := r.read(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, line := range strings.Split(string(text), "\n") {
+			code, _, _ := strings.Cut(line, "--")
+			if found := sqlClock.FindString(code); found != "" {
+				t.Errorf("%s:%d: %s in a migration: %s", f, i+1, found, sqlClockWhy)
+			}
+		}
+	}
+}
+
+var sqlWord = regexp.MustCompile(`(?i)\b(select|insert|update|delete|where|values|set|returning|and|or)\b`)
+
+func looksLikeSQL(text string) bool { return sqlWord.MatchString(text) }
+
+// skippers are the tests that a platform cannot run. None of them is skipped where CI runs: Linux, amd64 or arm64, root.
+func skippers() *excuses {
+	return excused(
+		exception{path: "internal/pg/embedded/orphan_test.go", atMost: 1, why: "the parent-death signal is Linux's"},
+		exception{path: "internal/pg/embedded/main_test.go", atMost: 1, why: "changing the user takes root"},
+		exception{path: "internal/pg/embedded/download_test.go", atMost: 1, why: "no archive is published for some platforms"},
+	)
+}
+
+// A skipped test looks like a passed one.
+func TestNoTestIsSkipped(t *testing.T) {
+	t.Parallel()
+	r := repository(t)
+	allowed := skippers()
+	for _, s := range r.code {
+		if !s.test && s.dir != "internal/pg/pgtest" {
+			continue
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok {
+				return true
+			}
+			sel, ok := call.Fun.(*ast.SelectorExpr)
+			if !ok || !slices.Contains([]string{"Skip", "Skipf", "SkipNow"}, sel.Sel.Name) {
+				return true
+			}
+			if x, ok := sel.X.(*ast.Ident); ok && slices.Contains([]string{"t", "b", "f", "tb"}, x.Name) && !allowed.covers(s.path) {
+				t.Errorf("%s: %s.%s: a skipped test looks like a passed one: make what it needs, or do not write it", r.at(sel), x.Name, sel.Sel.Name)
+			}
+			return true
+		})
+	}
+	allowed.unused(t)
+}
