@@ -1,0 +1,250 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/qorgau/qorgau/api"
+	"github.com/qorgau/qorgau/internal/account"
+	"github.com/qorgau/qorgau/internal/detention"
+	"github.com/qorgau/qorgau/internal/fault"
+	"github.com/qorgau/qorgau/internal/push"
+	"github.com/qorgau/qorgau/internal/seal"
+	"github.com/qorgau/qorgau/internal/watch"
+)
+
+// CreateSearch starts a standing search: for a relative without any proof of who she is, for a caller by staff.
+func (s *Server) CreateSearch(ctx context.Context, r CreateSearchRequestObject) (CreateSearchResponseObject, error) {
+	b := r.Body
+	channels, err := addressesOf(b.Channels)
+	if err != nil {
+		return nil, err
+	}
+	n := watch.NewSearch{ClientID: b.ClientID, Secret: b.Secret, Name: b.Name, AlsoKnownAs: b.AlsoKnownAs, BirthYear: orZero(b.BirthYear),
+		Sex: string(orZero(b.Sex)), Relation: orZero(b.Relation), Language: string(orZero(b.Language)), City: orZero(b.City),
+		OrganisationID: b.OrganisationID, Channels: channels, Proof: proofOf(b.Proof), Source: string(SourceOf(ctx))}
+	if n.Language == "" {
+		n.Language = LanguageOf(ctx)
+	}
+	if p, staff := account.From(ctx); staff {
+		n.By = &p
+	}
+	made, err := s.Watch.Create(ctx, n)
+	if err != nil {
+		return nil, shown(err, challengeWire)
+	}
+	return CreateSearch201JSONResponse{ID: made.ID, State: api.SearchState(made.State), ExpiresAt: made.ExpiresAt.UTC()}, nil
+}
+
+// ListSearches is for operators and coordinators.
+func (s *Server) ListSearches(ctx context.Context, r ListSearchesRequestObject) (ListSearchesResponseObject, error) {
+	p, _ := account.From(ctx)
+	before, err := readCursor(r.Params.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	page, more, err := s.Watch.ListSearches(ctx, p, watch.SearchFilter{Before: before, Limit: limitOf(r.Params.Limit)})
+	if err != nil {
+		return nil, err
+	}
+	out := api.SearchPage{Items: make([]api.Search, len(page))}
+	for i, v := range page {
+		out.Items[i] = searchWire(v, true)
+	}
+	if len(page) > 0 {
+		out.NextCursor = cursorOf(page[len(page)-1].ID, more)
+	}
+	return ListSearches200JSONResponse{Body: out}, nil
+}
+
+// GetSearch reads what is known.
+func (s *Server) GetSearch(ctx context.Context, r GetSearchRequestObject) (GetSearchResponseObject, error) {
+	var v watch.View
+	var err error
+	who := callerOf(ctx)
+	if who.Staff != nil {
+		v, err = s.Watch.GetSearch(ctx, *who.Staff, r.ID)
+	} else {
+		v, err = s.Watch.Read(ctx, r.ID, who.Secret)
+	}
+	if err != nil {
+		return nil, err
+	}
+	body := searchWire(v, who.Staff != nil)
+	return GetSearch200JSONResponse{Body: body, Headers: GetSearch200ResponseHeaders{ETag: s.searchTag(body)}}, nil
+}
+
+// PatchSearch changes, renews or closes.
+func (s *Server) PatchSearch(ctx context.Context, r PatchSearchRequestObject) (PatchSearchResponseObject, error) {
+	revision, err := searchRevision(r.Params.IfMatch)
+	if err != nil {
+		return nil, err
+	}
+	who := callerOf(ctx)
+	b := r.Body
+	v, err := s.Watch.Patch(ctx, who, r.ID, watch.SearchPatch{Revision: revision, Name: b.Name, AlsoKnownAs: setOf(b.AlsoKnownAs),
+		BirthYear: setOf(b.BirthYear), Sex: sexOf(setOf(b.Sex)), Relation: setOf(b.Relation), City: setOf(b.City), Language: (*string)(b.Language),
+		Close: b.State != nil, CloseReason: orZero(b.CloseReason), Proof: proofOf(b.Proof)})
+	if err != nil {
+		return nil, shown(shown(err, challengeWire), func(v watch.View) api.Search { return searchWire(v, who.Staff != nil) })
+	}
+	body := searchWire(v, who.Staff != nil)
+	return PatchSearch200JSONResponse{Body: body, Headers: PatchSearch200ResponseHeaders{ETag: s.searchTag(body)}}, nil
+}
+
+// EraseSearch ends the telling at once.
+func (s *Server) EraseSearch(ctx context.Context, r EraseSearchRequestObject) (EraseSearchResponseObject, error) {
+	by, err := s.Watch.Erase(ctx, callerOf(ctx), r.ID)
+	if err != nil {
+		return nil, err
+	}
+	return EraseSearch202JSONResponse{ErasedBy: by.UTC()}, nil
+}
+
+// GetChannels lists where news is told.
+func (s *Server) GetChannels(ctx context.Context, r GetChannelsRequestObject) (GetChannelsResponseObject, error) {
+	list, err := s.Watch.Channels(ctx, callerOf(ctx), r.ID)
+	if err != nil {
+		return nil, err
+	}
+	return GetChannels200JSONResponse{Body: channelsWire(list)}, nil
+}
+
+// PutChannels says where news is to be told.
+func (s *Server) PutChannels(ctx context.Context, r PutChannelsRequestObject) (PutChannelsResponseObject, error) {
+	addresses, err := addressesOf(r.Body.Channels)
+	if err != nil {
+		return nil, err
+	}
+	list, err := s.Watch.SetChannels(ctx, callerOf(ctx), r.ID, addresses)
+	if err != nil {
+		return nil, err
+	}
+	return PutChannels200JSONResponse(channelsWire(list)), nil
+}
+
+// AcknowledgeNotice is "I have seen it".
+func (s *Server) AcknowledgeNotice(ctx context.Context, r AcknowledgeNoticeRequestObject) (AcknowledgeNoticeResponseObject, error) {
+	if err := s.Watch.Acknowledge(ctx, callerOf(ctx), r.ID, r.Body.NoticeID); err != nil {
+		return nil, err
+	}
+	return AcknowledgeNotice204Response{}, nil
+}
+
+// callerOf is who opens a search: staff by their token, a relative by her secret.
+func callerOf(ctx context.Context) watch.Caller {
+	if p, staff := account.From(ctx); staff {
+		return watch.Caller{Staff: &p}
+	}
+	secret, _ := watch.SecretFrom(ctx)
+	return watch.Caller{Secret: secret}
+}
+
+// searchTag is the ETag of a search. Its revision is hers: it counts what she or staff changed. What she is told changes
+// without it, so the tag holds a keyed hash of all she reads as well, but for the time of reading; else a phone that asks
+// "anything new?" would be told "no" for ever.
+func (s *Server) searchTag(body api.Search) string {
+	body.CheckedAt = time.Time{}
+	plain, err := json.Marshal(body)
+	if err != nil {
+		return revisionTag(int(body.Revision)) // cannot be: the same value is about to be sent
+	}
+	sum := s.Ring.MAC(seal.ForFingerprint, []byte("etag"), plain)
+	return strconv.Quote(strconv.FormatInt(body.Revision, 10) + "." + base64.RawURLEncoding.EncodeToString(sum[:bodyTagBytes]))
+}
+
+// searchRevision reads If-Match. Only the revision counts: news that came meanwhile is no reason to refuse a change.
+func searchRevision(header *string) (int, error) {
+	if header != nil {
+		if tag, ok := cutTag(*header); ok {
+			revision, _, _ := strings.Cut(tag, ".")
+			quoted := strconv.Quote(revision)
+			header = &quoted
+		}
+	}
+	return ifMatch(header)
+}
+
+// addressesOf reads channels. A member that belongs to another kind is a mistake, not an extra: who sends it believes in a
+// channel that would never be tried.
+func addressesOf(list []api.ChannelAdd) ([]push.Address, error) {
+	out := make([]push.Address, len(list))
+	var wrong []fault.Field
+	for i, c := range list {
+		mine, other, member := c.Token, c.Phone, "phone"
+		if c.Kind == api.ChannelKindCall {
+			mine, other, member = c.Phone, c.Token, "token"
+		}
+		if other != nil {
+			wrong = append(wrong, fault.Field{Pointer: "/channels/" + strconv.Itoa(i) + "/" + member, Code: "not_allowed"})
+		}
+		out[i] = push.Address{Kind: string(c.Kind), Value: orZero(mine)}
+	}
+	if len(wrong) > 0 {
+		return nil, fault.BadFields(wrong...)
+	}
+	return out, nil
+}
+
+func sexOf(s *detention.Set[api.Sex]) *detention.Set[string] {
+	if s == nil {
+		return nil
+	}
+	return &detention.Set[string]{Value: string(s.Value), Clear: s.Clear}
+}
+
+func proofOf(p *api.Proof) *watch.Proof {
+	if p == nil {
+		return nil
+	}
+	return &watch.Proof{Token: p.Token, Nonce: p.Nonce}
+}
+
+func challengeWire(c watch.Challenge) api.Challenge {
+	return api.Challenge{Token: c.Token, Algorithm: api.ChallengeAlgorithm(c.Algorithm), Difficulty: c.Difficulty, ExpiresAt: c.ExpiresAt}
+}
+
+func channelsWire(list []push.Channel) api.ChannelList {
+	out := api.ChannelList{Items: make([]api.Channel, len(list))}
+	for i, c := range list {
+		out.Items[i] = api.Channel{ID: c.ID, Kind: api.ChannelKind(c.Kind), State: api.ChannelState(c.State), Phone: orNil(c.Address)}
+	}
+	return out
+}
+
+func searchWire(v watch.View, staff bool) api.Search {
+	out := api.Search{ID: v.ID, State: api.SearchState(v.Shown), Name: v.Name, AlsoKnownAs: orEmpty(v.AlsoKnownAs), BirthYear: orNil(v.BirthYear),
+		Sex: (*api.Sex)(orNil(v.Sex)), Relation: orNil(v.Relation), Language: (*api.Language)(orNil(v.Language)), City: v.City,
+		CheckedAt: v.CheckedAt.UTC(), CreatedAt: v.CreatedAt.UTC(), ExpiresAt: v.ExpiresAt.UTC(), CloseReason: orNil(v.CloseReason),
+		Notices: make([]api.Notice, len(v.Notices)), Matches: make([]api.SearchMatch, len(v.Matches)), Revision: int64(v.Revision)}
+	for i, n := range v.Notices {
+		out.Notices[i] = api.Notice{ID: n.ID, Kind: api.NoticeKind(n.Kind), CreatedAt: n.CreatedAt.UTC(), SeenAt: inUTC(n.SeenAt)}
+		if n.SubjectKind == "match" {
+			out.Notices[i].MatchID = &n.Subject
+		}
+	}
+	for i, m := range v.Matches {
+		out.Matches[i] = searchMatchWire(m, staff)
+	}
+	if staff {
+		out.OrganisationID, out.EnteredBy = &v.OrganisationID, v.EnteredBy
+	}
+	return out
+}
+
+func searchMatchWire(m watch.ToldMatch, staff bool) api.SearchMatch {
+	d := m.Department
+	out := api.SearchMatch{ID: m.ID, Tier: api.MatchTier(m.Tier), State: api.MatchState(m.State), Since: m.Since.UTC(), AsOf: m.AsOf.UTC(),
+		Status: api.SearchMatchStatus(m.Status), Department: &api.DepartmentTold{Name: d.Name, City: d.City, Verified: d.Verified,
+			Address: orNil(d.Address), Phone: orNil(d.Phone), Hotline: orNil(d.Hotline)}}
+	if staff && m.DetentionID != uuid.Nil {
+		out.DetentionID = &m.DetentionID
+	}
+	return out
+}
