@@ -108,9 +108,9 @@ func (q Query) statement(after *position) (string, map[string]any) {
 }
 
 // haversine is the great-circle distance in whole metres on a sphere of 6,371 km: within half a percent, far below how well
-// most points are known. Whole metres, so that a cursor repeats the sort key exactly.
-const haversine = `round(12742000 * asin(least(1, sqrt(power(sin(radians(lat - @lat) / 2), 2) +
-	cos(radians(@lat)) * cos(radians(lat)) * power(sin(radians(lon - @lon) / 2), 2)))))::bigint`
+// most points are known. Whole metres, so that a cursor repeats the sort key exactly. The case is there because least() passes over null: no point would be half the world away.
+const haversine = `case when lat is not null then round(12742000 * asin(least(1, sqrt(power(sin(radians(lat - @lat) / 2), 2) +
+	cos(radians(@lat)) * cos(radians(lat)) * power(sin(radians(lon - @lon) / 2), 2)))))::bigint end`
 
 // Search folds both sides to small letters without the marks that a Russian keyboard lacks: "Караганда" finds Қарағанды.
 // translate, because lower() knows only ASCII letters in a database whose locale is C.
@@ -183,40 +183,40 @@ func (q *Query) check() (*position, error) {
 		q.Limit = 50
 	}
 	if q.Limit < 1 || q.Limit > 100 {
-		f.add("/limit", "out_of_range")
+		f.add("#limit", "out_of_range")
 	}
 	if q.Kind != "" && !slices.Contains(kinds, q.Kind) {
-		f.add("/kind", "not_allowed")
+		f.add("#kind", "not_allowed")
 	}
 	if q.Near != nil {
-		f.degrees("/near", &q.Near.Lat, 90)
-		f.degrees("/near", &q.Near.Lon, 180)
+		f.degrees("#near", &q.Near.Lat, 90)
+		f.degrees("#near", &q.Near.Lon, 180)
 	}
 	if !utf8.ValidString(q.City) || strings.ContainsRune(q.City, 0) {
-		f.add("/city", "bad_format")
+		f.add("#city", "bad_format")
 	}
-	f.text("/q", &q.Text, maxText, false)
+	f.text("#q", &q.Text, maxText, false)
 	if len(strings.Fields(q.Text)) > maxWords {
-		f.add("/q", "too_many")
+		f.add("#q", "too_many")
 	}
 	var after *position
 	if q.Cursor != "" {
 		plain, err := base64.RawURLEncoding.DecodeString(q.Cursor)
 		if err != nil || json.Unmarshal(plain, &after) != nil || after == nil || after.Near != (q.Near != nil) ||
 			strings.ContainsRune(after.City+after.Name, 0) {
-			f.add("/cursor", "bad_format")
+			f.add("#cursor", "bad_format")
 		}
 	}
 	return after, f.err()
 }
 
-// ParsePoint reads "lat,lon". Fault: invalid at /near.
+// ParsePoint reads "lat,lon". Fault: invalid at #near.
 func ParsePoint(text string) (Point, error) {
 	lat, lon, both := strings.Cut(text, ",")
 	y, errY := strconv.ParseFloat(strings.TrimSpace(lat), 64)
 	x, errX := strconv.ParseFloat(strings.TrimSpace(lon), 64)
 	if !both || errY != nil || errX != nil {
-		return Point{}, fault.BadField("/near", "bad_format")
+		return Point{}, fault.BadField("#near", "bad_format")
 	}
 	return Point{Lat: y, Lon: x}, nil
 }

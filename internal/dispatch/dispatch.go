@@ -262,10 +262,10 @@ func (f *checks) text(pointer string, s *string, longest int, required bool) {
 	}
 }
 
-func (f *checks) city(s string) {
+func (f *checks) city(pointer, s string) {
 	const longest = 60
 	if !slug.MatchString(s) || len(s) > longest {
-		f.add("/city", "bad_format")
+		f.add(pointer, "bad_format")
 	}
 }
 
@@ -282,7 +282,7 @@ func (d *Draft) check() error {
 		f.add("/client_id", "required")
 	}
 	f.text("/title", &d.Title, maxTitle, true)
-	f.city(d.City)
+	f.city("/city", d.City)
 	f.text("/place", &d.Place, maxPlace, false)
 	f.instant("/starts_at", d.StartsAt)
 	if d.EndsAt != nil {
@@ -300,7 +300,7 @@ func (k *Change) check() error {
 		f.text("/title", k.Title, maxTitle, true)
 	}
 	if k.City != nil {
-		f.city(*k.City)
+		f.city("/city", *k.City)
 	}
 	if k.Place != nil {
 		f.text("/place", k.Place, maxPlace, false)

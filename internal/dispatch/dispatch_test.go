@@ -276,5 +276,5 @@ func TestPagesLoseAndDoubleNothing(t *testing.T) {
 		t.Fatalf("%d items, %v", len(page.Items), err)
 	}
 	_, err = d.calendar.List(t.Context(), p, dispatch.Query{Cursor: "e30", Limit: 101, City: "Ы", From: time.Unix(0, 0)})
-	wantFault(t, err, "invalid", "/limit out_of_range", "/city bad_format", "/from out_of_range", "/cursor bad_format")
+	wantFault(t, err, "invalid", "#limit out_of_range", "#city bad_format", "#from out_of_range", "#cursor bad_format")
 }

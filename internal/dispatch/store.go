@@ -144,13 +144,13 @@ func (q *Query) check() (*position, error) {
 		q.Limit = 50
 	}
 	if q.Limit < 1 || q.Limit > 100 {
-		f.add("/limit", "out_of_range")
+		f.add("#limit", "out_of_range")
 	}
 	if q.City = strings.TrimSpace(q.City); q.City != "" {
-		f.city(q.City)
+		f.city("#city", q.City)
 	}
 	if !q.From.IsZero() {
-		f.instant("/from", q.From)
+		f.instant("#from", q.From)
 	}
 	if q.Cursor == "" {
 		return nil, f.err()
@@ -158,7 +158,7 @@ func (q *Query) check() (*position, error) {
 	var after *position
 	plain, err := base64.RawURLEncoding.DecodeString(q.Cursor)
 	if err != nil || json.Unmarshal(plain, &after) != nil || after == nil || after.StartsAt.IsZero() {
-		f.add("/cursor", "bad_format")
+		f.add("#cursor", "bad_format")
 	}
 	return after, f.err()
 }
