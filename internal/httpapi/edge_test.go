@@ -128,7 +128,12 @@ func newRig(t testing.TB, set ...func(*Server)) *rig {
 		t.Fatal(err)
 	}
 	srv := httptest.NewServer(h)
-	t.Cleanup(srv.Close)
+	t.Cleanup(func() {
+		srv.Close()
+		if t.Failed() {
+			t.Logf("the server's log:\n%s", text)
+		}
+	})
 	return &rig{stub: st, db: db, log: text, handler: h, url: srv.URL}
 }
 
