@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -43,14 +44,14 @@ type Correction struct {
 
 // Correct changes facts, keeps what they were in a sealed `corrected` event, and announces it: names are matched anew,
 // families told on the strength of the old facts get a retraction or a correction. Faults: not_found, stale (with the
-// record as it is now and the fields that differ from what was sent), invalid.
+// record as it is now and the fields that differ from what was sent), invalid, conflict (the entry was withdrawn).
 func (l *Ledger) Correct(ctx context.Context, p account.Principal, id uuid.UUID, c Correction) (Detention, error) {
 	if err := p.Needs(account.Lawyer, account.Operator, account.Coordinator); err != nil {
 		return Detention{}, err
 	}
 	var d Detention
 	err := l.db.InTx(ctx, func(tx *pg.Tx) error {
-		was, err := l.find(ctx, tx, p, id, writable)
+		was, err := l.lock(ctx, tx, p, id)
 		if err != nil {
 			return err
 		}
@@ -73,15 +74,32 @@ func (l *Ledger) Correct(ctx context.Context, p account.Principal, id uuid.UUID,
 		if was.State == Withdrawn {
 			return fault.Clash("conflict") // an entry taken back is history
 		}
+		if d.AssemblyID != nil && slices.Contains(changed, "assembly_id") {
+			if err := checkAssembly(ctx, tx, d.OrganisationID, d.AssemblyID); err != nil {
+				return err
+			}
+		}
 		return l.keepCorrection(ctx, tx, p, was, &d, changed)
 	})
-	return d, err
+	if fault.Is(err, "stale") {
+		// The refusal shows the record as it is now: that is a read, and the transaction that would say so was rolled back.
+		if err := l.db.InTx(ctx, func(tx *pg.Tx) error {
+			return l.log.Write(ctx, tx, audit.Entry{Organisation: d.OrganisationID, Actor: p.Account, Action: "detention.read",
+				SubjectKind: "detention", Subject: id})
+		}); err != nil {
+			return Detention{}, err
+		}
+	}
+	if err != nil {
+		return Detention{}, err
+	}
+	return d, nil
 }
 
 // apply puts the patch into d and names the fields that it changes.
 func (c Correction) apply(d *Detention, now time.Time) ([]string, error) {
 	was := *d
-	was.AsGiven, d.AsGiven = d.AsGiven, cloneRaw(d.AsGiven)
+	d.AsGiven = maps.Clone(d.AsGiven)
 	setText(c.Name, &d.Name)
 	setText(c.Description, &d.Description)
 	setText(c.Note, &d.Note)
@@ -92,7 +110,7 @@ func (c Correction) apply(d *Detention, now time.Time) ([]string, error) {
 		d.Disclosure = *c.Disclosure
 	}
 	if c.Consent != nil {
-		d.Consent = *c.Consent
+		d.Consent = c.Consent.whole()
 	}
 	if c.Department != nil {
 		d.DepartmentID = *c.Department
@@ -106,6 +124,7 @@ func (c Correction) apply(d *Detention, now time.Time) ([]string, error) {
 	c.Facts.clear(&d.Profile)
 	c.Facts.read(&d.Profile, now, "")
 	bad := checkTexts("", texts{d.Name, d.Description, d.Note, d.ReportedBy, d.AlsoKnownAs, d.DoNotTell})
+	bad = append(bad, d.Consent.check("")...)
 	if d.Name == "" && d.Description == "" {
 		bad = append(bad, fault.Field{Pointer: "/name", Code: "required"})
 	}
@@ -116,14 +135,6 @@ func (c Correction) apply(d *Detention, now time.Time) ([]string, error) {
 		return nil, fault.BadFields(bad...)
 	}
 	return differing(was, *d), nil
-}
-
-func cloneRaw(m map[string]json.RawMessage) map[string]json.RawMessage {
-	out := make(map[string]json.RawMessage, len(m))
-	for k, v := range m {
-		out[k] = v
-	}
-	return out
 }
 
 func setText(s *Set[string], to *string) {
@@ -165,7 +176,8 @@ func (f Facts) clear(p *Profile) {
 	}
 }
 
-// differing names the fields in which two states of a record differ, by their wire names.
+// differing names the fields in which two states of a record differ, by their wire names. A fact differs also when only what
+// was given for it does.
 func differing(a, b Detention) []string {
 	var out []string
 	for _, f := range []struct {
@@ -173,44 +185,68 @@ func differing(a, b Detention) []string {
 		a, b  any
 	}{
 		{"name", a.Name, b.Name}, {"also_known_as", list(a.AlsoKnownAs), list(b.AlsoKnownAs)}, {"description", a.Description, b.Description},
-		{"birth_year", a.BirthYear, b.BirthYear}, {"sex", a.Sex, b.Sex}, {"taken_at", a.TakenAt, b.TakenAt}, {"source", a.Source, b.Source},
+		{"birth_year", a.BirthYear, b.BirthYear}, {"sex", a.Sex, b.Sex}, {"taken_at", instant(a.TakenAt), instant(b.TakenAt)}, {"source", a.Source, b.Source},
 		{"disclosure", a.Disclosure, b.Disclosure}, {"consent", a.Consent, b.Consent}, {"citizenship", a.Citizenship, b.Citizenship},
 		{"needs", list(a.Needs), list(b.Needs)}, {"note", a.Note, b.Note}, {"reported_by", a.ReportedBy, b.ReportedBy},
 		{"do_not_tell", list(a.DoNotTell), list(b.DoNotTell)}, {"department_id", a.DepartmentID, b.DepartmentID},
-		{"assembly_id", a.AssemblyID, b.AssemblyID}, {"as_given", len(a.AsGiven), len(b.AsGiven)},
+		{"assembly_id", a.AssemblyID, b.AssemblyID},
 	} {
-		if !reflect.DeepEqual(f.a, f.b) {
+		if !reflect.DeepEqual(f.a, f.b) || !sameJSON(a.AsGiven[f.field], b.AsGiven[f.field]) {
 			out = append(out, f.field)
 		}
 	}
 	return out
 }
 
+// instant makes one moment equal to itself, however it was written.
+func instant(t *time.Time) int64 {
+	if t == nil {
+		return 0
+	}
+	return t.UnixNano()
+}
+
+func sameJSON(a, b json.RawMessage) bool {
+	if len(a) == 0 || len(b) == 0 {
+		return len(a) == len(b)
+	}
+	var x, y any
+	if json.Unmarshal(a, &x) != nil || json.Unmarshal(b, &y) != nil {
+		return bytes.Equal(a, b)
+	}
+	return reflect.DeepEqual(x, y)
+}
+
 // list makes an absent list and an empty one equal.
 func list(s []string) []string { return append([]string{}, s...) }
 
 func (l *Ledger) keepCorrection(ctx context.Context, tx *pg.Tx, p account.Principal, was Detention, d *Detention, changed []string) error {
-	keys, err := l.ring.Load(ctx, tx, d.KeyID)
-	if err != nil {
-		return err
+	moved := was.DepartmentID != d.DepartmentID
+	e := appended{detention: d.ID, kind: CorrectedKind, by: p.Account, details: Details{HappenedAt: &tx.Now, Fields: changed, Before: &was.Profile}}
+	if moved {
+		chain, err := chainOf(ctx, tx, was)
+		if err != nil {
+			return err
+		}
+		said := place(chain).event
+		e.to, e.details.Corrects = &d.DepartmentID, &said
 	}
-	key := keys[d.KeyID]
-	event, err := l.appendEvent(ctx, tx, key, appended{detention: d.ID, kind: CorrectedKind, to: changedDepartment(was, *d), by: p.Account,
-		details: Details{HappenedAt: &tx.Now, Fields: changed, Before: &was.Profile}})
-	if err != nil {
-		return err
-	}
+	var err error
 	d.Revision, d.UpdatedAt = was.Revision+1, tx.Now
-	if d.ProfileCT, err = key.SealJSON(profilePlace, d.ID, d.Profile); err != nil {
+	if d.ProfileCT, err = d.key.SealJSON(profilePlace, d.ID, d.Profile); err != nil {
 		return err
 	}
+	// The row before its event, so that an unknown department is refused by the constraint that points at department_id.
 	if _, err := tx.Exec(ctx, `update detentions set profile_ct = $2, department_id = $3, assembly_id = $4, revision = $5, updated_at = $6 where id = $1`,
 		d.ID, d.ProfileCT, d.DepartmentID, d.AssemblyID, d.Revision, d.UpdatedAt); err != nil {
 		return insertFault(err)
 	}
-	job := Corrected{DetentionID: d.ID, EventID: event, ActorID: p.Account, Moved: was.DepartmentID != d.DepartmentID}
+	event, err := appendEvent(ctx, tx, d.key, e)
+	if err != nil {
+		return err
+	}
+	job := Corrected{DetentionID: d.ID, EventID: event, ActorID: p.Account, Moved: moved, Named: !sameKeys(was.Profile, d.Profile)}
 	for _, field := range changed {
-		job.Named = job.Named || slices.Contains([]string{"name", "also_known_as", "birth_year"}, field)
 		job.Told = job.Told || slices.Contains([]string{"disclosure", "do_not_tell", "needs", "birth_year"}, field)
 	}
 	if job.Named {
@@ -228,9 +264,7 @@ func (l *Ledger) keepCorrection(ctx context.Context, tx *pg.Tx, p account.Princi
 	return nil
 }
 
-func changedDepartment(was, is Detention) *uuid.UUID {
-	if was.DepartmentID == is.DepartmentID {
-		return nil
-	}
-	return &is.DepartmentID
+// sameKeys tells whether matching would see the same person in both.
+func sameKeys(a, b Profile) bool {
+	return a.Name == b.Name && a.BirthYear == b.BirthYear && slices.Equal(a.AlsoKnownAs, b.AlsoKnownAs)
 }

@@ -78,12 +78,14 @@ type Row struct {
 const columns = `d.id, d.organisation_id, d.client_id, d.department_id, d.assembly_id, d.state, d.key_id, d.profile_ct,
 	d.recorded_by, d.off_shift, d.recorded_at, d.updated_at, d.revision`
 
-// Detention is an opened record.
+// Detention is an opened record. It carries the key that opened it, so that a change is sealed under the same one.
 type Detention struct {
 	Row
 	Profile
 	City          string
 	RepresentedBy []uuid.UUID
+
+	key seal.Key
 }
 
 // Person is what matching compares.

@@ -38,7 +38,8 @@ const (
 var stateAfter = map[EventKind]State{TakenKind: Held, ArrivedKind: Held, MovedKind: Held, ReleasedKind: Released,
 	HospitalisedKind: Hospitalised, WhereaboutsUnknownKind: WhereaboutsUnknown, DiedKind: Died}
 
-// Details of an event are sealed. Fields and Before belong to corrections: what was changed, and what it was.
+// Details of an event are sealed. Fields, Before and Corrects belong to corrections: what was changed, what it was, and which
+// event had named the mistyped department.
 type Details struct {
 	HappenedAt   *time.Time `json:"happened_at,omitempty"`
 	Certainty    string     `json:"certainty,omitempty"`
@@ -48,6 +49,7 @@ type Details struct {
 	Note         string     `json:"note,omitempty"`
 	Fields       []string   `json:"fields,omitempty"`
 	Before       *Profile   `json:"before,omitempty"`
+	Corrects     *uuid.UUID `json:"corrects,omitempty"`
 }
 
 // Event is one opened link of the chain.
@@ -62,10 +64,11 @@ type Event struct {
 	Details        Details
 }
 
-// at is the event's place in the chain: when it happened, or, unknown, when it was recorded.
+// at is the event's place in the chain: when it happened, or, unknown, when it was recorded. Nothing happens after it was
+// recorded: a phone whose clock runs ahead must not overrule what others report in the hours between.
 func (e Event) at() time.Time {
-	if e.Details.HappenedAt != nil {
-		return *e.Details.HappenedAt
+	if t := e.Details.HappenedAt; t != nil && t.Before(e.RecordedAt) {
+		return *t
 	}
 	return e.RecordedAt
 }
@@ -100,8 +103,13 @@ func (e NewEvent) check(now time.Time) error {
 			bad = append(bad, fault.Field{Pointer: "/" + t.field, Code: "out_of_range"})
 		}
 	}
-	if utf8.RuneCountInString(e.Details.Note) > maxNote {
-		bad = append(bad, fault.Field{Pointer: "/note", Code: "too_long"})
+	for _, f := range []struct {
+		field, text string
+		most        int
+	}{{"place", e.Details.Place, maxPlace}, {"note", e.Details.Note, maxNote}} {
+		if utf8.RuneCountInString(f.text) > f.most {
+			bad = append(bad, fault.Field{Pointer: "/" + f.field, Code: "too_long"})
+		}
 	}
 	if len(bad) > 0 {
 		return fault.BadFields(bad...)
@@ -120,7 +128,7 @@ func (l *Ledger) Add(ctx context.Context, p account.Principal, id uuid.UUID, n N
 		return Event{}, false, err
 	}
 	err = l.db.InTx(ctx, func(tx *pg.Tx) error {
-		d, err := l.find(ctx, tx, p, id, writable)
+		d, err := l.lock(ctx, tx, p, id)
 		if err != nil {
 			return err
 		}
@@ -134,21 +142,17 @@ func (l *Ledger) Add(ctx context.Context, p account.Principal, id uuid.UUID, n N
 }
 
 func (l *Ledger) add(ctx context.Context, tx *pg.Tx, p account.Principal, d Detention, n NewEvent) (Event, bool, error) {
-	keys, err := l.ring.Load(ctx, tx, d.KeyID)
-	if err != nil {
-		return Event{}, false, err
-	}
-	key := keys[d.KeyID]
-	chain, err := l.chain(ctx, tx, key, d.ID)
+	chain, err := chainOf(ctx, tx, d)
 	if err != nil {
 		return Event{}, false, err
 	}
 	for _, e := range chain {
 		if e.ClientID != nil && *e.ClientID == n.ClientID {
-			return e, false, nil // d is locked, so a repeat is seen here, never doubled
+			// d is locked, so a repeat is seen here, never doubled. What comes back may be another's words: it is a read.
+			return e, false, l.eventsRead(ctx, tx, p, d)
 		}
 	}
-	eventID, err := l.appendEvent(ctx, tx, key, appended{detention: d.ID, client: &n.ClientID, kind: n.Kind, to: n.ToDepartmentID,
+	eventID, err := appendEvent(ctx, tx, d.key, appended{detention: d.ID, client: &n.ClientID, kind: n.Kind, to: n.ToDepartmentID,
 		by: p.Account, details: n.Details})
 	if err != nil {
 		return Event{}, false, err
@@ -167,59 +171,92 @@ func (l *Ledger) add(ctx context.Context, tx *pg.Tx, p account.Principal, d Dete
 		SubjectKind: "detention", Subject: d.ID, Details: map[string]any{"kind": n.Kind}})
 }
 
-// where reads state and department off a chain. Withdrawn is final: an entry that was a mistake stays one.
-func where(chain []Event) (State, uuid.UUID) {
+// opening tells whether the event is the one that the record was logged with.
+func (e Event) opening() bool { return e.Kind == TakenKind && e.ClientID == nil }
+
+// inOrder gives a chain in the order in which things happened. The opening event says where the person was when logged;
+// nothing known can lie before it.
+func inOrder(chain []Event) []Event {
 	sorted := slices.Clone(chain)
 	slices.SortStableFunc(sorted, func(a, b Event) int {
-		// The first event says where the person was when logged; nothing known can lie before it.
-		if (a.Kind == TakenKind && a.ClientID == nil) != (b.Kind == TakenKind && b.ClientID == nil) {
-			if a.Kind == TakenKind && a.ClientID == nil {
-				return -1
-			}
+		switch {
+		case a.opening() && !b.opening():
+			return -1
+		case b.opening() && !a.opening():
 			return 1
 		}
 		return cmp.Or(a.at().Compare(b.at()), a.RecordedAt.Compare(b.RecordedAt), slices.Compare(a.ID[:], b.ID[:]))
 	})
-	state, department := Held, uuid.Nil
-	for _, e := range sorted {
+	return sorted
+}
+
+// where reads state and department off a chain. Withdrawn is final: an entry that was a mistake stays one.
+func where(chain []Event) (State, uuid.UUID) {
+	state := Held
+	for _, e := range inOrder(chain) {
 		if e.Kind == WithdrawnKind {
-			state = Withdrawn
+			return Withdrawn, place(chain).department
 		}
-		if s, ok := stateAfter[e.Kind]; ok && state != Withdrawn {
+		if s, ok := stateAfter[e.Kind]; ok {
 			state = s
 		}
-		if e.ToDepartmentID != nil {
-			department = *e.ToDepartmentID
+	}
+	return state, place(chain).department
+}
+
+// placed is a department and the event that says the person is there.
+type placed struct {
+	event, department uuid.UUID
+}
+
+// place is where the chain says the person is now. A correction is no move: it changes what the event it corrects says, so
+// that a move which is reported later but happened after that event still counts.
+func place(chain []Event) placed {
+	corrected := map[uuid.UUID]uuid.UUID{}
+	for _, e := range chain { // as read: in the order in which they were recorded, the last correction wins
+		if e.Details.Corrects != nil && e.ToDepartmentID != nil {
+			corrected[*e.Details.Corrects] = *e.ToDepartmentID
 		}
 	}
-	return state, department
+	var at placed
+	for _, e := range inOrder(chain) {
+		if e.Kind == CorrectedKind || e.ToDepartmentID == nil {
+			continue
+		}
+		at = placed{event: e.ID, department: *e.ToDepartmentID}
+		if put, ok := corrected[e.ID]; ok {
+			at.department = put
+		}
+	}
+	return at
 }
 
 // Events gives the chain in the order in which things happened.
 func (l *Ledger) Events(ctx context.Context, p account.Principal, id uuid.UUID) ([]Event, error) {
 	var chain []Event
 	err := l.db.InTx(ctx, func(tx *pg.Tx) error {
-		d, err := l.find(ctx, tx, p, id, readable)
+		d, err := l.find(ctx, tx, p, id)
 		if err != nil {
 			return err
 		}
-		keys, err := l.ring.Load(ctx, tx, d.KeyID)
-		if err != nil {
+		if chain, err = chainOf(ctx, tx, d); err != nil {
 			return err
 		}
-		if chain, err = l.chain(ctx, tx, keys[d.KeyID], id); err != nil {
-			return err
-		}
-		slices.SortStableFunc(chain, func(a, b Event) int { return a.at().Compare(b.at()) })
-		return l.log.Write(ctx, tx, audit.Entry{Organisation: d.OrganisationID, Actor: p.Account, Action: "detention.events_read",
-			SubjectKind: "detention", Subject: id})
+		chain = inOrder(chain)
+		return l.eventsRead(ctx, tx, p, d)
 	})
 	return chain, err
 }
 
-func (l *Ledger) chain(ctx context.Context, tx *pg.Tx, key seal.Key, detention uuid.UUID) ([]Event, error) {
+func (l *Ledger) eventsRead(ctx context.Context, tx *pg.Tx, p account.Principal, d Detention) error {
+	return l.log.Write(ctx, tx, audit.Entry{Organisation: d.OrganisationID, Actor: p.Account, Action: "detention.events_read",
+		SubjectKind: "detention", Subject: d.ID})
+}
+
+// chainOf gives a detention's events in the order in which they were recorded.
+func chainOf(ctx context.Context, tx *pg.Tx, d Detention) ([]Event, error) {
 	rows, err := tx.Query(ctx, `select id, detention_id, client_id, kind, to_department_id, recorded_by, recorded_at, details_ct
-		from detention_events where detention_id = $1 order by id`, detention)
+		from detention_events where detention_id = $1 order by id`, d.ID)
 	if err != nil {
 		return nil, fmt.Errorf("read chain: %w", err)
 	}
@@ -229,7 +266,7 @@ func (l *Ledger) chain(ctx context.Context, tx *pg.Tx, key seal.Key, detention u
 		if err := row.Scan(&e.ID, &e.DetentionID, &e.ClientID, &e.Kind, &e.ToDepartmentID, &e.RecordedBy, &e.RecordedAt, &ct); err != nil {
 			return e, err
 		}
-		return e, key.OpenJSON(detailsPlace, e.ID, ct, &e.Details)
+		return e, d.key.OpenJSON(detailsPlace, e.ID, ct, &e.Details)
 	})
 }
 
@@ -242,7 +279,7 @@ type appended struct {
 	details   Details
 }
 
-func (l *Ledger) appendEvent(ctx context.Context, tx *pg.Tx, key seal.Key, a appended) (uuid.UUID, error) {
+func appendEvent(ctx context.Context, tx *pg.Tx, key seal.Key, a appended) (uuid.UUID, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return uuid.Nil, fmt.Errorf("event id: %w", err)

@@ -64,7 +64,8 @@ func (l *Ledger) List(ctx context.Context, p account.Principal, f Filter) (page 
 }
 
 func (l *Ledger) listByTime(ctx context.Context, tx *pg.Tx, p account.Principal, f Filter) ([]Detention, bool, error) {
-	// Canaries are told from people only after opening, so a page may need a second look.
+	// Canaries and erased records are told from the others only after opening, so a page may need a second look; where to
+	// look on and whether there is more is read off the rows, not off what was opened.
 	var page []Detention
 	for {
 		rows, err := tx.Query(ctx, selectDetention+readable+filters+` and (@before = '00000000-0000-0000-0000-000000000000'::uuid or d.id < @before)
@@ -72,11 +73,15 @@ func (l *Ledger) listByTime(ctx context.Context, tx *pg.Tx, p account.Principal,
 		if err != nil {
 			return nil, false, fmt.Errorf("list detentions: %w", err)
 		}
-		found, err := l.collect(ctx, tx, rows)
+		found, err := scan(rows)
 		if err != nil {
 			return nil, false, err
 		}
-		for _, d := range found {
+		opened, err := l.open(ctx, tx, found)
+		if err != nil {
+			return nil, false, err
+		}
+		for _, d := range opened {
 			if d.Canary && !canarySeenBy(p, d) {
 				continue
 			}
@@ -139,7 +144,7 @@ func rank(query names.Person, found []Detention) []Detention {
 func (l *Ledger) Get(ctx context.Context, p account.Principal, id uuid.UUID) (Detention, error) {
 	var d Detention
 	err := l.db.InTx(ctx, func(tx *pg.Tx) (err error) {
-		if d, err = l.find(ctx, tx, p, id, readable); err != nil {
+		if d, err = l.find(ctx, tx, p, id); err != nil {
 			return err
 		}
 		return l.log.Write(ctx, tx, audit.Entry{Organisation: d.OrganisationID, Actor: p.Account, Action: "detention.read",
@@ -148,24 +153,52 @@ func (l *Ledger) Get(ctx context.Context, p account.Principal, id uuid.UUID) (De
 	return d, err
 }
 
-// find reads one detention in scope; for a change it is locked (forUpdate).
-func (l *Ledger) find(ctx context.Context, tx *pg.Tx, p account.Principal, id uuid.UUID, scope string) (Detention, error) {
-	query := selectDetention + scope + ` and d.id = @id`
-	if scope == writable {
-		query += ` for update of d`
-	}
-	rows, err := tx.Query(ctx, query, pgx.NamedArgs{"reader": p.Account, "now": tx.Now, "id": id})
-	if err != nil {
-		return Detention{}, fmt.Errorf("find detention: %w", err)
-	}
-	found, err := l.collect(ctx, tx, rows)
+const (
+	oneToRead = selectDetention + readable + ` and d.id = @id`
+	// The lock that watch takes too; a stronger one would only make the foreign keys of matches and events wait.
+	oneToWrite = selectDetention + writable + ` and d.id = @id for no key update of d`
+)
+
+// find reads one detention that the caller may see. Faults: not_found.
+func (l *Ledger) find(ctx context.Context, tx *pg.Tx, p account.Principal, id uuid.UUID) (Detention, error) {
+	found, err := l.one(ctx, tx, p, id, oneToRead)
 	if err != nil {
 		return Detention{}, err
 	}
+	return l.seen(ctx, tx, p, found)
+}
+
+// lock reads one detention that the caller may change and keeps it from everyone else until the transaction ends. Faults:
+// not_found.
+func (l *Ledger) lock(ctx context.Context, tx *pg.Tx, p account.Principal, id uuid.UUID) (Detention, error) {
+	found, err := l.one(ctx, tx, p, id, oneToWrite)
+	if err == nil && len(found) == 0 {
+		// Who waits for a change of department gets no row: PostgreSQL holds the new row against the old department. The
+		// second look sees both as they are. What does not exist and what is not theirs take two looks alike.
+		found, err = l.one(ctx, tx, p, id, oneToWrite)
+	}
+	if err != nil {
+		return Detention{}, err
+	}
+	return l.seen(ctx, tx, p, found)
+}
+
+func (l *Ledger) one(ctx context.Context, tx *pg.Tx, p account.Principal, id uuid.UUID, query string) ([]Detention, error) {
+	rows, err := tx.Query(ctx, query, pgx.NamedArgs{"reader": p.Account, "now": tx.Now, "id": id})
+	if err != nil {
+		return nil, fmt.Errorf("find detention: %w", err)
+	}
+	return l.collect(ctx, tx, rows)
+}
+
+func (l *Ledger) seen(ctx context.Context, tx *pg.Tx, p account.Principal, found []Detention) (Detention, error) {
 	if len(found) == 0 || (found[0].Canary && !canarySeenBy(p, found[0])) {
 		return Detention{}, fault.Absent()
 	}
-	return found[0], l.withRepresentation(ctx, tx, found[:1])
+	if err := l.withRepresentation(ctx, tx, found[:1]); err != nil {
+		return Detention{}, err
+	}
+	return found[0], nil
 }
 
 func (l *Ledger) withRepresentation(ctx context.Context, tx *pg.Tx, page []Detention) error {

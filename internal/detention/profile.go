@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/qorgau/qorgau/internal/fault"
 	"github.com/qorgau/qorgau/pkg/names"
 )
 
@@ -41,8 +43,31 @@ type Consent struct {
 	Basis  string     `json:"basis,omitempty"`
 }
 
-// defaultConsent is recorded when the reporter says nothing.
-var defaultConsent = Consent{Status: "not_asked", Basis: "94-V art. 9(5)"}
+// withoutConsent is the ground that is recorded when the reporter gives none.
+const withoutConsent = "94-V art. 9(5)"
+
+// whole fills in what the reporter left out.
+func (c *Consent) whole() Consent {
+	if c == nil {
+		return Consent{Status: "not_asked", Basis: withoutConsent}
+	}
+	out := *c
+	if out.Basis == "" && out.Status != "asked" {
+		out.Basis = withoutConsent
+	}
+	if out.At != nil {
+		at := out.At.UTC()
+		out.At = &at
+	}
+	return out
+}
+
+func (c *Consent) check(at string) []fault.Field {
+	if c == nil || slices.Contains([]string{"asked", "not_asked", "refused"}, c.Status) {
+		return nil
+	}
+	return []fault.Field{{Pointer: at + "/consent/status", Code: "not_allowed"}}
+}
 
 // Person is what matching compares: the name as given and every other form.
 func (p Profile) Person() names.Person {
@@ -55,21 +80,34 @@ func (p Profile) Person() names.Person {
 	return out
 }
 
+const adult = 18
+
 // Minor tells whether the person may be under eighteen at that time. Only the year is known, so the year in which someone
-// turns eighteen counts as minor: the safe side for a child.
+// turns eighteen counts as minor: the safe side for a child. A year that could not be read may be an age ("16 лет").
 func (p Profile) Minor(now time.Time) bool {
-	return p.BirthYear != 0 && now.Year()-p.BirthYear <= 18
+	if p.BirthYear == 0 {
+		return slices.ContainsFunc(numbers(string(p.AsGiven["birth_year"])), func(s string) bool {
+			n, err := strconv.Atoi(s)
+			return err == nil && len(s) <= 2 && n <= adult
+		})
+	}
+	return now.Year()-p.BirthYear <= adult
 }
+
+func numbers(s string) []string {
+	return strings.FieldsFunc(s, func(r rune) bool { return r < '0' || r > '9' })
+}
+
+// refuge is how people write that someone seeks it, in the three languages.
+var refuge = []string{"asylum", "refugee", "убежищ", "беженец", "беженк", "босқын", "баспана сұра", "пана сұра", "пана іздеу"}
 
 // Asylum tells whether news must go through a person because someone seeks refuge: an embassy or a relative abroad may be
 // the danger.
 func (p Profile) Asylum() bool {
-	for _, n := range p.Needs {
-		if strings.Contains(strings.ToLower(n), "asylum") || strings.Contains(strings.ToLower(n), "refugee") {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(p.Needs, func(need string) bool {
+		need = strings.ToLower(need)
+		return slices.ContainsFunc(refuge, func(word string) bool { return strings.Contains(need, word) })
+	})
 }
 
 // Facts are the tolerant ones: any string or number, as the phone sent it.
@@ -169,7 +207,7 @@ func readYear(to *int, s string, now time.Time) string {
 		s = strconv.Itoa(int(f))
 	}
 	found, year := 0, 0
-	for _, digits := range strings.FieldsFunc(s, func(r rune) bool { return r < '0' || r > '9' }) {
+	for _, digits := range numbers(s) {
 		if n, err := strconv.Atoi(digits); err == nil && len(digits) == 4 {
 			found, year = found+1, n
 		}
@@ -209,19 +247,20 @@ func readTime(to **time.Time, s string, now time.Time) string {
 	return "not_understood"
 }
 
-func readNeeds(to *[]string, raw json.RawMessage) bool {
+// readNeeds takes what can be read, also when something beside it cannot: "asylum" in it decides who is told.
+func readNeeds(to *[]string, raw json.RawMessage) (all bool) {
 	var list []json.RawMessage
 	if json.Unmarshal(raw, &list) != nil {
 		list = []json.RawMessage{raw}
 	}
-	out := make([]string, 0, len(list))
+	all = true
 	for _, item := range list {
 		s := text(item)
-		if s == "" || strings.ContainsAny(s[:1], "{[") {
-			return false
+		if s == "" || strings.ContainsAny(string(bytes.TrimSpace(item)[:1]), "{[") {
+			all = false
+			continue
 		}
-		out = append(out, s)
+		*to = append(*to, s)
 	}
-	*to = out
-	return true
+	return all
 }

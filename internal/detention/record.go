@@ -1,8 +1,10 @@
 package detention
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,7 +29,7 @@ const (
 	maxOtherNames  = 20
 	maxDescription = 2000
 	maxNote        = 4000
-	maxShort       = 200
+	maxPlace       = 500
 )
 
 // Entry is one detainee as the phone sends it.
@@ -81,10 +83,14 @@ type prepared struct {
 
 // Record stores a batch of 1 to 200 people in one transaction: rows, first events, blind keys, audit and the job that
 // starts matching. Sent again, whole or in part, on any number of phones, it answers with the same ids and has no second
-// effect. Faults: invalid (with a pointer to each), client_id_taken (an id of another organisation), unavailable.
+// effect. Faults: forbidden (no right in one's own organisation, where what one records belongs), invalid (with a pointer to
+// each), client_id_taken (an id of another organisation), unavailable.
 func (l *Ledger) Record(ctx context.Context, p account.Principal, b Batch) (uuid.UUID, []Result, error) {
 	if err := p.Needs(account.Lawyer, account.Operator, account.Coordinator); err != nil {
 		return uuid.Nil, nil, err
+	}
+	if !slices.ContainsFunc(p.Grants, func(g account.Grant) bool { return g.Organisation == p.Organisation && g.Role != account.Admin }) {
+		return uuid.Nil, nil, fault.Denied()
 	}
 	if err := checkBatch(b); err != nil {
 		return uuid.Nil, nil, err
@@ -101,6 +107,9 @@ func (l *Ledger) Record(ctx context.Context, p account.Principal, b Batch) (uuid
 	var results []Result
 	err = l.db.InTx(ctx, func(tx *pg.Tx) error {
 		tx.Now = now
+		if err := checkAssembly(ctx, tx, p.Organisation, b.AssemblyID); err != nil {
+			return err
+		}
 		fresh, err := insertBatch(ctx, tx, insertion{principal: p, batch: b, id: batchID, epoch: l.ring.Epoch(), rows: rows})
 		if err != nil {
 			return err
@@ -146,6 +155,7 @@ func checkBatch(b Batch) error {
 		if e.Disclosure != "" && !slices.Contains([]Disclosure{Sealed, Relatives, Public}, e.Disclosure) {
 			bad = append(bad, fault.Field{Pointer: at + "/disclosure", Code: "not_allowed"})
 		}
+		bad = append(bad, e.Consent.check(at)...)
 	}
 	if len(bad) > 0 {
 		return fault.BadFields(bad...)
@@ -163,7 +173,7 @@ func checkTexts(at string, t texts) []fault.Field {
 	for _, f := range []struct {
 		field, text string
 		most        int
-	}{{"name", t.name, maxName}, {"description", t.description, maxDescription}, {"note", t.note, maxNote}, {"reported_by", t.reportedBy, maxShort}} {
+	}{{"name", t.name, maxName}, {"description", t.description, maxDescription}, {"note", t.note, maxNote}, {"reported_by", t.reportedBy, maxName}} {
 		if utf8.RuneCountInString(f.text) > f.most {
 			bad = append(bad, fault.Field{Pointer: at + "/" + f.field, Code: "too_long"})
 		}
@@ -187,8 +197,12 @@ func checkTexts(at string, t texts) []fault.Field {
 func (l *Ledger) prepare(b Batch, now time.Time) ([]prepared, error) {
 	out := make([]prepared, len(b.Entries))
 	for i, e := range b.Entries {
+		e = e.plain()
 		profile, warnings := e.profile(now, fmt.Sprintf("/detainees/%d", i))
-		profile.Origin = l.origin(b, e)
+		var err error
+		if profile.Origin, err = l.origin(b, e); err != nil {
+			return nil, err
+		}
 		row, err := l.sealEntry(profile, now)
 		if err != nil {
 			return nil, err
@@ -199,29 +213,49 @@ func (l *Ledger) prepare(b Batch, now time.Time) ([]prepared, error) {
 	return out, nil
 }
 
-func (e Entry) profile(now time.Time, pointer string) (Profile, []Warning) {
-	p := Profile{Name: strings.TrimSpace(e.Name), AlsoKnownAs: e.AlsoKnownAs, Description: strings.TrimSpace(e.Description), Note: e.Note,
-		ReportedBy: e.ReportedBy, Disclosure: e.Disclosure, Consent: defaultConsent, DoNotTell: e.DoNotTell, Canary: e.Canary}
-	if p.Disclosure == "" {
-		p.Disclosure = Relatives
+// plain writes an entry in one way: what means the same looks the same.
+func (e Entry) plain() Entry {
+	for _, s := range []*string{&e.Name, &e.Description, &e.Note, &e.ReportedBy} {
+		*s = strings.TrimSpace(*s)
 	}
-	if e.Consent != nil {
-		p.Consent = *e.Consent
+	for _, list := range []*[]string{&e.AlsoKnownAs, &e.DoNotTell} {
+		if len(*list) == 0 {
+			*list = nil
+		}
 	}
-	return p, e.Facts.read(&p, now, pointer)
+	for _, raw := range []*json.RawMessage{&e.Facts.BirthYear, &e.Facts.Sex, &e.Facts.TakenAt, &e.Facts.Source, &e.Facts.Citizenship, &e.Facts.Needs} {
+		if !given(*raw) {
+			*raw = nil
+		}
+	}
+	if e.Disclosure == "" {
+		e.Disclosure = Relatives
+	}
+	consent := e.Consent.whole()
+	e.Consent = &consent
+	return e
 }
 
-// origin hashes what was submitted, so that a repeat with other content can be told from a plain repeat.
-func (l *Ledger) origin(b Batch, e Entry) []byte {
+// profile reads a plain entry.
+func (e Entry) profile(now time.Time, pointer string) (Profile, []Warning) {
+	p := Profile{Name: e.Name, AlsoKnownAs: e.AlsoKnownAs, Description: e.Description, Note: e.Note, ReportedBy: e.ReportedBy,
+		Disclosure: e.Disclosure, Consent: *e.Consent, DoNotTell: e.DoNotTell, Canary: e.Canary}
+	warnings := e.Facts.read(&p, now, pointer)
+	return p, warnings
+}
+
+// origin hashes what was submitted, so that a repeat with other content can be told from a plain repeat. What was submitted,
+// not what was read: "23:40" is another moment on another day.
+func (l *Ledger) origin(b Batch, e Entry) ([]byte, error) {
 	canonical, err := json.Marshal(struct {
 		Department uuid.UUID
+		Assembly   *uuid.UUID
 		Entry      Entry
-	}{b.DepartmentID, e})
+	}{b.DepartmentID, b.AssemblyID, e})
 	if err != nil {
-		// Raw facts came out of a JSON decoder, so they are valid JSON; without them the rest is compared.
-		canonical = []byte(e.Name + "\x00" + e.Description + "\x00" + e.Note)
+		return nil, errors.New("a fact is not the JSON that it was decoded from") // err would repeat what is in it
 	}
-	return l.ring.MAC(seal.ForFingerprint, canonical)[:16]
+	return l.ring.MAC(seal.ForFingerprint, canonical)[:16], nil
 }
 
 // sealEntry mints the record's key and seals profile and first event.
@@ -278,7 +312,7 @@ func (l *Ledger) results(ctx context.Context, tx *pg.Tx, p account.Principal, ro
 			return nil, e
 		}
 		out[i].DetentionID, out[i].Outcome = was.id, Duplicate
-		if string(was.origin) != string(r.origin) {
+		if was.origin != nil && !bytes.Equal(was.origin, r.origin) {
 			out[i].Warnings = append(out[i].Warnings, Warning{Pointer: fmt.Sprintf("/detainees/%d", i), Code: "other_content"})
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/qorgau/qorgau/internal/account"
 	"github.com/qorgau/qorgau/internal/audit"
+	"github.com/qorgau/qorgau/internal/department"
 	"github.com/qorgau/qorgau/internal/fault"
 	"github.com/qorgau/qorgau/internal/pg"
 )
@@ -30,7 +31,7 @@ func (l *Ledger) Represent(ctx context.Context, p account.Principal, id uuid.UUI
 		r.AccountID = p.Account
 	}
 	err := l.db.InTx(ctx, func(tx *pg.Tx) error {
-		d, err := l.find(ctx, tx, p, id, writable)
+		d, err := l.lock(ctx, tx, p, id)
 		if err != nil {
 			return err
 		}
@@ -79,7 +80,8 @@ func mayAppoint(ctx context.Context, tx *pg.Tx, p account.Principal, d Detention
 	return nil
 }
 
-// EndRepresentation ends it; ended already or never begun is the same.
+// EndRepresentation ends it; ended already or never begun is the same. Who loses sight of the person by it may still repeat
+// it: the first answer may have been lost.
 func (l *Ledger) EndRepresentation(ctx context.Context, p account.Principal, id, lawyer uuid.UUID) error {
 	if err := p.Needs(account.Lawyer, account.Operator, account.Coordinator); err != nil {
 		return err
@@ -88,7 +90,10 @@ func (l *Ledger) EndRepresentation(ctx context.Context, p account.Principal, id,
 		lawyer = p.Account
 	}
 	return l.db.InTx(ctx, func(tx *pg.Tx) error {
-		d, err := l.find(ctx, tx, p, id, writable)
+		d, err := l.lock(ctx, tx, p, id)
+		if fault.Is(err, "not_found") && lawyer == p.Account {
+			return endedBefore(ctx, tx, id, lawyer, err)
+		}
 		if err != nil {
 			return err
 		}
@@ -104,18 +109,47 @@ func (l *Ledger) EndRepresentation(ctx context.Context, p account.Principal, id,
 	})
 }
 
-// PlantCanary logs a person who does not exist in a department, so that a search for them shows someone guessing. To a
-// search and to staff other than coordinators it behaves like nobody at all.
-func (l *Ledger) PlantCanary(ctx context.Context, p account.Principal, department uuid.UUID, e Entry) (Detention, error) {
+func endedBefore(ctx context.Context, tx *pg.Tx, id, lawyer uuid.UUID, absent error) error {
+	var ended bool
+	if err := tx.QueryRow(ctx, "select exists (select 1 from representations where detention_id = $1 and account_id = $2 and ended_at is not null)",
+		id, lawyer).Scan(&ended); err != nil {
+		return fmt.Errorf("look up ended representation: %w", err)
+	}
+	if !ended {
+		return absent
+	}
+	return nil
+}
+
+// PlantCanary logs a person who does not exist in a department of the coordinator's cities, so that a search for them shows
+// someone guessing. To a search and to staff other than coordinators it behaves like nobody at all. Faults: invalid, forbidden
+// (another city), client_id_taken (also by a person who does exist).
+func (l *Ledger) PlantCanary(ctx context.Context, p account.Principal, at uuid.UUID, e Entry) (Detention, error) {
 	if err := p.Needs(account.Coordinator); err != nil {
 		return Detention{}, err
 	}
+	if err := l.db.InTx(ctx, func(tx *pg.Tx) error {
+		place, err := department.Find(ctx, tx, at)
+		if fault.Is(err, "not_found") {
+			return fault.BadField("/department_id", "unknown")
+		}
+		if err == nil && !p.HasIn(p.Organisation, place.City, account.Coordinator) {
+			return fault.Denied() // planted there it would be out of sight for who planted it
+		}
+		return err
+	}); err != nil {
+		return Detention{}, err
+	}
 	e.Canary = true
-	_, results, err := l.Record(ctx, p, Batch{DepartmentID: department, Entries: []Entry{e}})
+	_, results, err := l.Record(ctx, p, Batch{DepartmentID: at, Entries: []Entry{e}})
 	if err != nil {
 		return Detention{}, canaryPointers(err)
 	}
-	return l.Get(ctx, p, results[0].DetentionID)
+	d, err := l.Get(ctx, p, results[0].DetentionID)
+	if err == nil && !d.Canary {
+		return Detention{}, fault.Clash("client_id_taken")
+	}
+	return d, err
 }
 
 // canaryPointers: a canary is one person in the body, not the first of a list.

@@ -3,13 +3,12 @@ package detention
 import (
 	"context"
 	"fmt"
-	"strconv"
-	"strings"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/qorgau/qorgau/internal/account"
+	"github.com/qorgau/qorgau/internal/blind"
 	"github.com/qorgau/qorgau/internal/fault"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/seal"
@@ -24,7 +23,8 @@ type insertion struct {
 }
 
 // One statement for the whole batch: it reports truthfully which rows are new, and what hangs on a row is written for new
-// rows only. Rows go in by client_id, so that two phones sending one list wait for each other instead of deadlocking.
+// rows only. Rows go in by client_id, so that two phones sending one list wait for each other instead of deadlocking; then by
+// id, which follows the request, so that of two entries under one client_id the first stays.
 const insertBatchSQL = `with input as (
 	select * from unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::bytea[], $5::uuid[], $6::bytea[], $7::text[])
 		as i(id, client_id, wrapped, profile_ct, event_id, details_ct, keys)
@@ -34,7 +34,7 @@ const insertBatchSQL = `with input as (
 	select i.id, $8, i.client_id, $9, $10, $11, 'held', i.id, i.profile_ct, $12,
 		not exists (select 1 from shifts s where s.account_id = $12 and s.department_id = $10 and s.state <> 'left'
 			and s.starts_at <= $13 and s.ends_at > $13), $13, $13
-	from input i order by i.client_id
+	from input i order by i.client_id, i.id
 	on conflict on constraint detentions_client_id do nothing
 	returning id, client_id
 ), sealed as (
@@ -57,7 +57,7 @@ func insertBatch(ctx context.Context, tx *pg.Tx, in insertion) (map[uuid.UUID]uu
 	keys := make([]string, n)
 	for i, r := range in.rows {
 		ids[i], clients[i], events[i] = r.id, r.clientID, r.eventID
-		wrapped[i], profiles[i], details[i], keys[i] = r.wrapped, r.profileCT, r.detailsCT, arrayText(r.keys)
+		wrapped[i], profiles[i], details[i], keys[i] = r.wrapped, r.profileCT, r.detailsCT, blind.ArrayText(r.keys)
 	}
 	rows, err := tx.Query(ctx, insertBatchSQL, ids, clients, wrapped, profiles, events, details, keys,
 		in.principal.Organisation, in.id, in.batch.DepartmentID, in.batch.AssemblyID, in.principal.Account, tx.Now, seal.Period(tx.Now), in.epoch)
@@ -85,37 +85,47 @@ func insertFault(err error) error {
 	return fmt.Errorf("insert detentions: %w", err)
 }
 
-// arrayText is the text form of an integer array: unnest cannot take an array of arrays of different lengths.
-func arrayText(keys []int32) string {
-	var b strings.Builder
-	b.WriteByte('{')
-	for i, k := range keys {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		b.WriteString(strconv.Itoa(int(k)))
+// checkAssembly refuses an assembly that the organisation does not have. The foreign key alone would take another
+// organisation's.
+func checkAssembly(ctx context.Context, tx *pg.Tx, organisation uuid.UUID, assembly *uuid.UUID) error {
+	if assembly == nil {
+		return nil
 	}
-	b.WriteByte('}')
-	return b.String()
+	var known bool
+	if err := tx.QueryRow(ctx, "select exists (select 1 from assemblies where id = $1 and organisation_id = $2)", assembly, organisation).Scan(&known); err != nil {
+		return fmt.Errorf("look up assembly: %w", err)
+	}
+	if !known {
+		return fault.BadField("/assembly_id", "unknown")
+	}
+	return nil
 }
 
 type firstRecord struct {
 	id     uuid.UUID
-	origin []byte
+	origin []byte // nil when the record is erased
 }
 
-// firstRecords opens what was recorded first under these client ids in the organisation.
+// firstRecords reads what was recorded first under these client ids in the organisation, also what is erased by now: a phone
+// that sends its list again long after must not be told that its ids are someone else's.
 func (l *Ledger) firstRecords(ctx context.Context, tx *pg.Tx, organisation uuid.UUID, clients []uuid.UUID) (map[uuid.UUID]firstRecord, error) {
 	rows, err := tx.Query(ctx, `select `+columns+`, '' as city from detentions d where d.organisation_id = $1 and d.client_id = any($2::uuid[])`, organisation, clients)
 	if err != nil {
 		return nil, fmt.Errorf("first records: %w", err)
 	}
-	found, err := l.collect(ctx, tx, rows)
+	found, err := scan(rows)
+	if err != nil {
+		return nil, err
+	}
+	opened, err := l.open(ctx, tx, found)
 	if err != nil {
 		return nil, err
 	}
 	out := make(map[uuid.UUID]firstRecord, len(found))
-	for _, d := range found {
+	for _, r := range found {
+		out[r.ClientID] = firstRecord{id: r.ID}
+	}
+	for _, d := range opened {
 		out[d.ClientID] = firstRecord{id: d.ID, origin: d.Origin}
 	}
 	return out, nil
@@ -126,8 +136,8 @@ type cityRow struct {
 	City string
 }
 
-// collect opens rows of columns plus the department's city.
-func (l *Ledger) collect(ctx context.Context, tx *pg.Tx, rows pgx.Rows) ([]Detention, error) {
+// scan reads rows of columns plus the department's city.
+func scan(rows pgx.Rows) ([]cityRow, error) {
 	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (cityRow, error) {
 		var r cityRow
 		return r, row.Scan(&r.ID, &r.OrganisationID, &r.ClientID, &r.DepartmentID, &r.AssemblyID, &r.State, &r.KeyID, &r.ProfileCT,
@@ -136,6 +146,11 @@ func (l *Ledger) collect(ctx context.Context, tx *pg.Tx, rows pgx.Rows) ([]Deten
 	if err != nil {
 		return nil, fmt.Errorf("read detentions: %w", err)
 	}
+	return found, nil
+}
+
+// open unseals rows. One whose key is destroyed is erased and left out: what comes back may be fewer.
+func (l *Ledger) open(ctx context.Context, tx *pg.Tx, found []cityRow) ([]Detention, error) {
 	ids := make([]uuid.UUID, len(found))
 	for i, r := range found {
 		ids[i] = r.KeyID
@@ -148,13 +163,22 @@ func (l *Ledger) collect(ctx context.Context, tx *pg.Tx, rows pgx.Rows) ([]Deten
 	for _, r := range found {
 		key, there := keys[r.KeyID]
 		if !there {
-			continue // its key is destroyed: the record is erased
+			continue
 		}
-		d := Detention{Row: r.Row, City: r.City}
+		d := Detention{Row: r.Row, City: r.City, key: key}
 		if err := key.OpenJSON(profilePlace, r.ID, r.ProfileCT, &d.Profile); err != nil {
 			return nil, err
 		}
 		out = append(out, d)
 	}
 	return out, nil
+}
+
+// collect is scan and open.
+func (l *Ledger) collect(ctx context.Context, tx *pg.Tx, rows pgx.Rows) ([]Detention, error) {
+	found, err := scan(rows)
+	if err != nil {
+		return nil, err
+	}
+	return l.open(ctx, tx, found)
 }
