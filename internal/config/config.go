@@ -23,6 +23,9 @@ import (
 	"github.com/caarlos0/env/v11"
 )
 
+// DefaultAddr is where the API listens when nothing else is said.
+const DefaultAddr = "127.0.0.1:8080"
+
 // Config is every setting of the program (api.md, "Command line").
 type Config struct {
 	// Addr is where the API listens, host:port. Port 0 takes a free one.

@@ -1,0 +1,142 @@
+// Package app joins the features into one process: what is made of what, what starts before what, and what stops first.
+//
+// It exists so that the whole object graph is read in one function (assemble, below), the start and the stop in another
+// (run.go), and so that a test can have the whole server on a free port with a clock of its own.
+//
+// States of a process:
+//
+//	listening ─▶ locked (the keyset waits for its passphrase: healthz answers, the rest is 503) ─▶ serving ─▶ stopping
+//	    └──────────────────────────────────────────────────────────────────────────────────────────▶ serving
+//
+// Invariants. The database is migrated, the keyset compared with the database's mark and the shipped departments loaded
+// before the first request is answered. A keyset is made only beside a fresh embedded database, never over sealed data.
+// Stopping goes against the stream: readiness, HTTP, jobs, senders, pool, database; what was accepted is finished or stays
+// queued. Nothing here logs a name.
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/qorgau/qorgau/internal/account"
+	"github.com/qorgau/qorgau/internal/audit"
+	"github.com/qorgau/qorgau/internal/blind"
+	"github.com/qorgau/qorgau/internal/config"
+	"github.com/qorgau/qorgau/internal/department"
+	"github.com/qorgau/qorgau/internal/detention"
+	"github.com/qorgau/qorgau/internal/dispatch"
+	"github.com/qorgau/qorgau/internal/fault"
+	"github.com/qorgau/qorgau/internal/httpapi"
+	"github.com/qorgau/qorgau/internal/pg"
+	"github.com/qorgau/qorgau/internal/push"
+	"github.com/qorgau/qorgau/internal/push/fcm"
+	"github.com/qorgau/qorgau/internal/seal"
+	"github.com/qorgau/qorgau/internal/watch"
+)
+
+// issuer stands in access tokens and must be the same on all nodes.
+const issuer = "qorgau"
+
+// firstOrganisation is the name of the organisation that a new server works for; `qorgau organisations` lists and adds.
+const firstOrganisation = "Qorgau"
+
+// parts is the assembled server.
+type parts struct {
+	server *httpapi.Server
+	post   *watch.Post
+	center *push.Center
+	desk   *account.Desk
+	ring   *seal.Ring
+	sender *fcm.Sender // nil: notices go to the console
+	meters *prometheus.Registry
+}
+
+// assemble makes every object of the process, in the order in which they need each other.
+func assemble(ctx context.Context, o Options, db *pg.DB, ring *seal.Ring) (*parts, error) {
+	limits, err := readLimits(o.Config.Limits)
+	if err != nil {
+		return nil, err
+	}
+	p := &parts{ring: ring, meters: prometheus.NewRegistry()}
+	p.meters.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+
+	sender, err := p.chooseSender(ctx, o.Config, o.Log)
+	if err != nil {
+		return nil, err
+	}
+	p.center, err = push.New(push.Options{DB: db, Ring: ring, Senders: map[string]push.Sender{push.FCM: sender}, Log: o.Log, Metrics: p.meters})
+	if err != nil {
+		return nil, err
+	}
+	log := audit.New(ring)
+	p.desk = newDesk(db, ring, o.Log, p.center, limits)
+	index := blind.NewIndex(ring)
+	ledger := detention.New(db, ring, log, index)
+	p.post = watch.New(watch.Options{DB: db, Ring: ring, Audit: log, Index: index, Detentions: ledger, Push: p.center,
+		Limits: limits.watch, Hotline: o.Config.Hotline, Log: o.Log})
+	p.server = &httpapi.Server{
+		DB: db, Ring: ring, Audit: log, Accounts: p.desk, Departments: department.New(db, log), Push: p.center,
+		Detentions: ledger, Watch: p.post, Calendar: dispatch.New(db, log), Log: o.Log, Version: o.Version,
+		Limits: limits.api, TrustedProxies: o.Config.TrustedProxies, Metrics: p.meters,
+		// Deliveries that nobody has tried say that jobs do not move; those that wait for a provider say nothing about us.
+		OldestPending: func(ctx context.Context) (time.Duration, error) {
+			w, err := push.Progress(ctx, db)
+			return w.Untried, err
+		},
+	}
+	return p, nil
+}
+
+func (p *parts) chooseSender(ctx context.Context, c config.Config, log *slog.Logger) (push.Sender, error) {
+	if c.FCMEndpoint == "" && c.FCMCredentials == "" {
+		log.WarnContext(ctx, "no push provider: notices go to this log only; set QORGAU_FCM_CREDENTIALS to reach phones")
+		return push.Console{Log: log}, nil
+	}
+	sender, err := fcm.New(ctx, fcm.Config{CredentialsFile: c.FCMCredentials, Endpoint: c.FCMEndpoint, Project: c.FCMProject, Log: log})
+	if err != nil {
+		return nil, fmt.Errorf("QORGAU_FCM_CREDENTIALS, QORGAU_FCM_ENDPOINT: %w", err)
+	}
+	p.sender = sender
+	return sender, nil
+}
+
+// newDesk makes the desk and lends it what push knows of a phone: push stands to its right.
+func newDesk(db *pg.DB, ring *seal.Ring, log *slog.Logger, center *push.Center, l limits) *account.Desk {
+	owner := func(id uuid.UUID) push.Owner { return push.Owner{Kind: push.AccountOwner, ID: id} }
+	return account.New(account.Options{
+		DB: db, Ring: ring, Audit: audit.New(ring), Log: log, Issuer: issuer, WrongCodesPerMinute: l.wrongCodes,
+		SetPushToken: func(ctx context.Context, tx *pg.Tx, id uuid.UUID, key seal.Key, token string) error {
+			return pushTokenFault(center.SetChannels(ctx, tx, owner(id), key, []push.Address{{Kind: push.FCM, Value: token}}))
+		},
+		PushToken: func(ctx context.Context, tx *pg.Tx, id uuid.UUID) (account.PushState, error) {
+			channels, err := center.Channels(ctx, tx, owner(id))
+			if err != nil || len(channels) == 0 {
+				return account.PushState{State: "none"}, err
+			}
+			return account.PushState{State: channels[0].State}, nil
+		},
+		DropPushToken: func(ctx context.Context, tx *pg.Tx, id uuid.UUID) error {
+			return center.SetChannels(ctx, tx, owner(id), seal.Key{}, nil)
+		},
+	})
+}
+
+// pushTokenFault points at the token of the request at hand: push knows ladders of channels only.
+func pushTokenFault(err error) error {
+	f := fault.As(err)
+	if f == nil {
+		return err
+	}
+	moved := *f
+	moved.Fields = nil
+	for _, field := range f.Fields {
+		moved.Fields = append(moved.Fields, fault.Field{Pointer: "/push_token", Code: field.Code})
+	}
+	return &moved
+}
