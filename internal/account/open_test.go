@@ -101,6 +101,22 @@ func TestALostAnswerIsRepeatedWithoutHarm(t *testing.T) {
 	}
 }
 
+// Once the session was refreshed its answer has surely arrived: the code is no second way in.
+func TestAnOpeningIsNotRepeatedAfterARefresh(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	code, err := p.desk.InviteFromServer(p.ctx, InviteRequest{Name: "Айгүл", Role: Lawyer})
+	must(t, err)
+	r := opening(code)
+	o, err := p.desk.OpenSession(p.ctx, r)
+	must(t, err)
+	next, err := p.desk.Refresh(p.ctx, RefreshRequest{RefreshToken: o.RefreshToken})
+	must(t, err)
+	_, err = p.desk.OpenSession(p.ctx, r)
+	wantCode(t, err, "unauthenticated")
+	p.who(next)
+}
+
 func TestTwoPhonesCannotShareOneCode(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
