@@ -104,7 +104,7 @@ const readable = `exists (select 1 from grants g where g.account_id = @reader an
 // out what someone has acknowledged.
 func List(ctx context.Context, tx *pg.Tx, reader, before uuid.UUID, openOnly bool, limit int) ([]Alert, error) {
 	rows, err := tx.Query(ctx, `select `+columns+` from alerts a where `+readable+`
-		and (not @open or a.acknowledged_at is null) and (@before = '00000000-0000-0000-0000-000000000000' or a.id < @before)
+		and (not @open or a.acknowledged_at is null) and (@before::uuid = '00000000-0000-0000-0000-000000000000' or a.id < @before)
 		order by a.id desc limit @limit`, pgx.NamedArgs{"reader": reader, "now": tx.Now, "open": openOnly, "before": before, "limit": limit})
 	if err != nil {
 		return nil, fmt.Errorf("list alerts: %w", err)
