@@ -1367,12 +1367,12 @@ type Detainee struct {
 	// AlsoKnownAs Other forms of the name, each as written, on a police list for example. All of them match.
 	AlsoKnownAs []string `json:"also_known_as,omitempty"`
 
-	// BirthYear Any text or number. What cannot be understood is kept as given, with a warning.
+	// BirthYear Any text or number. What cannot be understood is kept as given, with a warning. `null` is the same as absent.
 	//
 	// Example: около 1990
 	BirthYear TolerantFact `json:"birth_year,omitempty"`
 
-	// Citizenship Any text or number. What cannot be understood is kept as given, with a warning.
+	// Citizenship Any text or number. What cannot be understood is kept as given, with a warning. `null` is the same as absent.
 	//
 	// Example: около 1990
 	Citizenship TolerantFact `json:"citizenship,omitempty"`
@@ -1395,7 +1395,7 @@ type Detainee struct {
 	// Name As the person gives it.
 	Name *string `json:"name,omitempty"`
 
-	// Needs A list of texts or numbers, or a single one.
+	// Needs A list of texts or numbers, or a single one. `null` is the same as absent.
 	//
 	// Example: ["medical"]
 	Needs TolerantFacts `json:"needs,omitempty"`
@@ -1406,17 +1406,17 @@ type Detainee struct {
 	// ReportedBy Who dictated it.
 	ReportedBy *string `json:"reported_by,omitempty"`
 
-	// Sex Any text or number. What cannot be understood is kept as given, with a warning.
+	// Sex Any text or number. What cannot be understood is kept as given, with a warning. `null` is the same as absent.
 	//
 	// Example: около 1990
 	Sex TolerantFact `json:"sex,omitempty"`
 
-	// Source Any text or number. What cannot be understood is kept as given, with a warning.
+	// Source Any text or number. What cannot be understood is kept as given, with a warning. `null` is the same as absent.
 	//
 	// Example: около 1990
 	Source TolerantFact `json:"source,omitempty"`
 
-	// TakenAt Any text or number. What cannot be understood is kept as given, with a warning.
+	// TakenAt Any text or number. What cannot be understood is kept as given, with a warning. `null` is the same as absent.
 	//
 	// Example: около 1990
 	TakenAt TolerantFact `json:"taken_at,omitempty"`
@@ -2248,7 +2248,7 @@ type SigningKeys struct {
 // Source Who says so.
 type Source string
 
-// TolerantFact Any text or number. What cannot be understood is kept as given, with a warning.
+// TolerantFact Any text or number. What cannot be understood is kept as given, with a warning. `null` is the same as absent.
 //
 // Example: около 1990
 type TolerantFact = json.RawMessage
@@ -2258,7 +2258,7 @@ type TolerantFact = json.RawMessage
 // Example: 1990
 type TolerantFactOrNull = json.RawMessage
 
-// TolerantFacts A list of texts or numbers, or a single one.
+// TolerantFacts A list of texts or numbers, or a single one. `null` is the same as absent.
 //
 // Example: ["medical"]
 type TolerantFacts = json.RawMessage
@@ -2392,6 +2392,15 @@ type PatchAccountParams struct {
 
 // ApproveAccountParams defines parameters for ApproveAccount.
 type ApproveAccountParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ReinviteAccountParams defines parameters for ReinviteAccount.
+type ReinviteAccountParams struct {
 	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 

@@ -81,6 +81,16 @@ func (s *Server) ApproveAccount(ctx context.Context, r ApproveAccountRequestObje
 	return ApproveAccount200JSONResponse{Body: accountWire(a), Headers: ApproveAccount200ResponseHeaders{ETag: revisionTag(a.Revision)}}, nil
 }
 
+// ReinviteAccount gives a fresh code to someone who is not in.
+func (s *Server) ReinviteAccount(ctx context.Context, r ReinviteAccountRequestObject) (ReinviteAccountResponseObject, error) {
+	p, _ := account.From(ctx)
+	a, code, err := s.Accounts.Reinvite(ctx, p, r.ID)
+	if err != nil {
+		return nil, err
+	}
+	return ReinviteAccount201JSONResponse(api.InvitedAccount{Account: accountWire(a), Invitation: invitationWire(code)}), nil
+}
+
 // LockAccount is the kill switch.
 func (s *Server) LockAccount(ctx context.Context, r LockAccountRequestObject) (LockAccountResponseObject, error) {
 	p, _ := account.From(ctx)

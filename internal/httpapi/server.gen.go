@@ -49,6 +49,9 @@ type ServerInterface interface {
 	// ApproveAccount Approve as the second person
 	// (POST /v1/accounts/{id}/approve)
 	ApproveAccount(ctx echo.Context, id PathID, params ApproveAccountParams) error
+	// ReinviteAccount Give a fresh code
+	// (POST /v1/accounts/{id}/invitations)
+	ReinviteAccount(ctx echo.Context, id PathID, params ReinviteAccountParams) error
 	// LockAccount Lock an account
 	// (POST /v1/accounts/{id}/lock)
 	LockAccount(ctx echo.Context, id PathID, params LockAccountParams) error
@@ -502,6 +505,57 @@ func (w *ServerInterfaceWrapper) ApproveAccount(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ApproveAccount(ctx, id, params)
+	return err
+}
+
+// ReinviteAccount converts echo context to params.
+func (w *ServerInterfaceWrapper) ReinviteAccount(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id PathID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReinviteAccountParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReinviteAccount(ctx, id, params)
 	return err
 }
 
@@ -2862,6 +2916,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/accounts/:id", wrapper.GetAccount, options.OperationMiddlewares["getAccount"]...)
 	router.PATCH(options.BaseURL+"/v1/accounts/:id", wrapper.PatchAccount, options.OperationMiddlewares["patchAccount"]...)
 	router.POST(options.BaseURL+"/v1/accounts/:id/approve", wrapper.ApproveAccount, options.OperationMiddlewares["approveAccount"]...)
+	router.POST(options.BaseURL+"/v1/accounts/:id/invitations", wrapper.ReinviteAccount, options.OperationMiddlewares["reinviteAccount"]...)
 	router.POST(options.BaseURL+"/v1/accounts/:id/lock", wrapper.LockAccount, options.OperationMiddlewares["lockAccount"]...)
 	router.POST(options.BaseURL+"/v1/accounts/:id/unlock", wrapper.UnlockAccount, options.OperationMiddlewares["unlockAccount"]...)
 	router.GET(options.BaseURL+"/v1/alerts", wrapper.ListAlerts, options.OperationMiddlewares["listAlerts"]...)
@@ -3236,6 +3291,29 @@ func (response ApproveAccount200JSONResponse) VisitApproveAccountResponse(w http
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReinviteAccountRequestObject struct {
+	ID     PathID `json:"id"`
+	Params ReinviteAccountParams
+}
+
+type ReinviteAccountResponseObject interface {
+	VisitReinviteAccountResponse(w http.ResponseWriter) error
+}
+
+type ReinviteAccount201JSONResponse InvitedAccount
+
+func (response ReinviteAccount201JSONResponse) VisitReinviteAccountResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -4675,6 +4753,9 @@ type StrictServerInterface interface {
 	// ApproveAccount Approve as the second person
 	// (POST /v1/accounts/{id}/approve)
 	ApproveAccount(ctx context.Context, request ApproveAccountRequestObject) (ApproveAccountResponseObject, error)
+	// ReinviteAccount Give a fresh code
+	// (POST /v1/accounts/{id}/invitations)
+	ReinviteAccount(ctx context.Context, request ReinviteAccountRequestObject) (ReinviteAccountResponseObject, error)
 	// LockAccount Lock an account
 	// (POST /v1/accounts/{id}/lock)
 	LockAccount(ctx context.Context, request LockAccountRequestObject) (LockAccountResponseObject, error)
@@ -5107,6 +5188,32 @@ func (sh *strictHandler) ApproveAccount(ctx echo.Context, id PathID, params Appr
 		return err
 	} else if validResponse, ok := response.(ApproveAccountResponseObject); ok {
 		return validResponse.VisitApproveAccountResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReinviteAccount operation middleware
+func (sh *strictHandler) ReinviteAccount(ctx echo.Context, id PathID, params ReinviteAccountParams) error {
+	var request ReinviteAccountRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReinviteAccount(ctx.Request().Context(), request.(ReinviteAccountRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReinviteAccount")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReinviteAccountResponseObject); ok {
+		return validResponse.VisitReinviteAccountResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

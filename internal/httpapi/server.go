@@ -41,9 +41,6 @@ import (
 
 // Server answers every operation of openapi.yaml. Fill the fields, then call Handler once.
 type Server struct {
-	// Operations that have no file of their own yet.
-	StrictServerInterface
-
 	DB          *pg.DB
 	Ring        *seal.Ring
 	Audit       *audit.Log

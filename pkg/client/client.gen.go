@@ -135,8 +135,8 @@ type ClientInterface interface {
 
 	// InviteAccountWithBody Invite a person
 	//
-	// Makes an account and a one-time code. Coordinators invite lawyers and operators; admins invite everyone. An
-	// invited coordinator or admin waits until a second person approves. The same `client_id` again gives the same
+	// Makes an account and a one-time code. Coordinators invite lawyers, operators and coordinators; admins invite everyone.
+	// An invited coordinator or admin waits until a second person approves. The same `client_id` again gives the same
 	// account, and a fresh code while the old one is unused.
 	//
 	// Takes any type of body and a specified content type.
@@ -146,8 +146,8 @@ type ClientInterface interface {
 
 	// InviteAccount Invite a person
 	//
-	// Makes an account and a one-time code. Coordinators invite lawyers and operators; admins invite everyone. An
-	// invited coordinator or admin waits until a second person approves. The same `client_id` again gives the same
+	// Makes an account and a one-time code. Coordinators invite lawyers, operators and coordinators; admins invite everyone.
+	// An invited coordinator or admin waits until a second person approves. The same `client_id` again gives the same
 	// account, and a fresh code while the old one is unused.
 	//
 	// Takes a body of the `application/json` content type.
@@ -187,6 +187,14 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/accounts/{id}/approve (the `ApproveAccount` operationId).
 	ApproveAccount(ctx context.Context, id PathID, params *ApproveAccountParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReinviteAccount Give a fresh code
+	//
+	// For someone who is not in: the code ran out or was lost, or the account was unlocked. An earlier unused code stops
+	// working. Someone who is in, or locked: 409 `conflict`.
+	//
+	// Corresponds with POST /v1/accounts/{id}/invitations (the `ReinviteAccount` operationId).
+	ReinviteAccount(ctx context.Context, id PathID, params *ReinviteAccountParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// LockAccountWithBody Lock an account
 	//
@@ -883,8 +891,8 @@ func (c *Core) ListAccounts(ctx context.Context, params *ListAccountsParams, req
 
 // InviteAccountWithBody Invite a person
 //
-// Makes an account and a one-time code. Coordinators invite lawyers and operators; admins invite everyone. An
-// invited coordinator or admin waits until a second person approves. The same `client_id` again gives the same
+// Makes an account and a one-time code. Coordinators invite lawyers, operators and coordinators; admins invite everyone.
+// An invited coordinator or admin waits until a second person approves. The same `client_id` again gives the same
 // account, and a fresh code while the old one is unused.
 //
 // Takes any type of body and a specified content type.
@@ -904,8 +912,8 @@ func (c *Core) InviteAccountWithBody(ctx context.Context, params *InviteAccountP
 
 // InviteAccount Invite a person
 //
-// Makes an account and a one-time code. Coordinators invite lawyers and operators; admins invite everyone. An
-// invited coordinator or admin waits until a second person approves. The same `client_id` again gives the same
+// Makes an account and a one-time code. Coordinators invite lawyers, operators and coordinators; admins invite everyone.
+// An invited coordinator or admin waits until a second person approves. The same `client_id` again gives the same
 // account, and a fresh code while the old one is unused.
 //
 // Takes a body of the `application/json` content type.
@@ -986,6 +994,24 @@ func (c *Core) PatchAccount(ctx context.Context, id PathID, params *PatchAccount
 // Corresponds with POST /v1/accounts/{id}/approve (the `ApproveAccount` operationId).
 func (c *Core) ApproveAccount(ctx context.Context, id PathID, params *ApproveAccountParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewApproveAccountRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReinviteAccount Give a fresh code
+//
+// For someone who is not in: the code ran out or was lost, or the account was unlocked. An earlier unused code stops
+// working. Someone who is in, or locked: 409 `conflict`.
+//
+// Corresponds with POST /v1/accounts/{id}/invitations (the `ReinviteAccount` operationId).
+func (c *Core) ReinviteAccount(ctx context.Context, id PathID, params *ReinviteAccountParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReinviteAccountRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -2692,6 +2718,66 @@ func NewApproveAccountRequest(server string, id PathID, params *ApproveAccountPa
 	}
 
 	operationPath := fmt.Sprintf("/v1/accounts/%s/approve", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewReinviteAccountRequest constructs an http.Request for the ReinviteAccount method
+func NewReinviteAccountRequest(server string, id PathID, params *ReinviteAccountParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/accounts/%s/invitations", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -6164,8 +6250,8 @@ type ClientWithResponsesInterface interface {
 
 	// InviteAccountWithBodyWithResponse Invite a person
 	//
-	// Makes an account and a one-time code. Coordinators invite lawyers and operators; admins invite everyone. An
-	// invited coordinator or admin waits until a second person approves. The same `client_id` again gives the same
+	// Makes an account and a one-time code. Coordinators invite lawyers, operators and coordinators; admins invite everyone.
+	// An invited coordinator or admin waits until a second person approves. The same `client_id` again gives the same
 	// account, and a fresh code while the old one is unused.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -6175,8 +6261,8 @@ type ClientWithResponsesInterface interface {
 
 	// InviteAccountWithResponse Invite a person
 	//
-	// Makes an account and a one-time code. Coordinators invite lawyers and operators; admins invite everyone. An
-	// invited coordinator or admin waits until a second person approves. The same `client_id` again gives the same
+	// Makes an account and a one-time code. Coordinators invite lawyers, operators and coordinators; admins invite everyone.
+	// An invited coordinator or admin waits until a second person approves. The same `client_id` again gives the same
 	// account, and a fresh code while the old one is unused.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -6220,6 +6306,16 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/accounts/{id}/approve (the `ApproveAccount` operationId).
 	ApproveAccountWithResponse(ctx context.Context, id PathID, params *ApproveAccountParams, reqEditors ...RequestEditorFn) (*ApproveAccountResponse, error)
+
+	// ReinviteAccountWithResponse Give a fresh code
+	//
+	// For someone who is not in: the code ran out or was lost, or the account was unlocked. An earlier unused code stops
+	// working. Someone who is in, or locked: 409 `conflict`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/accounts/{id}/invitations (the `ReinviteAccount` operationId).
+	ReinviteAccountWithResponse(ctx context.Context, id PathID, params *ReinviteAccountParams, reqEditors ...RequestEditorFn) (*ReinviteAccountResponse, error)
 
 	// LockAccountWithBodyWithResponse Lock an account
 	//
@@ -7289,6 +7385,47 @@ func (r ApproveAccountResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ApproveAccountResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ReinviteAccountResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *InvitedAccount
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r ReinviteAccountResponse) GetJSON201() *InvitedAccount {
+	return r.JSON201
+}
+
+// GetBody returns the raw response body bytes
+func (r ReinviteAccountResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReinviteAccountResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReinviteAccountResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReinviteAccountResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -9398,8 +9535,8 @@ func (c *ClientWithResponses) ListAccountsWithResponse(ctx context.Context, para
 
 // InviteAccountWithBodyWithResponse Invite a person
 //
-// Makes an account and a one-time code. Coordinators invite lawyers and operators; admins invite everyone. An
-// invited coordinator or admin waits until a second person approves. The same `client_id` again gives the same
+// Makes an account and a one-time code. Coordinators invite lawyers, operators and coordinators; admins invite everyone.
+// An invited coordinator or admin waits until a second person approves. The same `client_id` again gives the same
 // account, and a fresh code while the old one is unused.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -9415,8 +9552,8 @@ func (c *ClientWithResponses) InviteAccountWithBodyWithResponse(ctx context.Cont
 
 // InviteAccountWithResponse Invite a person
 //
-// Makes an account and a one-time code. Coordinators invite lawyers and operators; admins invite everyone. An
-// invited coordinator or admin waits until a second person approves. The same `client_id` again gives the same
+// Makes an account and a one-time code. Coordinators invite lawyers, operators and coordinators; admins invite everyone.
+// An invited coordinator or admin waits until a second person approves. The same `client_id` again gives the same
 // account, and a fresh code while the old one is unused.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -9489,6 +9626,22 @@ func (c *ClientWithResponses) ApproveAccountWithResponse(ctx context.Context, id
 		return nil, err
 	}
 	return ParseApproveAccountResponse(rsp)
+}
+
+// ReinviteAccountWithResponse Give a fresh code
+//
+// For someone who is not in: the code ran out or was lost, or the account was unlocked. An earlier unused code stops
+// working. Someone who is in, or locked: 409 `conflict`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/accounts/{id}/invitations (the `ReinviteAccount` operationId).
+func (c *ClientWithResponses) ReinviteAccountWithResponse(ctx context.Context, id PathID, params *ReinviteAccountParams, reqEditors ...RequestEditorFn) (*ReinviteAccountResponse, error) {
+	rsp, err := c.ReinviteAccount(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReinviteAccountResponse(rsp)
 }
 
 // LockAccountWithBodyWithResponse Lock an account
@@ -10826,6 +10979,32 @@ func ParseApproveAccountResponse(rsp *http.Response) (*ApproveAccountResponse, e
 			headers.ETag = value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseReinviteAccountResponse parses an HTTP response from a ReinviteAccountWithResponse call
+func ParseReinviteAccountResponse(rsp *http.Response) (*ReinviteAccountResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReinviteAccountResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest InvitedAccount
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
 	}
 
 	return response, nil
