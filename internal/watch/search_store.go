@@ -105,19 +105,23 @@ func (c Caller) actor(search uuid.UUID) uuid.UUID {
 	return search
 }
 
-// dummyHash is compared with when there is no search, so that absent and wrong cost the same.
+// dummyHash is compared with when there is no search; no secret that is asked with is empty.
 var dummyHash = hashOf("")
 
-// find opens a search for its caller. Absent, erased, out of scope and another secret are one: not_found, after the same
-// work. Staff may write only what staff entered for a caller; a relative's own search is hers.
+// find opens a search for its caller. Absent, erased, out of scope and another secret are one: not_found. Staff may write
+// only what staff entered for a caller; a relative's own search is hers.
 func (p *Post) find(ctx context.Context, tx *pg.Tx, who Caller, id uuid.UUID, a access) (Search, error) {
-	query := "select " + searchColumns + " from searches s where s.id = @id and s.state in ('open', 'closed'"
+	states := []SearchState{Open, Closed}
 	if a == toErase {
-		query += ", 'erasing'"
+		states = append(states, Erasing)
 	}
-	query += ")"
-	args := pgx.NamedArgs{"id": id}
-	if who.Staff != nil {
+	query := "select " + searchColumns + " from searches s where s.id = @id and s.state = any(@states)"
+	args := pgx.NamedArgs{"id": id, "states": states}
+	if who.Staff == nil {
+		if err := checkSecret(ctx, tx, who.Secret, args); err != nil {
+			return Search{}, err
+		}
+	} else {
 		if err := who.Staff.Needs(account.Operator, account.Coordinator); err != nil {
 			return Search{}, err
 		}
@@ -131,26 +135,30 @@ func (p *Post) find(ctx context.Context, tx *pg.Tx, who Caller, id uuid.UUID, a 
 	if err != nil {
 		return Search{}, fmt.Errorf("find search: %w", err)
 	}
-	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[SearchRow])
-	if err != nil {
-		return Search{}, fmt.Errorf("find search: %w", err)
-	}
-	if who.Staff == nil {
-		hash := dummyHash
-		if len(found) == 1 {
-			hash = found[0].SecretHash
-		}
-		if subtle.ConstantTimeCompare(hash, hashOf(who.Secret)) != 1 || who.Secret == "" {
-			return Search{}, fault.Absent()
-		}
-	}
-	if len(found) == 0 {
+	row, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[SearchRow])
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
 		return Search{}, fault.Absent()
-	}
-	if who.Staff != nil && a != toRead && found[0].EnteredBy == nil {
+	case err != nil:
+		return Search{}, fmt.Errorf("find search: %w", err)
+	case who.Staff != nil && a != toRead && row.EnteredBy == nil:
 		return Search{}, fault.Denied()
 	}
-	return p.openSearch(ctx, tx, found[0])
+	return p.openSearch(ctx, tx, row)
+}
+
+// checkSecret asks for the hash alone, and gets one in any case: what is compared, sent and thrown away is the same whether
+// the search is absent or the secret another's. Nothing is locked for a stranger.
+func checkSecret(ctx context.Context, tx *pg.Tx, secret string, args pgx.NamedArgs) error {
+	args["dummy"] = dummyHash
+	var hash []byte
+	if err := tx.QueryRow(ctx, "select coalesce((select secret_hash from searches where id = @id and state = any(@states)), @dummy)", args).Scan(&hash); err != nil {
+		return fmt.Errorf("find search: %w", err)
+	}
+	if subtle.ConstantTimeCompare(hash, hashOf(secret)) != 1 || secret == "" {
+		return fault.Absent()
+	}
+	return nil
 }
 
 // openSearch opens the sealed part of one row.

@@ -207,12 +207,12 @@ func TestStaffReadSearchesInTheirScope(t *testing.T) {
 	foreign := uuid.New()
 	_, err := f.db.Pool.Exec(f.ctx, "insert into organisations (id, name, created_at) values ($1, 'Y', $2)", foreign, f.db.Now().Add(time.Hour))
 	f.must(err)
-	make := func(city string, org uuid.UUID) seeker {
+	search := func(city string, org uuid.UUID) seeker {
 		n := asked()
 		n.City, n.OrganisationID = city, &org
 		return f.make(n)
 	}
-	searches := map[string]seeker{"almaty": make("almaty", f.org), "astana": make("astana", f.org), "nowhere": make("", f.org), "foreign": make("almaty", foreign)}
+	searches := map[string]seeker{"almaty": search("almaty", f.org), "astana": search("astana", f.org), "nowhere": search("", f.org), "foreign": search("almaty", foreign)}
 	for _, c := range []struct {
 		who  account.Principal
 		sees string
