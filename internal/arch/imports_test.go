@@ -54,6 +54,7 @@ var order = []place{
 		"internal/watch", "internal/dispatch", "internal/live", "internal/web")},
 	{"internal/config", []string{"internal/fault", "internal/httpapi", "internal/watch"}}, // the two read their own limits
 	{"internal/app", []string{"api", "internal/...", "pkg/..."}},
+	{"internal/app/demo", []string{"api", "internal/...", "pkg/..."}},
 	{"internal/smoke", []string{"internal/app", "internal/config", "internal/push/fcm/standin", "pkg/client", "api"}},
 	{"cmd/qorgau", []string{"internal/...", "pkg/..."}},
 }
