@@ -59,7 +59,7 @@ func ensureKeyset(ctx context.Context, path string, db *pg.DB, log *slog.Logger)
 	if err := seal.WriteKeyset(path, ks, "", false); err != nil {
 		return err
 	}
-	log.WarnContext(ctx, "made a new keyset beside the database: keep a copy elsewhere, without it nothing can be read", "file", path)
+	log.InfoContext(ctx, "made a new keyset beside the database; keep a copy elsewhere, without it nothing can be read", "file", path)
 	return nil
 }
 
