@@ -1,0 +1,140 @@
+package smoke_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+
+	"github.com/qorgau/qorgau/internal/account"
+	"github.com/qorgau/qorgau/internal/app"
+	"github.com/qorgau/qorgau/internal/audit"
+	"github.com/qorgau/qorgau/internal/blind"
+	"github.com/qorgau/qorgau/internal/department"
+	"github.com/qorgau/qorgau/internal/detention"
+	"github.com/qorgau/qorgau/internal/pg"
+	"github.com/qorgau/qorgau/internal/push"
+	"github.com/qorgau/qorgau/internal/seal"
+	"github.com/qorgau/qorgau/internal/watch"
+)
+
+// lab is matching alone, in this process, over many searches that were written in bulk.
+type lab struct {
+	*site
+	db         *pg.DB
+	ring       *seal.Ring
+	index      *blind.Index
+	ledger     *detention.Ledger
+	post       *watch.Post
+	lawyer     account.Principal
+	people     *people
+	rand       *rand.Rand
+	candidates float64
+}
+
+func newLab(s *site) *lab {
+	s.Helper()
+	l := &lab{site: s, people: newPeople(s), rand: rand.New(rand.NewPCG(1, 2))}
+	var err error
+	s.must(app.Migrate(s.ctx, s.opts, func(ctx context.Context, db *pg.DB) error { return db.Migrate(ctx) }))
+	l.db, err = pg.Open(s.ctx, pg.Options{URL: s.database})
+	s.must(err)
+	s.Cleanup(l.db.Close)
+	ks, err := seal.ReadKeyset(s.opts.Config.Keyset, "")
+	s.must(err)
+	l.ring, err = seal.Open(ks)
+	s.must(err)
+	jobs, err := river.NewClient(riverpgxv5.New(l.db.Pool), &river.Config{})
+	s.must(err)
+	l.db.UseJobs(jobs)
+	quiet := slog.New(slog.DiscardHandler)
+	log := audit.New(l.ring)
+	l.index = blind.NewIndex(l.ring)
+	l.ledger = detention.New(l.db, l.ring, log, l.index)
+	center, err := push.New(push.Options{DB: l.db, Ring: l.ring, Log: quiet})
+	s.must(err)
+	l.post = watch.New(watch.Options{DB: l.db, Ring: l.ring, Audit: log, Index: l.index, Detentions: l.ledger, Push: center, Log: quiet})
+	desk := account.New(account.Options{DB: l.db, Ring: l.ring, Audit: log, Log: quiet, Issuer: "bench"})
+	_, err = desk.EnsureOrganisation(s.ctx, "bench")
+	s.must(err)
+	_, err = department.LoadShipped(s.ctx, l.db)
+	s.must(err)
+	code, err := desk.InviteFromServer(s.ctx, account.InviteRequest{Name: "Айгүл", Role: account.Lawyer})
+	s.must(err)
+	opened, err := desk.OpenSession(s.ctx, account.OpenRequest{Invitation: code, Device: account.OpenDevice{ID: uuid.New(), Name: "x", Platform: "cli"}})
+	s.must(err)
+	l.lawyer, err = desk.Authenticate(s.ctx, opened.AccessToken)
+	s.must(err)
+	return l
+}
+
+// fill adds standing searches, sealed and keyed as the service does it, by COPY.
+func (l *lab) fill(n int) {
+	l.Helper()
+	const step = 10_000
+	for done := 0; done < n; done += step {
+		l.copyIn(min(step, n-done))
+	}
+	_, err := l.db.Pool.Exec(l.ctx, "vacuum analyze name_keys, searches, data_keys")
+	l.must(err)
+}
+
+func (l *lab) copyIn(n int) {
+	l.Helper()
+	now := time.Now().UTC()
+	var keys, searches, blinds [][]any
+	for range n {
+		id := uuid.Must(uuid.NewV7())
+		key, err := l.ring.Mint("search", id, now)
+		l.must(err)
+		name, year := l.people.name(l.rand)
+		profile := watch.SearchProfile{Name: name, BirthYear: year, Relation: "mother"}
+		ct, err := key.SealJSON("searches.profile_ct", id, profile)
+		l.must(err)
+		keys = append(keys, []any{id, l.lawyer.Organisation, key.Scope, key.Period, key.Wrapped})
+		searches = append(searches, []any{id, l.lawyer.Organisation, uuid.New(), ciphertext(32), id, ct, "ru", "open", now, now, now.Add(watch.Term)})
+		blinds = append(blinds, []any{"search", id, l.ring.Epoch(), l.index.Stored(seal.SearchSide, profile.Person())})
+	}
+	for _, t := range []struct {
+		table   string
+		columns []string
+		rows    [][]any
+	}{
+		{"data_keys", []string{"id", "organisation_id", "scope", "period", "wrapped"}, keys},
+		{"searches", []string{"id", "organisation_id", "client_id", "secret_hash", "key_id", "profile_ct", "language", "state", "created_at", "updated_at", "expires_at"}, searches},
+		{"name_keys", []string{"side", "owner_id", "epoch", "keys"}, blinds},
+	} {
+		_, err := l.db.Pool.CopyFrom(l.ctx, pgx.Identifier{t.table}, t.columns, pgx.CopyFromRows(t.rows))
+		l.must(err)
+	}
+}
+
+// match logs n people one by one and times the matching of each, in milliseconds.
+func (l *lab) match(n int) []float64 {
+	l.Helper()
+	var times []float64
+	l.candidates = 0
+	for i := range n + 20 {
+		name, year := l.people.name(l.rand)
+		_, made, err := l.ledger.Record(l.ctx, l.lawyer, detention.Batch{DepartmentID: almaly, Entries: []detention.Entry{{ClientID: uuid.New(), Name: name,
+			Facts: detention.Facts{BirthYear: fmt.Appendf(nil, "%d", year)}}}})
+		l.must(err)
+		began := time.Now()
+		l.must(l.post.MatchDetentions(l.ctx, []uuid.UUID{made[0].DetentionID}))
+		took := time.Since(began)
+		if i < 20 {
+			continue // warm
+		}
+		times = append(times, float64(took.Microseconds())/1000)
+		var matches int
+		l.must(l.db.Pool.QueryRow(l.ctx, "select count(*) from matches where detention_id = $1", made[0].DetentionID).Scan(&matches))
+		l.candidates += float64(matches)
+	}
+	return times
+}
