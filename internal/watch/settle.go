@@ -29,43 +29,68 @@ func (p *Post) settle(ctx context.Context, tx *pg.Tx, pairs []pair, a anew) erro
 	if err != nil {
 		return err
 	}
+	var waiting []MatchRow // new ones that a person decides on: written at once, for a common name they are many
 	for _, pr := range pairs {
-		m := st.find(pr)
-		if m == nil {
-			err = p.settleNew(ctx, tx, pr, &st)
+		var m *MatchRow
+		if known := st.find(pr); known != nil {
+			err = p.settleKnown(ctx, tx, pr, *known, &st, a)
 		} else {
-			err = p.settleKnown(ctx, tx, pr, *m, &st, a)
+			m, err = p.settleNew(ctx, tx, pr, &st)
 		}
 		if err != nil {
 			return err
 		}
+		if m != nil {
+			waiting = append(waiting, *m)
+		}
 	}
-	return nil
+	return insertMatches(ctx, tx, waiting)
 }
 
-func (p *Post) settleNew(ctx context.Context, tx *pg.Tx, pr pair, st *situation) error {
+// settleNew decides on a pair that was never matched. One that may be told is written and told; one that a person must look
+// at is returned, to be written.
+func (p *Post) settleNew(ctx context.Context, tx *pg.Tx, pr pair, st *situation) (*MatchRow, error) {
 	if pr.verdict.Tier == names.None {
-		return nil
+		return nil, nil
 	}
 	reason := p.review(pr, st.matches[pr.search.ID], st.detentions, st.toldOf[pr.detention.ID], tx.Now)
 	m := MatchRow{ID: uuid.New(), SearchID: pr.search.ID, DetentionID: pr.detention.ID, Tier: pr.verdict.Tier.String(),
 		Score: float32(pr.verdict.Score), State: proposed, ReviewReason: orNone(reason), CreatedAt: tx.Now}
-	n, err := tx.Exec(ctx, `insert into matches (id, search_id, detention_id, tier, score, state, review_reason, created_at, updated_at)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $8) on conflict on constraint matches_pair do nothing`,
-		m.ID, m.SearchID, m.DetentionID, m.Tier, m.Score, m.State, m.ReviewReason, tx.Now)
+	if reason != "" {
+		st.remember(m, pr.detention)
+		return &m, raiseFor(ctx, tx, pr, reason)
+	}
+	if err := insertMatches(ctx, tx, []MatchRow{m}); err != nil {
+		return nil, err
+	}
+	m, err := p.tellFirst(ctx, tx, m, pr.search, pr.detention)
 	if err != nil {
-		return fmt.Errorf("insert match: %w", err)
-	}
-	if n == 0 {
-		return nil // cannot be while the search is locked; were it, the other transaction has settled it
-	}
-	if reason == "" {
-		if m, err = p.tellFirst(ctx, tx, m, pr.search, pr.detention); err != nil {
-			return err
-		}
+		return nil, err
 	}
 	st.remember(m, pr.detention)
-	return raiseFor(ctx, tx, pr, reason)
+	return nil, nil
+}
+
+// insertMatches writes new matches. That a pair is there already cannot be while its search is locked.
+func insertMatches(ctx context.Context, tx *pg.Tx, matches []MatchRow) error {
+	if len(matches) == 0 {
+		return nil
+	}
+	n := len(matches)
+	ids, searches, detentions := make([]uuid.UUID, n), make([]uuid.UUID, n), make([]uuid.UUID, n)
+	tiers, scores, reasons := make([]string, n), make([]float32, n), make([]*string, n)
+	for i, m := range matches {
+		ids[i], searches[i], detentions[i], tiers[i], scores[i] = m.ID, m.SearchID, m.DetentionID, m.Tier, m.Score
+		reasons[i] = (*string)(m.ReviewReason)
+	}
+	_, err := tx.Exec(ctx, `insert into matches (id, search_id, detention_id, tier, score, state, review_reason, created_at, updated_at)
+		select id, search, detention, tier, score, 'proposed', reason, $7, $7
+		from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::real[], $6::text[]) as i(id, search, detention, tier, score, reason)`,
+		ids, searches, detentions, tiers, scores, reasons, tx.Now)
+	if err != nil {
+		return fmt.Errorf("insert matches: %w", err)
+	}
+	return nil
 }
 
 // raiseFor calls a person where the match alone could lie unseen for too long.
