@@ -25,7 +25,7 @@ func TestMain(m *testing.M) { pgtest.Main(m) }
 
 // field is a ledger over a database of its own, with an organisation and three departments in two cities.
 type field struct {
-	*testing.T
+	testing.TB
 	ctx                     context.Context
 	db                      *pgtest.Database
 	ring                    *seal.Ring
@@ -35,9 +35,9 @@ type field struct {
 	almaly, medeu, saryarqa uuid.UUID // two in almaty, one in astana
 }
 
-func newField(t *testing.T) *field {
+func newField(t testing.TB) *field {
 	t.Helper()
-	f := &field{T: t, ctx: context.Background(), db: pgtest.New(t)}
+	f := &field{TB: t, ctx: context.Background(), db: pgtest.New(t)}
 	ks, err := seal.NewKeyset(f.db.Now())
 	f.must(err)
 	f.ring, err = seal.Open(ks)

@@ -3,6 +3,7 @@ package detention
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -49,8 +50,8 @@ const insertBatchSQL = `with input as (
 )
 select client_id, id from fresh`
 
-// insertBatch writes the batch and returns the new rows' ids by client_id.
-func insertBatch(ctx context.Context, tx *pg.Tx, in insertion) (map[uuid.UUID]uuid.UUID, error) {
+// args of insertBatchSQL.
+func (in insertion) args(now time.Time) []any {
 	n := len(in.rows)
 	ids, clients, events := make([]uuid.UUID, n), make([]uuid.UUID, n), make([]uuid.UUID, n)
 	wrapped, profiles, details := make([][]byte, n), make([][]byte, n), make([][]byte, n)
@@ -59,12 +60,17 @@ func insertBatch(ctx context.Context, tx *pg.Tx, in insertion) (map[uuid.UUID]uu
 		ids[i], clients[i], events[i] = r.id, r.clientID, r.eventID
 		wrapped[i], profiles[i], details[i], keys[i] = r.wrapped, r.profileCT, r.detailsCT, blind.ArrayText(r.keys)
 	}
-	rows, err := tx.Query(ctx, insertBatchSQL, ids, clients, wrapped, profiles, events, details, keys,
-		in.principal.Organisation, in.id, in.batch.DepartmentID, in.batch.AssemblyID, in.principal.Account, tx.Now, seal.Period(tx.Now), in.epoch)
+	return []any{ids, clients, wrapped, profiles, events, details, keys,
+		in.principal.Organisation, in.id, in.batch.DepartmentID, in.batch.AssemblyID, in.principal.Account, now, seal.Period(now), in.epoch}
+}
+
+// insertBatch writes the batch and returns the new rows' ids by client_id.
+func insertBatch(ctx context.Context, tx *pg.Tx, in insertion) (map[uuid.UUID]uuid.UUID, error) {
+	rows, err := tx.Query(ctx, insertBatchSQL, in.args(tx.Now)...)
 	if err != nil {
 		return nil, insertFault(err)
 	}
-	fresh := make(map[uuid.UUID]uuid.UUID, n)
+	fresh := make(map[uuid.UUID]uuid.UUID, len(in.rows))
 	var client, id uuid.UUID
 	_, err = pgx.ForEachRow(rows, []any{&client, &id}, func() error {
 		fresh[client] = id
