@@ -49,6 +49,7 @@ type town struct {
 	logs    *lockedBuffer
 	phones  *standin.Server
 	answers *checker
+	options client.Options // of every client made here; transport and language are the harness's
 }
 
 // setup changes what a town starts with.
@@ -106,7 +107,9 @@ func (tw *town) must(err error) {
 // anyone speaks without proof of who calls.
 func (tw *town) anyone() *client.Client {
 	tw.Helper()
-	c, err := client.New(tw.url, client.Options{HTTPClient: &http.Client{Transport: tw.answers}, Language: "ru"})
+	o := tw.options
+	o.HTTPClient, o.Language = &http.Client{Transport: tw.answers}, "ru"
+	c, err := client.New(tw.url, o)
 	tw.must(err)
 	return c
 }
