@@ -34,9 +34,10 @@ type Index struct {
 // NewIndex makes the index over the ring's blind keys.
 func NewIndex(ring *seal.Ring) *Index { return &Index{ring: ring} }
 
-// Kinds of keys. A pair of words carries a name; one word carries it only together with a birth year. "solo" is left by
-// names of one word, so that a full name can ask for them without meeting every namesake; "word" is left by all, for who
-// knows one word only. "any" serves a lawyer's look through a list by one word, on the detention side alone.
+// Kinds of keys. A pair of words carries a name. One word carries it only together with a birth year: "solo" is left by
+// names of one word, so that a full name can ask for them without meeting every namesake; "word" is left on the search side by
+// all, for a detention of which one word is known. "any" is left on the detention side alone: for a lawyer's look through a
+// list by one word, and for a search of one word. (What the detention side leaves is paid for in every batch.)
 const (
 	kindPair = "p|"
 	kindSolo = "1|"
@@ -46,7 +47,7 @@ const (
 
 // Stored gives the keys that a person leaves on a side.
 func (x *Index) Stored(side seal.Side, p names.Person) []int32 {
-	var out []int32
+	out := make([]int32, 0, 32)
 	b := x.ring.Blinder(side)
 	year := "|" + strconv.Itoa(p.BirthYear)
 	for _, n := range p.Names {
@@ -56,12 +57,10 @@ func (x *Index) Stored(side seal.Side, p names.Person) []int32 {
 		for _, k := range n.WordKeys() {
 			if side == seal.DetentionSide {
 				out = append(out, b.Blind(kindAny+string(k)))
+			} else if p.BirthYear != 0 {
+				out = append(out, b.Blind(kindWord+string(k)+year))
 			}
-			if p.BirthYear == 0 {
-				continue
-			}
-			out = append(out, b.Blind(kindWord+string(k)+year))
-			if n.Words() == 1 {
+			if p.BirthYear != 0 && n.Words() == 1 {
 				out = append(out, b.Blind(kindSolo+string(k)+year))
 			}
 		}
@@ -71,36 +70,33 @@ func (x *Index) Stored(side seal.Side, p names.Person) []int32 {
 
 // Asked gives the keys to look for on a side when searching for a person there; the birth year may be one off.
 func (x *Index) Asked(side seal.Side, p names.Person) []int32 {
-	var out []int32
+	out := make([]int32, 0, 32)
 	b := x.ring.Blinder(side)
 	for _, n := range p.Names {
 		for _, k := range n.PairKeys() {
 			out = append(out, b.Blind(kindPair+string(k)))
 		}
-		if p.BirthYear == 0 {
-			continue
-		}
-		kind := kindSolo
-		if n.Words() == 1 {
-			kind = kindWord
-		}
 		for _, k := range n.WordKeys() {
-			for y := p.BirthYear - 1; y <= p.BirthYear+1; y++ {
-				out = append(out, b.Blind(kind+string(k)+"|"+strconv.Itoa(y)))
+			switch {
+			case n.Words() == 1 && side == seal.DetentionSide:
+				out = append(out, b.Blind(kindAny+string(k)))
+			case n.Words() == 1 && p.BirthYear != 0:
+				out = appendYears(out, b, kindWord+string(k), p.BirthYear)
+			}
+			if p.BirthYear != 0 {
+				out = appendYears(out, b, kindSolo+string(k), p.BirthYear)
 			}
 		}
 	}
 	return distinct(out)
 }
 
-// AskedWords gives the keys for a look through the detentions by a name of one word, without a year.
-func (x *Index) AskedWords(n names.Name) []int32 {
-	var out []int32
-	b := x.ring.Blinder(seal.DetentionSide)
-	for _, k := range n.WordKeys() {
-		out = append(out, b.Blind(kindAny+string(k)))
+// appendYears adds a word with the birth year and the years beside it.
+func appendYears(out []int32, b *seal.Blinder, word string, year int) []int32 {
+	for y := year - 1; y <= year+1; y++ {
+		out = append(out, b.Blind(word+"|"+strconv.Itoa(y)))
 	}
-	return distinct(out)
+	return out
 }
 
 func distinct(keys []int32) []int32 {

@@ -67,9 +67,12 @@ func (l *Ledger) listByTime(ctx context.Context, tx *pg.Tx, p account.Principal,
 	// Canaries and erased records are told from the others only after opening, so a page may need a second look; where to
 	// look on and whether there is more is read off the rows, not off what was opened.
 	var page []Detention
+	narrow, cities := atMost(p)
 	for {
-		rows, err := tx.Query(ctx, selectDetention+readable+filters+` and (@before = '00000000-0000-0000-0000-000000000000'::uuid or d.id < @before)
-			order by d.id desc limit @limit`, f.args(p, tx))
+		args := f.args(p, tx)
+		args["cities"] = cities
+		rows, err := tx.Query(ctx, selectDetention+readable+filters+narrow+` and (@before = '00000000-0000-0000-0000-000000000000'::uuid or d.id < @before)
+			order by d.id desc limit @limit`, args)
 		if err != nil {
 			return nil, false, fmt.Errorf("list detentions: %w", err)
 		}
@@ -101,9 +104,6 @@ func (l *Ledger) listByTime(ctx context.Context, tx *pg.Tx, p account.Principal,
 func (l *Ledger) listByName(ctx context.Context, tx *pg.Tx, p account.Principal, f Filter) ([]Detention, bool, error) {
 	query := names.Person{Names: []names.Name{names.Parse(f.Query)}}
 	keys := l.index.Asked(seal.DetentionSide, query)
-	if query.Names[0].Words() <= 1 {
-		keys = l.index.AskedWords(query.Names[0])
-	}
 	if len(keys) == 0 {
 		return nil, false, fault.BadField("#q", "bad_format")
 	}
@@ -140,8 +140,11 @@ func rank(query names.Person, found []Detention) []Detention {
 	return found
 }
 
-// Get gives one detention; absent and out of scope are the same.
+// Get gives one detention; absent and out of scope are the same. Faults: forbidden (no grant that reads any), not_found.
 func (l *Ledger) Get(ctx context.Context, p account.Principal, id uuid.UUID) (Detention, error) {
+	if err := p.Needs(account.Lawyer, account.Operator, account.Coordinator); err != nil {
+		return Detention{}, err
+	}
 	var d Detention
 	err := l.db.InTx(ctx, func(tx *pg.Tx) (err error) {
 		if d, err = l.find(ctx, tx, p, id); err != nil {
