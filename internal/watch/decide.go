@@ -40,7 +40,7 @@ const matchReadable = searchReadable + ` and (exists (select 1 from grants g whe
 	and g.organisation_id = d.organisation_id and g.role in ('operator', 'coordinator') and (g.cities = '{}' or dep.city = any(g.cities)))
 	or ` + detention.Shared + `)
 	and (m.review_reason is distinct from 'canary' or exists (select 1 from grants g where g.account_id = @reader and ` + account.GrantInForce + `
-		and g.organisation_id = d.organisation_id and g.role = 'coordinator'))`
+		and g.organisation_id = d.organisation_id and g.role = 'coordinator' and (g.cities = '{}' or dep.city = any(g.cities))))`
 
 const fromMatches = ` from matches m join searches s on s.id = m.search_id join detentions d on d.id = m.detention_id
 	join departments dep on dep.id = d.department_id where ` + matchReadable

@@ -313,6 +313,17 @@ func TestWhoGoesToAPersonFirst(t *testing.T) {
 	if page, _, err := f.post.ListMatches(f.ctx, f.person(account.Operator, f.org), watch.MatchFilter{Reason: "canary", Limit: 10}); err != nil || len(page) != 0 {
 		t.Errorf("an operator sees %d canary matches (%v), want none", len(page), err)
 	}
+	// Nor do they once a coordinator has decided on it.
+	page, _, err := f.post.ListMatches(f.ctx, coordinator, watch.MatchFilter{Reason: "canary", Limit: 10})
+	if err != nil || len(page) != 1 {
+		t.Fatalf("the coordinator sees %d canary matches (%v), want 1", len(page), err)
+	}
+	if _, err := f.post.Decide(f.ctx, coordinator, page[0].ID, watch.Reject, "ours"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.post.GetMatch(f.ctx, f.person(account.Operator, f.org), page[0].ID); !fault.Is(err, "not_found") {
+		t.Errorf("an operator reads the rejected match of a canary: %v", err)
+	}
 }
 
 func TestVoiceOnly(t *testing.T) {
