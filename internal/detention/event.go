@@ -231,8 +231,11 @@ func place(chain []Event) placed {
 	return at
 }
 
-// Events gives the chain in the order in which things happened.
+// Events gives the chain in the order in which things happened. Faults: forbidden, not_found.
 func (l *Ledger) Events(ctx context.Context, p account.Principal, id uuid.UUID) ([]Event, error) {
+	if err := p.Needs(account.Lawyer, account.Operator, account.Coordinator); err != nil {
+		return nil, err
+	}
 	var chain []Event
 	err := l.db.InTx(ctx, func(tx *pg.Tx) error {
 		d, err := l.find(ctx, tx, p, id)
