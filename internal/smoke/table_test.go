@@ -1,0 +1,425 @@
+package smoke_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/google/uuid"
+)
+
+// reach says what someone of a role gets of a thing: done, or the status of the refusal.
+type reach func(a *actor, t *thing) int
+
+const (
+	done     = 0
+	hidden   = http.StatusNotFound     // it does not exist, as far as they can tell
+	denied   = http.StatusForbidden    // no grant of theirs allows it, whatever the id
+	unproven = http.StatusUnauthorized // no proof that holds
+	// inSight: they may know that it is there, and may not do this to it.
+	inSight = 1000 + http.StatusForbidden
+	// wrong: what they named in the body is none of theirs.
+	wrong = http.StatusBadRequest
+)
+
+func everyone(*actor, *thing) int { return done }
+func never(*actor, *thing) int    { return denied }
+
+func one(ok bool, otherwise int) int {
+	if ok {
+		return done
+	}
+	return otherwise
+}
+
+// The words of domain.md, "Who sees and does what".
+
+func (a *actor) owns(t *thing) bool   { return t.org == a.org }
+func (a *actor) covers(t *thing) bool { return a.owns(t) && a.in(t.city) }
+func (a *actor) isLent(t *thing) bool {
+	return a.org == ours && a.in(t.city) && (t.org == shared || t.org == elsewhere && t.city == outside)
+}
+
+// their: what they logged, whom they represent, the department of their present shift; a session; oneself.
+func their(a *actor, t *thing) int { return one(t.owner == a.name, hidden) }
+
+func ofCity(a *actor, t *thing) int { return one(a.covers(t) && !t.canary, hidden) }
+func ofCityWithCanaries(a *actor, t *thing) int {
+	return one(a.covers(t), hidden)
+}
+func ofCityOrLent(a *actor, t *thing) int {
+	return one((a.covers(t) || a.isLent(t)) && !t.canary, hidden)
+}
+func ofCityWithCanariesOrLent(a *actor, t *thing) int {
+	return one(a.covers(t) || a.isLent(t) && !t.canary, hidden)
+}
+func ownOrganisation(a *actor, t *thing) int { return one(a.owns(t), hidden) }
+
+// A relative's own search is hers: staff read it, and change only what staff entered for a caller.
+func entered(a *actor, t *thing) int {
+	if !a.covers(t) {
+		return hidden
+	}
+	return one(t.entered, inSight)
+}
+
+// Both records must be in reach.
+func bothSides(a *actor, t *thing) int {
+	search := thing{org: t.searcher, city: t.about}
+	return one(a.covers(&search) && (a.covers(t) || a.isLent(t)) && !t.canary, hidden)
+}
+func bothSidesWithCanaries(a *actor, t *thing) int {
+	plain := *t
+	plain.canary = t.canary && !a.owns(t)
+	return bothSides(a, &plain)
+}
+
+// The directory is everyone's; changing it is for who coordinates in the city.
+func coordinating(a *actor, t *thing) int { return one(a.in(t.city), inSight) }
+func planting(a *actor, t *thing) int     { return one(a.in(t.city), denied) }
+func arranging(a *actor, t *thing) int {
+	if !a.owns(t) {
+		return hidden
+	}
+	return one(a.in(t.city), inSight)
+}
+
+func overAccount(a *actor, t *thing) int {
+	if !a.owns(t) {
+		return hidden
+	}
+	return one(!t.admin, inSight)
+}
+func inviting(a *actor, t *thing) int {
+	if t.admin {
+		return denied
+	}
+	return one(a.in(t.city), wrong)
+}
+func invitingAnyone(a *actor, t *thing) int { return one(a.in(t.city), wrong) }
+func forOwnOrganisation(a *actor, t *thing) int {
+	return one(a.owns(t), wrong)
+}
+func closedDoor(*actor, *thing) int { return unproven }
+
+// row is one line of the table. ok are the statuses that show that the door was open (none: 200, 201, 202, 204): a refusal for
+// another reason than who asks will do, and changes nothing. listed: reach says what a list shows, not whether it may be asked.
+type row struct {
+	operation, on                                                           string
+	lawyer, operator, coordinator, admin, relative, nobody, fallen, strange reach
+	method, path, body                                                      string
+	headers                                                                 []string
+	ok                                                                      []int
+	listed                                                                  bool
+}
+
+func (r row) reachOf(a *actor) reach {
+	orElse := func(f, otherwise reach) reach {
+		if f == nil {
+			return otherwise
+		}
+		return f
+	}
+	switch a.column {
+	case lawyerColumn:
+		return r.lawyer
+	case operatorColumn:
+		return r.operator
+	case coordinatorColumn:
+		return r.coordinator
+	case adminColumn:
+		return r.admin
+	case relativeColumn:
+		return orElse(r.relative, closedDoor)
+	case grantlessColumn:
+		return orElse(r.fallen, never)
+	}
+	if a.strange {
+		return orElse(r.nobody, closedDoor)
+	}
+	return orElse(r.strange, closedDoor)
+}
+
+var stale = []string{"If-Match", `"0"`}
+
+// The table of domain.md, an operation of openapi.yaml a line. Columns: lawyer, operator, coordinator, admin; then, where it
+// is not 401 and 403, a relative with a secret, nobody, someone without a grant in force. {id}, {org}, {second}, {place}, {new}
+// and {name} come from the thing that it is tried on.
+var table = []row{
+	// Getting in is for everyone; a code or token that is none of theirs opens nothing.
+	public("openSession", "POST", "/v1/sessions", `{"invitation": "AAAA-BBBB-CCCC", "device": {"name": "x", "platform": "web"}}`, closedDoor),
+	public("refreshSession", "POST", "/v1/sessions/refresh", `{"refresh_token": "rrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrr"}`, closedDoor),
+	public("getHealth", "GET", "/healthz", "", everyone),
+	public("getReadiness", "GET", "/readyz", "", everyone),
+	public("getSigningKeys", "GET", "/.well-known/jwks.json", "", everyone),
+	public("getSpec", "GET", "/openapi.yaml", "", everyone),
+	public("getDocs", "GET", "/docs", "", everyone),
+
+	// Audit: coordinators of their organisation, admins of all. First, while it is short.
+	{operation: "listAudit", on: "entry", lawyer: never, operator: never, coordinator: ownOrganisation, admin: everyone, path: "/v1/audit", listed: true},
+
+	// Oneself: everyone who is signed in.
+	own("getMe", "nothing", everyone, "GET", "/v1/me", ""),
+	own("getPushToken", "nothing", everyone, "GET", "/v1/me/push-token", ""),
+	own("putPushToken", "nothing", everyone, "PUT", "/v1/me/push-token", `{"token": "a-token-of-a-phone"}`),
+	own("deletePushToken", "nothing", everyone, "DELETE", "/v1/me/push-token", ""),
+	own("inviteOwnDevice", "nothing", everyone, "POST", "/v1/me/invitations", ""),
+	own("listSessions", "session", their, "GET", "/v1/sessions", ""),
+	own("getSession", "session", their, "GET", "/v1/sessions/{id}", ""),
+	own("endSession", "session", their, "DELETE", "/v1/sessions/{id}", ""),
+
+	// A detention: logged by everyone anywhere; read by the lawyer whose it is and in the cities of a grant; lent for reading.
+	{operation: "logDetentions", on: "department", lawyer: everyone, operator: everyone, coordinator: everyone, admin: never,
+		method: "POST", path: "/v1/detentions/batch", body: `{"department_id": "{place}", "detainees": [{"client_id": "{new}", "description": "мужчина"}]}`},
+	{operation: "listDetentions", on: "detention", lawyer: their, operator: ofCityOrLent, coordinator: ofCityWithCanariesOrLent, admin: never, path: "/v1/detentions", listed: true},
+	{operation: "getDetention", on: "detention", lawyer: their, operator: ofCityOrLent, coordinator: ofCityWithCanariesOrLent, admin: never, path: "/v1/detentions/{id}"},
+	{operation: "listEvents", on: "detention", lawyer: their, operator: ofCityOrLent, coordinator: ofCityWithCanariesOrLent, admin: never, path: "/v1/detentions/{id}/events"},
+	{operation: "patchDetention", on: "detention", lawyer: their, operator: ofCity, coordinator: ofCityWithCanaries, admin: never,
+		method: "PATCH", path: "/v1/detentions/{id}", body: `{"note": "x"}`, headers: stale, ok: []int{412}},
+	{operation: "addEvent", on: "detention", lawyer: their, operator: ofCity, coordinator: ofCityWithCanaries, admin: never,
+		method: "POST", path: "/v1/detentions/{id}/events", body: `{"client_id": "{new}", "kind": "request_made", "happened_at": "2026-01-01T00:00:00Z", "source": "seen"}`},
+	{operation: "putRepresentation", on: "detention to act for", lawyer: their, operator: ofCity, coordinator: ofCity, admin: never,
+		method: "PUT", path: "/v1/detentions/{id}/representation", body: `{"account_id": "{second}"}`},
+	{operation: "endRepresentation", on: "detention acted for", lawyer: their, operator: ofCity, coordinator: ofCity, admin: never,
+		method: "DELETE", path: "/v1/detentions/{id}/representation?account_id={second}"},
+	{operation: "plantCanary", on: "department", lawyer: never, operator: never, coordinator: planting, admin: never,
+		method: "POST", path: "/v1/canaries", body: `{"client_id": "{new}", "name": "Жоқадам Ешқашан", "department_id": "{place}"}`},
+
+	// Searches and contacts: cities of the grant, or none given; a relative her own.
+	{operation: "createSearch", on: "organisation", lawyer: never, operator: forOwnOrganisation, coordinator: forOwnOrganisation, admin: never, nobody: everyone,
+		method: "POST", path: "/v1/searches", body: `{"client_id": "{new}", "secret": "sssssssssssssssssssssssssssssssssssssssssss", "name": "Тұманбай Ырысты", "organisation_id": "{second}", "language": "ru"}`},
+	{operation: "listSearches", on: "search", lawyer: never, operator: ofCity, coordinator: ofCity, admin: never, path: "/v1/searches", listed: true},
+	search("getSearch", "search", ofCity, "GET", "", ""),
+	search("patchSearch", "search", entered, "PATCH", "", `{"relation": "x"}`),
+	search("getChannels", "search", ofCity, "GET", "/channels", ""),
+	search("putChannels", "search", entered, "PUT", "/channels", `{"channels": []}`),
+	search("acknowledgeNotice", "search", ofCity, "POST", "/acknowledgements", `{"notice_id": "{second}"}`),
+	search("eraseSearch", "search to erase", entered, "DELETE", "", ""),
+
+	// Matches, holds, alerts: operators and coordinators.
+	{operation: "listMatches", on: "match", lawyer: never, operator: bothSides, coordinator: bothSidesWithCanaries, admin: never, path: "/v1/matches", listed: true},
+	{operation: "getMatch", on: "match", lawyer: never, operator: bothSides, coordinator: bothSidesWithCanaries, admin: never, path: "/v1/matches/{id}"},
+	{operation: "decideMatch", on: "match", lawyer: never, operator: bothSides, coordinator: bothSidesWithCanaries, admin: never,
+		method: "POST", path: "/v1/matches/{id}/decision", body: `{"decision": "reject", "reason": "x"}`},
+	{operation: "listHolds", on: "hold", lawyer: never, operator: ownOrganisation, coordinator: ownOrganisation, admin: never, path: "/v1/holds", listed: true},
+	{operation: "decideHold", on: "hold", lawyer: never, operator: ownOrganisation, coordinator: ownOrganisation, admin: never,
+		method: "POST", path: "/v1/holds/{id}/decision", body: `{"decision": "reject", "reason": "x"}`},
+	{operation: "listAlerts", on: "alert", lawyer: never, operator: ownOrganisation, coordinator: ownOrganisation, admin: never, path: "/v1/alerts", listed: true},
+	{operation: "acknowledgeAlert", on: "alert", lawyer: never, operator: ownOrganisation, coordinator: ownOrganisation, admin: never, method: "POST", path: "/v1/alerts/{id}/acknowledge"},
+
+	// The directory is shared: read by all who work here, changed by who coordinates there. Assemblies are an organisation's.
+	{operation: "listDepartments", on: "department", lawyer: everyone, operator: everyone, coordinator: everyone, admin: everyone, path: "/v1/departments", listed: true},
+	{operation: "getDepartment", on: "department", lawyer: everyone, operator: everyone, coordinator: everyone, admin: everyone, path: "/v1/departments/{id}"},
+	{operation: "createDepartment", on: "department", lawyer: everyone, operator: everyone, coordinator: everyone, admin: never,
+		method: "POST", path: "/v1/departments", body: `{"client_id": "{new}", "kind": "vehicle", "name": "Автозак", "city": "{city}"}`},
+	{operation: "patchDepartment", on: "department", lawyer: never, operator: never, coordinator: coordinating, admin: never,
+		method: "PATCH", path: "/v1/departments/{id}", body: `{"address": "x"}`, headers: stale, ok: []int{412}},
+	{operation: "listAssemblies", on: "assembly", lawyer: ownOrganisation, operator: ownOrganisation, coordinator: ownOrganisation, admin: never, path: "/v1/assemblies", listed: true},
+	{operation: "getAssembly", on: "assembly", lawyer: ownOrganisation, operator: ownOrganisation, coordinator: ownOrganisation, admin: never, path: "/v1/assemblies/{id}"},
+	{operation: "createAssembly", on: "department", lawyer: everyone, operator: everyone, coordinator: everyone, admin: never,
+		method: "POST", path: "/v1/assemblies", body: `{"client_id": "{new}", "title": "x", "city": "{city}", "starts_at": "2026-12-16T06:00:00Z"}`},
+	{operation: "patchAssembly", on: "assembly", lawyer: never, operator: arranging, coordinator: arranging, admin: never,
+		method: "PATCH", path: "/v1/assemblies/{id}", body: `{"title": "y"}`, headers: stale, ok: []int{412}},
+
+	// Accounts: coordinators their organisation's except admins, admins all.
+	{operation: "inviteAccount", on: "invitation", lawyer: never, operator: never, coordinator: inviting, admin: invitingAnyone,
+		method: "POST", path: "/v1/accounts", body: `{"client_id": "{new}", "name": "Жаңа", "role": "{name}", "cities": ["{city}"]}`},
+	{operation: "listAccounts", on: "account", lawyer: never, operator: never, coordinator: ownOrganisation, admin: everyone, path: "/v1/accounts", listed: true},
+	{operation: "getAccount", on: "account", lawyer: never, operator: never, coordinator: ownOrganisation, admin: everyone, path: "/v1/accounts/{id}"},
+	{operation: "patchAccount", on: "account", lawyer: never, operator: never, coordinator: overAccount, admin: everyone,
+		method: "PATCH", path: "/v1/accounts/{id}", body: `{"name": "x"}`, headers: stale, ok: []int{412}},
+	{operation: "approveAccount", on: "account", lawyer: never, operator: never, coordinator: overAccount, admin: everyone, method: "POST", path: "/v1/accounts/{id}/approve", ok: []int{409}},
+	{operation: "reinviteAccount", on: "account", lawyer: never, operator: never, coordinator: overAccount, admin: everyone, method: "POST", path: "/v1/accounts/{id}/invitations"},
+	{operation: "lockAccount", on: "account", lawyer: never, operator: never, coordinator: overAccount, admin: everyone, method: "POST", path: "/v1/accounts/{id}/lock"},
+	{operation: "unlockAccount", on: "account", lawyer: never, operator: never, coordinator: overAccount, admin: everyone, method: "POST", path: "/v1/accounts/{id}/unlock"},
+}
+
+// Last, because nobody can do anything afterwards: everyone may lock their own account.
+var lockingOneself = own("lockAccount", "oneself", their, "POST", "/v1/accounts/{id}/lock", "")
+
+func public(operation, method, path, body string, r reach) row {
+	return row{operation: operation, on: "nothing", method: method, path: path, body: body, lawyer: r, operator: r, coordinator: r, admin: r, relative: r, nobody: r, fallen: r, strange: r}
+}
+
+func own(operation, on string, r reach, method, path, body string) row {
+	return row{operation: operation, on: on, method: method, path: path, body: body, lawyer: r, operator: r, coordinator: r, admin: r, fallen: r,
+		listed: method == "GET" && on == "session" && !strings.Contains(path, "{id}")}
+}
+
+func search(operation, on string, staff reach, method, below, body string) row {
+	r := row{operation: operation, on: on, method: method, path: "/v1/searches/{id}" + below, body: body, lawyer: never, operator: staff, coordinator: staff, admin: never, relative: their}
+	if method == "PATCH" {
+		r.headers, r.ok = stale, []int{412}
+	}
+	return r
+}
+
+// Who sees and does what: every role, in every state, tries every operation on things of every organisation and city.
+func TestWhoSeesAndDoesWhat(t *testing.T) {
+	t.Parallel()
+	w := newWorld(newTown(t))
+	everyOperationStands(t)
+	tr := &trial{world: w}
+	for _, r := range table {
+		tr.try(r)
+	}
+	for _, a := range w.actors {
+		if a.locks {
+			for _, x := range w.things["oneself"] {
+				if x.owner == a.name {
+					tr.cell(lockingOneself, a, x)
+				}
+			}
+			if got := w.ask("GET", "/v1/me", a.bearer, ""); got.status != unproven {
+				t.Errorf("%s locked themself and is answered %d", a.name, got.status)
+			}
+		}
+	}
+	t.Logf("table: %d cells tried (%d actors, %d operations, %d of them refused as if absent and compared with what is absent), %d leaked",
+		tr.cells, len(w.actors), len(table), tr.twins, tr.leaked)
+}
+
+// everyOperationStands: what is in the contract is in the table.
+func everyOperationStands(t *testing.T) {
+	t.Helper()
+	text, err := os.ReadFile("../../openapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := openapi3.NewLoader().LoadFromData(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := map[string]string{}
+	for _, r := range table {
+		in[r.operation] = or(r.method, "GET") + " " + strings.SplitN(r.path, "?", 2)[0]
+	}
+	for path, item := range doc.Paths.Map() {
+		for method, o := range item.Operations() {
+			if in[o.OperationID] != method+" "+path {
+				t.Errorf("%s (%s %s) is not in the table of who sees and does what", o.OperationID, method, path)
+			}
+			delete(in, o.OperationID)
+		}
+	}
+	for operation := range in {
+		t.Errorf("the table holds %s, which the contract does not know", operation)
+	}
+}
+
+func or(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+// trial tries cells and counts.
+type trial struct {
+	*world
+	cells, twins, leaked int
+}
+
+func (tr *trial) try(r row) {
+	tr.Helper()
+	if len(tr.things[r.on]) == 0 {
+		tr.Errorf("%s is tried on no %s", r.operation, r.on)
+	}
+	for _, a := range tr.actors {
+		if r.listed {
+			tr.list(r, a)
+			continue
+		}
+		for _, x := range tr.things[r.on] {
+			tr.cell(r, a, x)
+		}
+	}
+}
+
+func (tr *trial) fill(text string, x *thing, id uuid.UUID) string {
+	return strings.NewReplacer("{id}", id.String(), "{org}", tr.orgs[x.org].String(), "{second}", x.second.String(), "{place}", x.place.String(),
+		"{new}", uuid.NewString(), "{city}", x.city, "{name}", strings.TrimPrefix(x.name, x.city+" ")).Replace(text)
+}
+
+func (tr *trial) askFor(r row, a *actor, x *thing, id uuid.UUID) answer {
+	tr.Helper()
+	return tr.ask(or(r.method, "GET"), tr.fill(r.path, x, id), a.bearer, tr.fill(r.body, x, id), r.headers...)
+}
+
+func (tr *trial) cell(r row, a *actor, x *thing) {
+	tr.Helper()
+	tr.cells++
+	want := r.reachOf(a)(a, x)
+	got := tr.askFor(r, a, x, x.id)
+	open := slices.Contains(r.ok, got.status)
+	if r.ok == nil {
+		open = got.status < 300
+	}
+	cell := fmt.Sprintf("%s, by %s, on %s %q", r.operation, a.name, r.on, x.name)
+	switch {
+	case want == done && !open:
+		tr.Errorf("%s: refused with %d %s", cell, got.status, got.body)
+	case want != done && (open || got.status != want%1000):
+		tr.leaked++
+		tr.Errorf("LEAK %s: %d, want %d: %s", cell, got.status, want%1000, got.body)
+	case (want == hidden || want == denied || want == unproven) && strings.Contains(r.path, "{id}"):
+		tr.twins++
+		if absent := tr.askFor(r, a, x, uuid.New()); !got.like(absent) {
+			tr.leaked++
+			tr.Errorf("LEAK %s: what is there and what is not are told apart:\n%d %v %s\n%d %v %s", cell, got.status, got.header, got.body, absent.status, absent.header, absent.body)
+		}
+	}
+}
+
+// list walks through all pages and holds what is shown against what may be seen.
+func (tr *trial) list(r row, a *actor) {
+	tr.Helper()
+	shown := map[uuid.UUID]bool{}
+	cursor := ""
+	for {
+		got := tr.ask("GET", tr.fill(r.path, &thing{}, uuid.Nil)+"?limit=100"+cursor, a.bearer, "")
+		if got.status != http.StatusOK {
+			tr.refusedList(r, a, got)
+			return
+		}
+		var page struct {
+			Items      []struct{ ID uuid.UUID }
+			NextCursor string `json:"next_cursor"`
+		}
+		tr.must(json.Unmarshal(got.body, &page))
+		for _, item := range page.Items {
+			shown[item.ID] = true
+		}
+		if page.NextCursor == "" {
+			break
+		}
+		cursor = "&cursor=" + page.NextCursor
+	}
+	for _, x := range tr.things[r.on] {
+		tr.cells++
+		want := r.reachOf(a)(a, x)
+		switch {
+		case want == done && !shown[x.id]:
+			tr.Errorf("%s, by %s: does not show %s %q", r.operation, a.name, r.on, x.name)
+		case want != done && shown[x.id], want == denied || want == unproven:
+			tr.leaked++
+			tr.Errorf("LEAK %s, by %s: shows %s %q", r.operation, a.name, r.on, x.name)
+		}
+	}
+}
+
+func (tr *trial) refusedList(r row, a *actor, got answer) {
+	tr.Helper()
+	for _, x := range tr.things[r.on] {
+		tr.cells++
+		if want := r.reachOf(a)(a, x); want != got.status {
+			tr.Errorf("%s, by %s: refused with %d, want %d", r.operation, a.name, got.status, want)
+			return
+		}
+	}
+}
