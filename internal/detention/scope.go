@@ -23,7 +23,36 @@ const (
 
 	readable = `(` + ownOrganisation + ` or ` + Shared + `)`
 	writable = ownOrganisation
+
+	// What a lawyer's scope can at most hold, as sets that indexes answer.
+	lawyersAtMost = ` and d.id in (select l.id from detentions l where l.recorded_by = @reader
+		union all select r.detention_id from representations r where r.account_id = @reader
+		union all select l.id from shifts s join detentions l on l.department_id = s.department_id
+			where s.account_id = @reader and s.starts_at <= @now and s.ends_at > @now)`
+	citiesAtMost = ` and dep.city = any(@cities::text[])`
 )
+
+// atMost narrows a list to what the reader's grants can at most show, so that a lawyer with eleven people does not have the
+// question of scope asked for every row of the table (2 to 5 µs each as measured). It decides nothing: scope stands beside it.
+func atMost(p account.Principal) (condition string, cities []string) {
+	everywhere, lawyer := false, false
+	for _, g := range p.Grants {
+		switch g.Role {
+		case account.Lawyer:
+			lawyer = true
+		case account.Operator, account.Coordinator:
+			everywhere = everywhere || len(g.Cities) == 0
+			cities = append(cities, g.Cities...)
+		}
+	}
+	switch {
+	case everywhere || (lawyer && len(cities) > 0):
+		return "", nil // sees most of it; or holds two roles, which is rare
+	case lawyer:
+		return lawyersAtMost, nil
+	}
+	return citiesAtMost, cities
+}
 
 // canarySeenBy tells whether a canary may be shown: to coordinators, who plant them. To everyone else it is not there, so
 // that nobody goes looking for a person who does not exist.

@@ -237,3 +237,19 @@ func TestAShiftIsForOneOrganisation(t *testing.T) {
 	_, err := f.ledger.Get(f.ctx, p, ours)
 	f.refused(err, "not_found")
 }
+
+// Two roles of one person add up, in lists too.
+func TestTwoRolesAddUp(t *testing.T) {
+	t.Parallel()
+	f := newField(t)
+	author, p := f.lawyer(), f.operator("astana")
+	f.exec(`insert into grants (id, account_id, organisation_id, role, valid_from, created_at) values ($1, $2, $3, 'lawyer', $4, $4)`, uuid.New(), p.Account, f.org, f.db.Now())
+	p.Grants = append(p.Grants, account.Grant{Role: account.Lawyer, Organisation: f.org})
+	far := f.one(author, f.saryarqa, detention.Entry{Name: "Оспанов Бекзат"})
+	f.one(author, f.almaly, detention.Entry{Name: "Оспанов Бекзат"})
+	mine := f.one(p, f.almaly, detention.Entry{Name: "Оспанов Бекзат"})
+	page, _, err := f.ledger.List(f.ctx, p, detention.Filter{Limit: 10})
+	if err != nil || !slices.Equal(ids(page), []uuid.UUID{mine, far}) {
+		t.Errorf("%v, %v", ids(page), err)
+	}
+}
