@@ -24,6 +24,8 @@ type Match struct {
 	Detention      detention.Detention
 	DepartmentName string
 	Verdict        names.Verdict
+	// Reason is why it waits, in full; the row keeps only what a database may know.
+	Reason Reason
 }
 
 // MatchFilter of a list: newest first, before the cursor, at most Limit (1 to 100).
@@ -34,13 +36,10 @@ type MatchFilter struct {
 	Limit  int
 }
 
-// matchReadable: who reads both records reads their match. Canaries are a coordinator's own; they are told apart after
-// opening, but their matches are marked.
+// matchReadable: who reads both records reads their match. Canaries are a coordinator's own; they are told apart after opening.
 const matchReadable = searchReadable + ` and (exists (select 1 from grants g where g.account_id = @reader and ` + account.GrantInForce + `
 	and g.organisation_id = d.organisation_id and g.role in ('operator', 'coordinator') and (g.cities = '{}' or dep.city = any(g.cities)))
-	or ` + detention.Shared + `)
-	and (m.review_reason is distinct from 'canary' or exists (select 1 from grants g where g.account_id = @reader and ` + account.GrantInForce + `
-		and g.organisation_id = d.organisation_id and g.role = 'coordinator' and (g.cities = '{}' or dep.city = any(g.cities))))`
+	or ` + detention.Shared + `)`
 
 const fromMatches = ` from matches m join searches s on s.id = m.search_id join detentions d on d.id = m.detention_id
 	join departments dep on dep.id = d.department_id where ` + matchReadable
@@ -51,27 +50,59 @@ func (p *Post) ListMatches(ctx context.Context, by account.Principal, f MatchFil
 		return nil, false, err
 	}
 	err = p.db.InTx(ctx, func(tx *pg.Tx) error {
-		rows, err := tx.Query(ctx, "select "+matchColumns+fromMatches+` and (@state = '' or m.state = @state) and (@reason = '' or m.review_reason = @reason)
-			and (@before::uuid = '00000000-0000-0000-0000-000000000000' or (m.created_at, m.id) < (select b.created_at, b.id from matches b where b.id = @before))
-			order by m.created_at desc, m.id desc limit @limit`, pgx.NamedArgs{"reader": by.Account, "now": tx.Now, "state": f.State,
-			"reason": string(f.Reason), "before": f.Before, "limit": f.Limit + 1})
-		if err != nil {
-			return fmt.Errorf("list matches: %w", err)
-		}
-		found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[MatchRow])
-		if err != nil {
-			return fmt.Errorf("list matches: %w", err)
-		}
-		if len(found) > f.Limit {
-			found, more = found[:f.Limit], true
-		}
-		if page, err = p.openMatches(ctx, tx, found); err != nil {
+		if page, more, err = p.pageOfMatches(ctx, tx, by, f); err != nil {
 			return err
 		}
 		return p.log.Write(ctx, tx, audit.Entry{Organisation: by.Organisation, Actor: by.Account, Action: "match.listed",
 			SubjectKind: "match", Details: map[string]int{"shown": len(page)}})
 	})
 	return page, more, err
+}
+
+// pageOfMatches looks on until the page is full: some reasons, and canaries, show only in the opened record.
+func (p *Post) pageOfMatches(ctx context.Context, tx *pg.Tx, by account.Principal, f MatchFilter) ([]Match, bool, error) {
+	var page []Match
+	for {
+		rows, err := tx.Query(ctx, "select "+matchColumns+fromMatches+` and (@state = '' or m.state = @state) and (@reason = '' or m.review_reason = @reason)
+			and (@before::uuid = '00000000-0000-0000-0000-000000000000' or (m.created_at, m.id) < (select b.created_at, b.id from matches b where b.id = @before))
+			order by m.created_at desc, m.id desc limit @limit`, pgx.NamedArgs{"reader": by.Account, "now": tx.Now, "state": f.State,
+			"reason": string(orZero(f.Reason.kept())), "before": f.Before, "limit": f.Limit + 1})
+		if err != nil {
+			return nil, false, fmt.Errorf("list matches: %w", err)
+		}
+		found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[MatchRow])
+		if err != nil {
+			return nil, false, fmt.Errorf("list matches: %w", err)
+		}
+		opened, err := p.openMatches(ctx, tx, found)
+		if err != nil {
+			return nil, false, err
+		}
+		for _, m := range opened {
+			if m.shownTo(by) && (f.Reason == "" || m.Reason == f.Reason) {
+				page = append(page, m)
+			}
+		}
+		switch {
+		case len(page) > f.Limit:
+			return page[:f.Limit], true, nil
+		case len(found) <= f.Limit:
+			return page, false, nil
+		}
+		f.Before = found[len(found)-1].ID
+	}
+}
+
+func orZero(r *Reason) Reason {
+	if r == nil {
+		return ""
+	}
+	return *r
+}
+
+// shownTo hides the matches of canaries from everyone but the coordinators who plant them.
+func (m Match) shownTo(by account.Principal) bool {
+	return !m.Detention.Canary || by.HasIn(m.Detention.OrganisationID, m.Detention.City, account.Coordinator)
 }
 
 // GetMatch gives one match in scope.
@@ -102,7 +133,7 @@ func (p *Post) findMatch(ctx context.Context, tx *pg.Tx, by account.Principal, i
 	if err != nil {
 		return Match{}, err
 	}
-	if len(opened) == 0 {
+	if len(opened) == 0 || !opened[0].shownTo(by) {
 		return Match{}, fault.Absent()
 	}
 	return opened[0], nil
@@ -136,7 +167,11 @@ func (p *Post) openMatches(ctx context.Context, tx *pg.Tx, found []MatchRow) ([]
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, Match{MatchRow: m, Search: searches[s], Detention: detentions[d], DepartmentName: place.NameRU,
+		reason := orZero(m.ReviewReason)
+		if reason == reasonPerson {
+			reason = personal(detentions[d], tx.Now)
+		}
+		out = append(out, Match{MatchRow: m, Search: searches[s], Detention: detentions[d], DepartmentName: place.NameRU, Reason: reason,
 			Verdict: names.Compare(searches[s].Person(), detentions[d].Person())})
 	}
 	return out, nil

@@ -30,7 +30,41 @@ const (
 	ReasonAnotherRecord Reason = "another_record" // the family was told of another record that fits as well or better
 	ReasonToldLimit     Reason = "told_limit"     // many different searches were told of this person already
 	ReasonReporterLimit Reason = "reporter_limit" // many families were told on this reporter's word within the hour
+
+	// reasonPerson is what the database keeps of the reasons that say something about the person: who takes the database must
+	// not learn from it who is a child, seeks refuge, or does not exist. The reason itself is read off the opened record.
+	reasonPerson Reason = "person"
 )
+
+// kept is the reason as the database may know it.
+func (r Reason) kept() *Reason {
+	switch r {
+	case "":
+		return nil
+	case ReasonCanary, ReasonSealed, ReasonDoNotTell, ReasonAsylum, ReasonMinor, ReasonCall:
+		r = reasonPerson
+	}
+	return &r
+}
+
+// personal is the reason that lies in the person or in what happened to them, read off the opened record.
+func personal(d detention.Detention, now time.Time) Reason {
+	switch {
+	case d.Canary:
+		return ReasonCanary
+	case d.Disclosure == detention.Sealed:
+		return ReasonSealed
+	case len(d.DoNotTell) > 0:
+		return ReasonDoNotTell
+	case d.Asylum():
+		return ReasonAsylum
+	case d.Minor(now):
+		return ReasonMinor
+	case d.State == detention.Died || d.State == detention.WhereaboutsUnknown:
+		return ReasonCall
+	}
+	return ""
+}
 
 // MatchRow is a match as it lies in the database.
 type MatchRow struct {
@@ -69,20 +103,10 @@ func (m MatchRow) told() bool { return m.State == notified || m.State == confirm
 // review is the rule of who is told without a person looking first (domain.md, "Rules that never bend"). It knows nothing of
 // the reporter's count: that is asked last, under a lock (tell.go).
 func (p *Post) review(pr pair, others []MatchRow, otherDetentions map[uuid.UUID]detention.Detention, toldOf int, now time.Time) Reason {
-	d := pr.detention
+	if reason := personal(pr.detention, now); reason != "" {
+		return reason
+	}
 	switch {
-	case d.Canary:
-		return ReasonCanary
-	case d.Disclosure == detention.Sealed:
-		return ReasonSealed
-	case len(d.DoNotTell) > 0:
-		return ReasonDoNotTell
-	case d.Asylum():
-		return ReasonAsylum
-	case d.Minor(now):
-		return ReasonMinor
-	case d.State == detention.Died || d.State == detention.WhereaboutsUnknown:
-		return ReasonCall
 	case pr.verdict.Tier != names.Certain:
 		return ReasonTier
 	case fitsAsWell(pr, others, otherDetentions):

@@ -55,7 +55,7 @@ func (p *Post) settleNew(ctx context.Context, tx *pg.Tx, pr pair, st *situation)
 	}
 	reason := p.review(pr, st.matches[pr.search.ID], st.detentions, st.toldOf[pr.detention.ID], tx.Now)
 	m := MatchRow{ID: uuid.New(), SearchID: pr.search.ID, DetentionID: pr.detention.ID, Tier: pr.verdict.Tier.String(),
-		Score: float32(pr.verdict.Score), State: proposed, ReviewReason: orNone(reason), CreatedAt: tx.Now}
+		Score: float32(pr.verdict.Score), State: proposed, ReviewReason: reason.kept(), CreatedAt: tx.Now}
 	if reason != "" {
 		st.remember(m, pr.detention)
 		return &m, raiseFor(ctx, tx, pr, reason)
@@ -104,13 +104,6 @@ func raiseFor(ctx context.Context, tx *pg.Tx, pr pair, reason Reason) error {
 	return nil
 }
 
-func orNone(r Reason) *Reason {
-	if r == "" {
-		return nil
-	}
-	return &r
-}
-
 // remember lets the next pair of this transaction see what this one became.
 func (st *situation) remember(m MatchRow, d detention.Detention) {
 	list := st.matches[m.SearchID]
@@ -155,10 +148,10 @@ func (p *Post) settleKnown(ctx context.Context, tx *pg.Tx, pr pair, m MatchRow, 
 		st.remember(told, pr.detention)
 		return nil
 	case m.State == proposed && was.HoldID == nil:
-		m.ReviewReason = orNone(reason)
+		m.ReviewReason = reason.kept()
 	case a.again() && m.State != proposed && pr.verdict.Tier >= names.Likely:
 		// Rejected or retracted on the old facts, and the facts changed: a person looks again. Nothing is told twice by itself.
-		m.State, m.ReviewReason = proposed, orNone(ReasonTier)
+		m.State, m.ReviewReason = proposed, ReasonTier.kept()
 	}
 	return p.keep(ctx, tx, m)
 }
@@ -183,7 +176,7 @@ func (p *Post) reviewTold(ctx context.Context, tx *pg.Tx, pr pair, m MatchRow, r
 		}
 		return p.takeBack(ctx, tx, m, pr.search, turn(a, m), actor)
 	case reason == ReasonSealed || (a.again() && m.State == notified && reason == ReasonDoNotTell):
-		m.State, m.ReviewReason = proposed, &reason
+		m.State, m.ReviewReason = proposed, reason.kept()
 	}
 	return p.keep(ctx, tx, m)
 }

@@ -297,8 +297,7 @@ create table matches (
     tier          text not null check (tier in ('possible', 'likely', 'certain')),
     score         real not null,
     state         text not null check (state in ('proposed', 'notified', 'confirmed', 'rejected', 'retracted')),
-    review_reason text check (review_reason in ('tier', 'reporter_limit', 'told_limit', 'minor', 'asylum', 'do_not_tell',
-                      'sealed', 'another_record', 'canary', 'overflow', 'call')),
+    review_reason text check (review_reason in ('tier', 'reporter_limit', 'told_limit', 'another_record', 'person')),
     hold_id       uuid references holds,
     -- What the family was told last, not what the record says now: a change that waits for a second person is not shown.
     told_state         text check (told_state in ('held', 'released', 'hospitalised', 'withdrawn', 'call_hotline')),
@@ -440,7 +439,6 @@ create table audit_entries (
     chained         boolean not null default false
 );
 create index audit_entries_unchained on audit_entries (commit_xid) where not chained;
-create index audit_entries_organisation on audit_entries (organisation_id, id);
 
 create table audit_chain (
     position bigint primary key,
