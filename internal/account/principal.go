@@ -1,4 +1,3 @@
-// Package account: see account.go.
 package account
 
 import (
