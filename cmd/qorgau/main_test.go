@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -309,7 +310,27 @@ func TestEmbeddedServer(t *testing.T) {
 	}
 	again := m.start("serve")
 	again.addr()
-	again.stop()
+	// PostgreSQL is taken away from under it: the process ends, for a service manager to start both again.
+	raw, err := os.ReadFile(filepath.Join(m.env["QORGAU_DATA_DIR"], "pg", "postmaster.pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _, _ := strings.Cut(string(raw), "\n")
+	pid, err := strconv.Atoi(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGQUIT); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-again.done:
+		if exitCode(again.err) != exitFailed || !strings.Contains(again.err.Error(), "PostgreSQL ended by itself") {
+			t.Errorf("it ended with %v", again.err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Error("it goes on without a database")
+	}
 }
 
 func waitFor(t testing.TB, what string, ok func() bool) {

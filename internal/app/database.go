@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/url"
+	"path/filepath"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -25,14 +28,14 @@ type store struct {
 
 // openStore starts the embedded PostgreSQL if there is no DATABASE_URL, opens the pool and waits until it answers.
 func openStore(ctx context.Context, o Options) (s store, err error) {
-	url := o.Config.DatabaseURL.Reveal()
-	if url == "" {
+	address := o.Config.DatabaseURL.Reveal()
+	if address == "" {
 		if s.place, err = embedded.Start(ctx, embedded.Options{DataDir: o.Config.DataDir, Getenv: o.Getenv, Log: o.Log}); err != nil {
 			return store{}, err
 		}
-		url = s.place.URL()
+		address = s.place.URL()
 	}
-	s.db, err = pg.Open(ctx, pg.Options{URL: url, Clock: o.Clock, Log: o.Log})
+	s.db, err = pg.Open(ctx, pg.Options{URL: address, Clock: o.Clock, Log: o.Log})
 	if err == nil {
 		err = answers(ctx, s.db, o.Log)
 	}
@@ -98,4 +101,28 @@ func prepare(ctx context.Context, db *pg.DB, log *slog.Logger) error {
 		log.InfoContext(ctx, "loaded the shipped departments", "count", report.Created)
 	}
 	return nil
+}
+
+const placeEvery = 2 * time.Second
+
+// watchOver ends the process when the embedded PostgreSQL is gone, so that a service manager starts both again: alone we could
+// only refuse every request. It asks the socket, which refuses when nobody listens; a busy pool says nothing of that kind.
+func (a *App) watchOver(ctx context.Context, place string) {
+	u, err := url.Parse(place)
+	if err != nil {
+		return
+	}
+	socket := filepath.Join(u.Query().Get("host"), ".s.PGSQL."+u.Query().Get("port"))
+	refused := 0
+	repeat(ctx, placeEvery, func(ctx context.Context) {
+		conn, err := new(net.Dialer).DialContext(ctx, "unix", socket)
+		if err == nil {
+			_ = conn.Close()
+			refused = 0
+			return
+		}
+		if refused++; refused == 2 && ctx.Err() == nil {
+			a.failed <- fmt.Errorf("the embedded PostgreSQL ended by itself: its log is %s", a.store.place.LogFile())
+		}
+	})
 }

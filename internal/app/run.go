@@ -95,7 +95,7 @@ func Listen(ctx context.Context, o Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &App{o: o, log: o.Log, node: node, listener: l, gate: httpapi.NewGate(o.Log), failed: make(chan error, 2), endLoops: func() {}}
+	a := &App{o: o, log: o.Log, node: node, listener: l, gate: httpapi.NewGate(o.Log), failed: make(chan error, 3), endLoops: func() {}}
 	a.web = httpapi.NewHTTPServer(a.gate, httpapi.DefaultTimeouts, o.Log)
 	return a, nil
 }
@@ -201,6 +201,9 @@ func (a *App) serve(ctx context.Context) error {
 		a.loops.Go(func() { tie(loops, a.store.db, a.log) })
 	}
 	a.loops.Go(func() { pulse(loops, a.store.db, a.node, a.log) })
+	if a.store.place != nil {
+		a.loops.Go(func() { a.watchOver(loops, a.store.place.URL()) })
+	}
 	if a.o.Role == Worker {
 		handler = probesOnly(handler)
 	}
