@@ -266,13 +266,14 @@ func BenchmarkQorgauBatches(b *testing.B) {
 	p := newPeople(b)
 	throughAPI := func(r *rand.Rand) error { return s.post("/v1/detentions/batch", batchBody(p, r, 11)) }
 	rate(b, time.Second, throughAPI)
-	var ratios, apis, floors []float64
+	var ratios, lean, apis, floors []float64
 	const each = 4 * time.Second
 	for b.Loop() {
 		for range 5 {
-			f := rate(b, each, func(*rand.Rand) error { return bareBatch(s, pool) })
+			f := rate(b, each, func(*rand.Rand) error { return bareBatch(s, pool, true) })
 			a := rate(b, each, throughAPI)
-			ratios, apis, floors = append(ratios, a/f), append(apis, a), append(floors, f)
+			l := rate(b, each, func(*rand.Rand) error { return bareBatch(s, pool, false) })
+			ratios, lean, apis, floors = append(ratios, a/f), append(lean, a/l), append(apis, a), append(floors, f)
 		}
 	}
 	backlog := waitForJobs(s, pool)
@@ -280,13 +281,15 @@ func BenchmarkQorgauBatches(b *testing.B) {
 	b.ReportMetric(median(apis), "batches/s")
 	b.ReportMetric(median(floors), "bare/s")
 	b.ReportMetric(median(ratios), "ratio")
+	b.ReportMetric(median(lean), "ratio_without_blind_keys")
 	b.ReportMetric(float64(idle)/1024, "MiB_idle")
 	b.ReportMetric(float64(rss(b, s.process.Process.Pid))/1024, "MiB_after")
 	b.Logf("ratios %.2f; match jobs left at the end of the load were done after %s", ratios, backlog.Round(time.Millisecond))
 }
 
 // bareBatch inserts the same rows as a batch of eleven, with ciphertexts of the same length, and nothing else.
-func bareBatch(s *site, pool *pgxpool.Pool) error {
+// Without blind keys it leaves out the one table that nothing but Qorgau's own search needs.
+func bareBatch(s *site, pool *pgxpool.Pool, blindKeys bool) error {
 	const n = 11
 	ids, clientIDs, events := make([]uuid.UUID, n), make([]uuid.UUID, n), make([]uuid.UUID, n)
 	wrapped, profiles, details, keys := make([][]byte, n), make([][]byte, n), make([][]byte, n), make([]string, n)
@@ -306,9 +309,12 @@ func bareBatch(s *site, pool *pgxpool.Pool) error {
 			ids, clientIDs, profiles, s.account.organisation, uuid.New(), almaly, s.account.id, now); err != nil {
 			return err
 		}
+		if !blindKeys {
+			keys = nil
+		}
 		_, err := tx.Exec(s.ctx, `with chain as (insert into detention_events (id, detention_id, kind, to_department_id, key_id, details_ct, recorded_by, recorded_at)
 				select e, id, 'taken', $4, id, d, $5, $6 from unnest($1::uuid[], $2::uuid[], $3::bytea[]) as i(e, id, d))
-			insert into name_keys (side, owner_id, epoch, keys) select 'detention', id, 1, k::int[] from unnest($2::uuid[], $7::text[]) as i(id, k)`,
+			insert into name_keys (side, owner_id, epoch, keys) select 'detention', id, 1, k::int[] from unnest($2::uuid[], $7::text[]) as i(id, k) where k is not null`,
 			events, ids, details, almaly, s.account.id, now, keys)
 		return err
 	})
