@@ -64,6 +64,7 @@ func exitCode(err error) int {
 func run(ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) error {
 	c := &cli{getenv: getenv, stdin: stdin, stdout: stdout, stderr: stderr}
 	root := c.root()
+	root.InitDefaultHelpCmd() // else Find does not know it yet
 	if _, _, err := root.Find(args); err != nil {
 		return usageError{fmt.Errorf("%w; `qorgau help` lists the commands", err)}
 	}

@@ -156,6 +156,22 @@ func TestVersion(t *testing.T) {
 	}
 }
 
+func TestHelpListsTheCommands(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"help"}, {"--help"}, {"help", "serve"}, {"keys", "--help"}} {
+		out, errs, err := newMachine(t).run(args...)
+		if err != nil || errs != "" || !strings.Contains(out, "Usage:") {
+			t.Errorf("%v said %q, %q, %v", args, out, errs, err)
+		}
+	}
+	out, _, _ := newMachine(t).run("help")
+	for _, command := range []string{"demo", "serve", "migrate", "invite", "import", "verify", "organisations", "keys", "fcm-stand-in", "health", "version"} {
+		if !strings.Contains(out, "\n  "+command+" ") {
+			t.Errorf("help does not list %s", command)
+		}
+	}
+}
+
 func TestWrongCommandLines(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
