@@ -1,7 +1,6 @@
 package detention_test
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -417,9 +416,13 @@ func TestKeysFollowTheName(t *testing.T) {
 	if !slices.Equal(keys(), before) {
 		t.Error("a note changed the keys")
 	}
-	f.correct(p, id, detention.Correction{Revision: 2, Facts: detention.Facts{BirthYear: json.RawMessage("1990")}})
-	want := f.index.Stored(seal.DetentionSide, names.Person{Names: []names.Name{names.Parse("Оспанов Бекзат")}, BirthYear: 1990})
-	if !slices.Equal(keys(), want) || slices.Equal(keys(), before) {
-		t.Error("a year did not renew the keys")
+	f.correct(p, id, detention.Correction{Revision: 2, AlsoKnownAs: set([]string{"Оспанов"}), Facts: fact("birth_year", "1990")})
+	person := names.Person{Names: []names.Name{names.Parse("Оспанов Бекзат"), names.Parse("Оспанов")}, BirthYear: 1990}
+	if !slices.Equal(keys(), f.index.Stored(seal.DetentionSide, person)) || slices.Equal(keys(), before) {
+		t.Error("another form and a year did not renew the keys")
+	}
+	f.correct(p, id, detention.Correction{Revision: 3, Facts: fact("birth_year", "1991")})
+	if person.BirthYear = 1991; !slices.Equal(keys(), f.index.Stored(seal.DetentionSide, person)) {
+		t.Error("another year did not renew the keys")
 	}
 }

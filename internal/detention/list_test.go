@@ -53,7 +53,7 @@ func TestPagesLoseAndDoubleNothingWhileOthersLog(t *testing.T) {
 	slices.Reverse(mine)
 	stop, logged := make(chan struct{}), sync.WaitGroup{}
 	logged.Go(func() {
-		for {
+		for range 100 {
 			select {
 			case <-stop:
 				return
