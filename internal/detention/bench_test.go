@@ -36,3 +36,30 @@ func BenchmarkEleven(b *testing.B) {
 		f.record(p, f.almaly, entries(eleven...)...)
 	}
 }
+
+// BenchmarkLawyersList is a lawyer's list of their eleven beside ten days of others' detentions in 120 departments.
+func BenchmarkLawyersList(b *testing.B) {
+	f := newField(b)
+	other, p := f.lawyer(), f.lawyer()
+	f.shift(p, f.medeu, "present", 1e12, 1e12)
+	f.record(other, f.saryarqa, entries(eleven...)...)
+	for range 120 {
+		f.department("oral")
+	}
+	f.exec(`with d as (select array_agg(id) ids from departments where city = 'oral')
+		insert into detentions (id, organisation_id, client_id, batch_id, department_id, state, key_id, profile_ct, recorded_by, off_shift, recorded_at, updated_at)
+		select gen_random_uuid(), o.organisation_id, gen_random_uuid(), o.batch_id, d.ids[1 + (n % 120)], 'held', o.key_id, o.profile_ct, o.recorded_by, true, o.recorded_at, o.updated_at
+		from d, generate_series(1, 60000) n, (select * from detentions limit 1) o`)
+	f.record(p, f.almaly, entries(eleven...)...)
+	for _, stats := range []string{"without statistics", "with statistics"} {
+		b.Run(stats, func(b *testing.B) {
+			for b.Loop() {
+				page, more, err := f.ledger.List(f.ctx, p, detention.Filter{Limit: 50})
+				if err != nil || len(page) != 11 || more {
+					b.Fatalf("%d, more %t, %v", len(page), more, err)
+				}
+			}
+		})
+		f.exec("analyze")
+	}
+}
