@@ -4,7 +4,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/qorgau/qorgau/pkg/names"
 )
+
+func key(name string) string { return strings.Join(canonical(name), "|") }
 
 // Who tries a name over and over writes it in other ways; the count must not be fooled by that.
 func TestCanonicalNameDoesNotMindHowItIsWritten(t *testing.T) {
@@ -22,19 +26,19 @@ func TestCanonicalNameDoesNotMindHowItIsWritten(t *testing.T) {
 		{"Шайхутдинов Әмір", "Shaikhutdinov Amir"},
 	} {
 		for _, n := range same[1:] {
-			if canonical(n) != canonical(same[0]) {
-				t.Errorf("%q gives %q, %q gives %q", n, canonical(n), same[0], canonical(same[0]))
+			if key(n) != key(same[0]) {
+				t.Errorf("%q gives %q, %q gives %q", n, key(n), same[0], key(same[0]))
 			}
 		}
 	}
 	distinct := map[string]string{}
 	for _, n := range []string{"Ахметов Арман", "Ахметов Ерлан", "Сериков Арман", "Хамитов Арман", "Хамитов Роман", "Ахматов Арман", "Ахметов Армен", "Сарыков Арман", "Арман", "Арман Серікұлы", "Қасымова Әсел", "Ким Александр", "Пак Александр"} {
-		if other, there := distinct[canonical(n)]; there {
-			t.Errorf("%q and %q count as one name: %q", n, other, canonical(n))
+		if other, there := distinct[key(n)]; there {
+			t.Errorf("%q and %q count as one name: %q", n, other, key(n))
 		}
-		distinct[canonical(n)] = n
+		distinct[key(n)] = n
 	}
-	if canonical("... 123 А.") != "" {
+	if len(canonical("... 123 А.")) != 0 {
 		t.Errorf("no name gives %q", canonical("... 123 А."))
 	}
 }
@@ -43,8 +47,8 @@ func FuzzCanonical(f *testing.F) {
 	f.Add("Ахметов Арман Серік ұлы")
 	f.Add("А.Б. Zh. -Аа'б`ВгдЕ..")
 	f.Fuzz(func(t *testing.T, name string) {
-		if c := canonical(name); strings.Count(c, "|") >= mostWords {
-			t.Errorf("%q gives %d words", name, strings.Count(c, "|")+1)
+		if c := canonical(name); len(c) > names.Parse(name).Words() {
+			t.Errorf("%q gives %q", name, c)
 		}
 	})
 }

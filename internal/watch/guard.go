@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -33,8 +32,8 @@ const (
 	sourcesKept  = 50_000
 	dedupeBytes  = 8 // of a keyed hash, to join the alarms about one name
 	easiest      = 16
-	hardest      = 22 // about four million hashes: some seconds on a phone
-	mostWords    = 12 // of one name; pkg/names looks at no more
+	hardest      = 22  // about four million hashes: some seconds on a phone
+	mostPairs    = 100 // of words in all forms of the name; each is a lock and a row
 )
 
 // asking is a request that names someone.
@@ -51,10 +50,13 @@ type asking struct {
 // challenge, and is not counted again. Staff are counted and may raise the alarm, but are never stopped: a caller who cannot
 // get through herself must get through by them.
 func (p *Post) guard(ctx context.Context, tx *pg.Tx, a asking) (*fault.Error, error) {
-	macs := p.nameMACs(a.names)
 	counting := p.limits.NameFree > 0 || p.limits.NameAlarm > 0 || p.limits.NameMost > 0
 	if !counting && p.limits.SourceFree <= 0 {
 		return nil, nil
+	}
+	macs, err := p.nameMACs(a.names)
+	if err != nil {
+		return nil, err
 	}
 	if err := lockNames(ctx, tx, macs); err != nil {
 		return nil, err
@@ -88,39 +90,56 @@ func difficulty(count, free int) int {
 	return min(easiest+bits.Len(uint((count-1)/free))-1, hardest)
 }
 
-// nameMACs gives keyed hashes of the names asked for, sorted and distinct. The first form, the name itself, is always among
-// them; another that cannot be read as a name is left out, since all such would count as one.
-func (p *Post) nameMACs(forms []string) [][]byte {
+// nameMACs gives keyed hashes of the names asked for, sorted and distinct. A form that cannot be read as a name is left out,
+// since all such would count as one; when none can be read there is still one hash. Fault: invalid, when there are so many
+// words that they would be a search for half a town.
+func (p *Post) nameMACs(forms []string) ([][]byte, error) {
 	var out [][]byte
-	for i, f := range forms {
-		if c := canonical(f); c != "" || i == 0 {
-			out = append(out, p.ring.MAC(seal.ForName, []byte(c)))
+	for _, f := range forms {
+		for _, pair := range pairs(canonical(f)) {
+			out = append(out, p.ring.MAC(seal.ForName, []byte(pair)))
 		}
 	}
+	if out == nil {
+		out = append(out, p.ring.MAC(seal.ForName, nil))
+	}
 	slices.SortFunc(out, bytes.Compare)
-	return slices.CompactFunc(out, bytes.Equal)
+	out = slices.CompactFunc(out, bytes.Equal)
+	if len(out) > mostPairs {
+		return nil, fault.BadField("/name", "too_long")
+	}
+	return out, nil
 }
 
-// canonical brings the writings of one name to one text: a key for each word that does not mind spelling, script or
-// nickname, in no order. A father's name is left out where two words remain: it is one of the facts that are tried.
-func canonical(name string) string {
-	words := nameWords(name)
-	var all, own []string
-	for _, w := range words {
-		n := names.Parse(w)
-		keys := n.WordKeys()
-		if len(keys) == 0 {
-			continue // an initial
+// pairs gives each two of a name's words. Two are enough to find someone by, so that a third word that changes with each
+// attempt (Ахметов-Иванов Арман, Ахметов-Петров Арман) must not make another name of them.
+func pairs(words []string) []string {
+	if len(words) == 1 {
+		return words
+	}
+	var out []string
+	for i, w := range words {
+		for _, v := range words[i+1:] {
+			out = append(out, w+"|"+v)
 		}
-		key := string(keys[0]) + "/" + vowels(w)
-		for _, k := range keys {
+	}
+	return out
+}
+
+// canonical gives the words of a name, each as a key that does not mind spelling, script or nickname, sorted. A father's
+// name is left out where two words remain: it is one of the facts that are tried.
+func canonical(name string) []string {
+	var all, own []string
+	for _, w := range names.Parse(name).Each() {
+		key := string(w.Keys[0]) + "/" + vowels(w.Sounds)
+		for _, k := range w.Keys {
 			// A key of equivalents (Александр, Саша) covers more writings than one of sounds; of several, always the same.
 			if s := string(k); strings.HasPrefix(s, equivalents) && (!strings.HasPrefix(key, equivalents) || s < key) {
 				key = s
 			}
 		}
 		all = append(all, key)
-		if !n.HasPatronymic() {
+		if !w.Patronymic {
 			own = append(own, key)
 		}
 	}
@@ -128,98 +147,40 @@ func canonical(name string) string {
 		own = all
 	}
 	slices.Sort(own)
-	return strings.Join(slices.Compact(own), "|")
+	return slices.Compact(own)
 }
 
 const equivalents = "W:="
 
-// vowels is the first two vowels of a word and where consonants stand, as far as spellings agree about them. The key of
-// sounds holds consonants alone: by itself it would count Ахметов Арман, Хамитов Армен and hundreds more as one name, and
-// on a day of 120,000 searches refuse families for each other's sake.
-func vowels(word string) string {
+// vowels is the first two vowels among a word's sounds and where consonants stand, as far as spellings agree about them.
+// The key of sounds holds consonants alone: by itself it would count Ахметов Арман, Хамитов Армен and hundreds more as one
+// name, and on a day of 120,000 searches refuse families for each other's sake.
+func vowels(sounds string) string {
 	var out []byte
-	add := func(b byte) {
-		last := len(out) - 1
-		switch {
-		case last >= 0 && out[last] == b:
-		case last >= 0 && out[last] == 'i' && b != '.': // я is ya and ia, ю yu and iu
-			if out[last] = b; last > 0 && out[last-1] == b {
-				out = out[:last] // Аягөз, Ayagoz
-			}
-		default:
-			out = append(out, b)
-		}
-	}
-	mixed := strings.ContainsFunc(word, func(r rune) bool { return unicode.Is(unicode.Cyrillic, r) })
-	for _, r := range strings.ToLower(word) {
-		switch {
-		case strings.ContainsRune("аәяaäáəæ", r):
-			add('a')
-		case strings.ContainsRune("оөуұүюёўӯouöóøüúū", r), r == 'y' && mixed:
-			add('o')
-		case strings.ContainsRune("еэиіыйїєӣeiyıéëėý", r):
-			add('i')
-		case unicode.IsLetter(r) && r != 'ь' && r != 'ъ':
-			add('.')
-		}
-	}
 	seen := 0
-	for i, b := range out {
-		if b != '.' {
-			seen++
+	for _, r := range sounds {
+		b := byte('.')
+		switch r {
+		case 'a':
+			b = 'a'
+		case 'o', 'u':
+			b = 'o'
+		case 'e', 'i':
+			b = 'i'
+		case 'I':
+			continue // я is ya and ia, ю yu and iu
 		}
-		if seen == 2 {
-			return string(out[:i+1])
+		if last := len(out) - 1; last >= 0 && out[last] == b {
+			continue
+		}
+		out = append(out, b)
+		if b != '.' {
+			if seen++; seen == 2 {
+				return string(out)
+			}
 		}
 	}
 	return strings.TrimRight(string(out), ".")
-}
-
-// nameWords splits as names are written: at whatever is no letter, mark or apostrophe, and before a capital inside a word
-// (АхметовАрман). A full stop stays with its word: it tells an initial. A father's name in two words (Серік ұлы) is one.
-func nameWords(name string) []string {
-	var out []string
-	from, small := -1, 0
-	flush := func(to int) {
-		if from >= 0 && len(out) < mostWords {
-			out = append(out, name[from:to])
-		}
-		from, small = -1, 0
-	}
-	for i, r := range name {
-		switch {
-		case unicode.IsLetter(r) && small >= 3 && unicode.IsUpper(r):
-			flush(i)
-			from = i
-		case unicode.IsLetter(r):
-			if from < 0 {
-				from = i
-			}
-			if unicode.IsLower(r) {
-				small++
-			}
-		case from >= 0 && r == '.':
-			flush(i + 1)
-		case from >= 0 && (unicode.IsMark(r) || strings.ContainsRune("'`’‘ʼʹʻ´′", r)):
-		default:
-			flush(i)
-		}
-	}
-	flush(len(name))
-	return joinFathers(out)
-}
-
-func joinFathers(words []string) []string {
-	var out []string
-	for _, w := range words {
-		last := len(out) - 1
-		if last >= 0 && names.Parse(w).Words() == 1 && names.Parse(out[last]).Words() == 1 && names.Parse(out[last]+" "+w).Words() == 1 {
-			out[last] += " " + w
-			continue
-		}
-		out = append(out, w)
-	}
-	return out
 }
 
 // lockNames makes requests for one name follow each other until they commit: side by side, each would see the count before

@@ -57,7 +57,9 @@ func (p *Post) Patch(ctx context.Context, who Caller, id uuid.UUID, c SearchPatc
 			return fault.Clash("conflict")
 		}
 		if slices.ContainsFunc(changed, naming) {
-			refused, err = p.guard(ctx, tx, asking{names: is.forms(), proof: c.Proof, staff: who.Staff != nil, organisation: was.OrganisationID})
+			// The search is its own origin: renamed over and over it would ask for everyone on a list.
+			refused, err = p.guard(ctx, tx, asking{names: is.forms(), proof: c.Proof, source: id.String(), staff: who.Staff != nil,
+				organisation: was.OrganisationID})
 			if err != nil || refused != nil {
 				return err
 			}
