@@ -66,7 +66,11 @@ func (p *Post) DecideHold(ctx context.Context, by account.Principal, id uuid.UUI
 	}
 	var h Hold
 	err := p.db.InTx(ctx, func(tx *pg.Tx) error {
-		var err error
+		// The records first, as every writer of matches does; the hold after them, as tellFirst does.
+		err := lockWaiting(ctx, tx, id)
+		if err != nil {
+			return err
+		}
 		if h, err = p.lockHold(ctx, tx, by, id); err != nil {
 			return err
 		}
@@ -89,6 +93,19 @@ func (p *Post) DecideHold(ctx context.Context, by account.Principal, id uuid.UUI
 			SubjectKind: "hold", Subject: id, Details: map[string]int{"matches": h.Waiting}})
 	})
 	return h, err
+}
+
+// lockWaiting locks the detentions, then the searches, of what waits on a hold.
+func lockWaiting(ctx context.Context, tx *pg.Tx, hold uuid.UUID) error {
+	for _, statement := range []string{
+		"select 1 from detentions where id in (select detention_id from matches where hold_id = $1) order by id for no key update",
+		"select 1 from searches where id in (select search_id from matches where hold_id = $1) order by id for no key update",
+	} {
+		if _, err := tx.Exec(ctx, statement, hold); err != nil {
+			return fmt.Errorf("lock what waits: %w", err)
+		}
+	}
+	return nil
 }
 
 func (p *Post) lockHold(ctx context.Context, tx *pg.Tx, by account.Principal, id uuid.UUID) (Hold, error) {
