@@ -30,10 +30,14 @@ generated:
 linted:
 	$(LINT) run ./...
 
-.PHONY: test bench run
+.PHONY: test kills bench run
 # test: what CI runs, against a real PostgreSQL that the tests start by themselves.
 test:
 	go test ./...
+
+# kills: the server killed with SIGKILL twenty times under load; prints what was acknowledged, what is there, and who was told.
+kills:
+	QORGAU_KILLS=20 go test -count=1 -v -run 'TestKilled/under_load' ./internal/smoke/
 
 # bench: batches against a bare transaction, memory, commit to push, and matching against 10 k, 100 k and 1 M searches, in one
 # run (about eight minutes; the million is written first).

@@ -201,6 +201,13 @@ type family struct {
 // searches makes a standing search; a name may end in a birth year.
 func (tw *town) searches(name string, change ...func(*api.SearchCreate)) *family {
 	tw.Helper()
+	f, err := tw.trySearch(name, change...)
+	tw.must(err)
+	return f
+}
+
+func (tw *town) trySearch(name string, change ...func(*api.SearchCreate)) (*family, error) {
+	tw.Helper()
 	f := &family{town: tw, token: "phone-" + uuid.NewString()}
 	kazakh := api.Language("kk")
 	b := api.SearchCreate{Language: &kazakh, Channels: []api.ChannelAdd{{Kind: "fcm", Token: &f.token}}}
@@ -214,10 +221,9 @@ func (tw *town) searches(name string, change ...func(*api.SearchCreate)) *family
 	for _, c := range change {
 		c(&b)
 	}
-	r, err := tw.anyone().StartSearch(tw.ctx, b)
-	tw.must(err)
-	f.Relative = r
-	return f
+	var err error
+	f.Relative, err = tw.anyone().StartSearch(tw.ctx, b)
+	return f, err
 }
 
 func (f *family) reads() api.Search {
