@@ -73,7 +73,8 @@ func (s *Server) GetDetention(ctx context.Context, r GetDetentionRequestObject) 
 	if err != nil {
 		return nil, err
 	}
-	return GetDetention200JSONResponse{Body: s.detentionWire(p, d), Headers: GetDetention200ResponseHeaders{ETag: revisionTag(d.Revision)}}, nil
+	body := s.detentionWire(p, d)
+	return GetDetention200JSONResponse{Body: body, Headers: GetDetention200ResponseHeaders{ETag: s.recordTag(body.Revision, body)}}, nil
 }
 
 // PatchDetention corrects what was logged.
@@ -89,7 +90,8 @@ func (s *Server) PatchDetention(ctx context.Context, r PatchDetentionRequestObje
 	if err != nil {
 		return nil, shown(err, func(d detention.Detention) api.Detention { return s.detentionWire(p, d) })
 	}
-	return PatchDetention200JSONResponse{Body: s.detentionWire(p, d), Headers: PatchDetention200ResponseHeaders{ETag: revisionTag(d.Revision)}}, nil
+	body := s.detentionWire(p, d)
+	return PatchDetention200JSONResponse{Body: body, Headers: PatchDetention200ResponseHeaders{ETag: s.recordTag(body.Revision, body)}}, nil
 }
 
 // ListEvents gives the chain in the order in which things happened; a chain is short, so it is one page.

@@ -3,7 +3,9 @@ package httpapi
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/json"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/qorgau/qorgau/internal/seal"
@@ -79,4 +81,15 @@ func cutTag(header string) (string, bool) {
 		return "", false
 	}
 	return t[1 : len(t)-1], true
+}
+
+// recordTag is the ETag of a record whose reader sees more than its revision counts (a search shows news, a detention who
+// represents): the revision, then a keyed hash of all that is read; else "anything new?" would be answered "no" for ever.
+func (s *Server) recordTag(revision int64, body any) string {
+	plain, err := json.Marshal(body)
+	if err != nil {
+		return revisionTag(int(revision)) // cannot be: the same value is about to be sent
+	}
+	sum := s.Ring.MAC(seal.ForFingerprint, []byte("etag"), plain)
+	return strconv.Quote(strconv.FormatInt(revision, 10) + "." + base64.RawURLEncoding.EncodeToString(sum[:bodyTagBytes]))
 }

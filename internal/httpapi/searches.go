@@ -2,10 +2,7 @@ package httpapi
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,7 +12,6 @@ import (
 	"github.com/qorgau/qorgau/internal/detention"
 	"github.com/qorgau/qorgau/internal/fault"
 	"github.com/qorgau/qorgau/internal/push"
-	"github.com/qorgau/qorgau/internal/seal"
 	"github.com/qorgau/qorgau/internal/watch"
 )
 
@@ -82,7 +78,7 @@ func (s *Server) GetSearch(ctx context.Context, r GetSearchRequestObject) (GetSe
 
 // PatchSearch changes, renews or closes.
 func (s *Server) PatchSearch(ctx context.Context, r PatchSearchRequestObject) (PatchSearchResponseObject, error) {
-	revision, err := searchRevision(r.Params.IfMatch)
+	revision, err := ifMatch(r.Params.IfMatch)
 	if err != nil {
 		return nil, err
 	}
@@ -144,31 +140,6 @@ func callerOf(ctx context.Context) watch.Caller {
 	}
 	secret, _ := watch.SecretFrom(ctx)
 	return watch.Caller{Secret: secret}
-}
-
-// searchTag is the ETag of a search. Its revision is hers: it counts what she or staff changed. What she is told changes
-// without it, so the tag holds a keyed hash of all she reads as well, but for the time of reading; else a phone that asks
-// "anything new?" would be told "no" for ever.
-func (s *Server) searchTag(body api.Search) string {
-	body.CheckedAt = time.Time{}
-	plain, err := json.Marshal(body)
-	if err != nil {
-		return revisionTag(int(body.Revision)) // cannot be: the same value is about to be sent
-	}
-	sum := s.Ring.MAC(seal.ForFingerprint, []byte("etag"), plain)
-	return strconv.Quote(strconv.FormatInt(body.Revision, 10) + "." + base64.RawURLEncoding.EncodeToString(sum[:bodyTagBytes]))
-}
-
-// searchRevision reads If-Match. Only the revision counts: news that came meanwhile is no reason to refuse a change.
-func searchRevision(header *string) (int, error) {
-	if header != nil {
-		if tag, ok := cutTag(*header); ok {
-			revision, _, _ := strings.Cut(tag, ".")
-			quoted := strconv.Quote(revision)
-			header = &quoted
-		}
-	}
-	return ifMatch(header)
 }
 
 // addressesOf reads channels. A member that belongs to another kind is a mistake, not an extra: who sends it believes in a
@@ -247,4 +218,10 @@ func searchMatchWire(m watch.ToldMatch, staff bool) api.SearchMatch {
 		out.DetentionID = &m.DetentionID
 	}
 	return out
+}
+
+// searchTag is the ETag of a search; the time of reading is no news.
+func (s *Server) searchTag(body api.Search) string {
+	body.CheckedAt = time.Time{}
+	return s.recordTag(body.Revision, body)
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -256,6 +257,8 @@ func ifMatch(header *string) (int, error) {
 	if !ok {
 		return -1, nil
 	}
+	// Behind the revision may stand a hash of what was read (recordTag): news that came meanwhile is no reason to refuse.
+	tag, _, _ = strings.Cut(tag, ".")
 	n, err := strconv.Atoi(tag)
 	if err != nil || n < 0 {
 		return -1, nil

@@ -223,6 +223,9 @@ func (r *Ring) PeriodKey(period string) (Key, error) {
 
 // Seal encrypts a field for its place, written "table.column", and row.
 func (k Key) Seal(place string, row uuid.UUID, plain []byte) ([]byte, error) {
+	if k.aead == nil {
+		return nil, fmt.Errorf("seal %s: %w", place, ErrDestroyed)
+	}
 	ct, err := k.aead.Encrypt(plain, placeAD(place, row))
 	if err != nil {
 		return nil, fmt.Errorf("seal %s: %w", place, err)

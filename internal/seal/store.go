@@ -2,6 +2,7 @@ package seal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -23,7 +24,7 @@ func Keep(ctx context.Context, tx *pg.Tx, organisation uuid.UUID, keys ...Minted
 	return nil
 }
 
-// Load opens the data keys of these ids. A destroyed key is left out: its record is erased.
+// Load opens the data keys of these ids. A destroyed one, or one whose period is destroyed, is left out: its record is erased.
 func (r *Ring) Load(ctx context.Context, tx *pg.Tx, ids ...uuid.UUID) (map[uuid.UUID]Key, error) {
 	rows, err := tx.Query(ctx, "select id, scope, period, wrapped from data_keys where id = any($1::uuid[]) and wrapped is not null", ids)
 	if err != nil {
@@ -35,6 +36,9 @@ func (r *Ring) Load(ctx context.Context, tx *pg.Tx, ids ...uuid.UUID) (map[uuid.
 	var wrapped []byte
 	_, err = pgx.ForEachRow(rows, []any{&id, &scope, &period, &wrapped}, func() error {
 		k, err := r.Unwrap(scope, id, period, wrapped)
+		if errors.Is(err, ErrDestroyed) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
