@@ -496,7 +496,7 @@ func (p *planter) breakThings() {
 	p.lawyer.logs(almaly, name+", 1966")
 	f := p.town.searches(name + ", 1966")
 	p.eventually("a job to fail", func() bool {
-		return p.count("select count(*) from river_job where state = 'retryable' and errors is not null") > 0
+		return p.count("select count(*) from river_job where cardinality(errors) > 0 and finalized_at is null") > 0
 	})
 	p.exec("alter table hidden rename to matches")
 	f.expectNotice("match")
