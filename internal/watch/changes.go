@@ -39,10 +39,14 @@ func (p *Post) AfterCorrection(ctx context.Context, c detention.Corrected) error
 func (p *Post) compareMatched(ctx context.Context, id uuid.UUID, a anew) error {
 	return p.onFreshRecords(ctx, func(tx *pg.Tx) error {
 		found, err := p.detentions.Load(ctx, tx, id)
-		if err != nil || len(found) == 0 {
-			return err
+		if err != nil || len(found) == 0 || found[0].State == detention.Withdrawn {
+			return err // what is withdrawn is taken back by the withdrawal's own job
 		}
-		searches, err := p.matchedSearches(ctx, tx, id)
+		rows, err := tx.Query(ctx, comparedAgain, pgx.NamedArgs{"detention": id, "now": tx.Now})
+		if err != nil {
+			return fmt.Errorf("matched searches: %w", err)
+		}
+		searches, err := p.collectSearches(ctx, tx, rows)
 		if err != nil {
 			return err
 		}
@@ -54,6 +58,10 @@ func (p *Post) compareMatched(ctx context.Context, id uuid.UUID, a anew) error {
 		return p.settle(ctx, tx, pairs, a)
 	})
 }
+
+// comparedAgain: a search of another organisation is compared again while the record is shared with it, or was told.
+var comparedAgain = "select " + searchColumns + ` from searches s join matches m on m.search_id = s.id join detentions d on d.id = m.detention_id
+	where d.id = @detention and s.state = 'open' and (m.notified_at is not null or ` + fmt.Sprintf(reach, "s.organisation_id") + `) order by s.id`
 
 func (p *Post) matchedSearches(ctx context.Context, tx *pg.Tx, detention uuid.UUID) ([]Search, error) {
 	rows, err := tx.Query(ctx, "select "+searchColumns+` from searches s join matches m on m.search_id = s.id
@@ -82,7 +90,7 @@ func (p *Post) afterWithdrawal(ctx context.Context, h detention.Happened) error 
 		for _, m := range matches {
 			switch {
 			case m.told():
-				if err := p.takeBack(ctx, tx, m, searches[m.SearchID], h.EventID, h.ActorID); err != nil {
+				if _, err := p.takeBack(ctx, tx, m, searches[m.SearchID], h.EventID, h.ActorID); err != nil {
 					return err
 				}
 			case m.State == proposed:
@@ -138,8 +146,8 @@ func (p *Post) tellChange(ctx context.Context, c change) error {
 			return err
 		}
 		found, err := p.detentions.Load(ctx, tx, c.detention)
-		if err != nil || len(found) == 0 {
-			return err
+		if err != nil || len(found) == 0 || found[0].State == detention.Withdrawn || found[0].Disclosure == detention.Sealed {
+			return err // what withdrew or sealed it has a job of its own, which may come later
 		}
 		for _, m := range matches {
 			if !m.told() {
@@ -164,7 +172,7 @@ func (p *Post) tellChangeOf(ctx context.Context, tx *pg.Tx, m MatchRow, s Search
 		}
 		return alert.Raise(ctx, tx, alert.News{Organisation: s.OrganisationID, Kind: alert.CallDue, SubjectKind: "search", Subject: s.ID})
 	}
-	hold, err := p.holdFor(ctx, tx, d.OrganisationID, c.actor)
+	hold, err := p.holdFor(ctx, tx, c.actor)
 	if err != nil {
 		return err
 	}

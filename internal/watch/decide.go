@@ -168,8 +168,8 @@ func (p *Post) openMatches(ctx context.Context, tx *pg.Tx, found []MatchRow) ([]
 			return nil, err
 		}
 		reason := orZero(m.ReviewReason)
-		if reason == reasonPerson {
-			reason = personal(detentions[d], tx.Now)
+		if hidden := personal(detentions[d], tx.Now); reason == reasonPerson || m.State == proposed && hidden != "" {
+			reason = hidden // it comes before all others
 		}
 		out = append(out, Match{MatchRow: m, Search: searches[s], Detention: detentions[d], DepartmentName: place.NameRU, Reason: reason,
 			Verdict: names.Compare(searches[s].Person(), detentions[d].Person())})
@@ -206,11 +206,14 @@ func (p *Post) Decide(ctx context.Context, by account.Principal, id uuid.UUID, v
 		if now := st.find(pair{search: found.Search, detention: found.Detention}); now != nil {
 			found.MatchRow = *now
 		}
-		if err := p.decide(ctx, tx, by, &found, verb); err != nil {
+		decided, err := p.decide(ctx, tx, by, &found, verb)
+		if err != nil {
 			return err
 		}
-		if err := p.keepReason(ctx, tx, found, reason); err != nil {
-			return err
+		if decided {
+			if err := p.keepReason(ctx, tx, found, reason); err != nil {
+				return err
+			}
 		}
 		m, err = p.findMatch(ctx, tx, by, id)
 		return err
@@ -218,27 +221,22 @@ func (p *Post) Decide(ctx context.Context, by account.Principal, id uuid.UUID, v
 	return m, err
 }
 
-func (p *Post) decide(ctx context.Context, tx *pg.Tx, by account.Principal, m *Match, verb Verb) error {
+// decide is false for what was decided so before.
+func (p *Post) decide(ctx context.Context, tx *pg.Tx, by account.Principal, m *Match, verb Verb) (bool, error) {
 	wanted := map[Verb]string{Confirm: confirmed, Reject: rejected, Retract: retracted}[verb]
 	allowed := map[Verb][]string{Confirm: {proposed, notified, confirmed}, Reject: {proposed, rejected}, Retract: {notified, confirmed, retracted}}[verb]
 	if !slices.Contains(allowed, m.State) {
-		return fault.Clash("already_decided")
+		return false, fault.Clash("already_decided")
 	}
 	if m.State == wanted {
-		return nil
+		return false, nil
 	}
 	if m.Search.State != Open {
-		return fault.Clash("already_decided")
+		return false, fault.Clash("already_decided")
 	}
 	if verb == Confirm {
-		if m.Detention.Disclosure == detention.Sealed {
-			return fault.Clash("disclosure_sealed")
-		}
-		if m.Detention.Canary || m.Detention.State == detention.Withdrawn {
-			return fault.Clash("conflict")
-		}
-		if m.HoldID != nil && m.Detention.RecordedBy == by.Account {
-			return fault.SecondPerson()
+		if err := p.mayConfirm(ctx, tx, by, *m); err != nil {
+			return false, err
 		}
 	}
 	wasTold := m.told()
@@ -248,16 +246,35 @@ func (p *Post) decide(ctx context.Context, tx *pg.Tx, by account.Principal, m *M
 	case verb == Confirm && !wasTold:
 		_, err = p.tellNow(ctx, tx, m.MatchRow, m.Search, m.Detention, confirmed)
 	case verb == Retract:
-		err = p.takeBack(ctx, tx, m.MatchRow, m.Search, turn(anew{}, m.MatchRow), by.Account)
+		_, err = p.takeBack(ctx, tx, m.MatchRow, m.Search, turn(anew{}, m.MatchRow), by.Account)
 	default:
 		m.State, m.ReviewReason = wanted, nil
 		err = p.keep(ctx, tx, m.MatchRow)
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
-	return p.log.Write(ctx, tx, audit.Entry{Organisation: m.Search.OrganisationID, Actor: by.Account, Action: "match." + wanted,
+	return true, p.log.Write(ctx, tx, audit.Entry{Organisation: m.Search.OrganisationID, Actor: by.Account, Action: "match." + wanted,
 		SubjectKind: "match", Subject: m.ID})
+}
+
+// mayConfirm refuses what nobody may tell, and above the limit who would tell it on their own word.
+func (p *Post) mayConfirm(ctx context.Context, tx *pg.Tx, by account.Principal, m Match) error {
+	switch {
+	case m.Detention.Disclosure == detention.Sealed:
+		return fault.Clash("disclosure_sealed")
+	case m.Detention.Canary || m.Detention.State == detention.Withdrawn:
+		return fault.Clash("conflict")
+	case m.Detention.RecordedBy != by.Account || m.told():
+		return nil
+	case m.HoldID != nil:
+		return fault.SecondPerson()
+	}
+	hold, err := p.holdFor(ctx, tx, by.Account)
+	if err == nil && hold != uuid.Nil {
+		err = fault.SecondPerson()
+	}
+	return err
 }
 
 // keepReason seals the words of a decision with the search's key.

@@ -14,6 +14,7 @@ import (
 	"github.com/qorgau/qorgau/internal/detention"
 	"github.com/qorgau/qorgau/internal/fault"
 	"github.com/qorgau/qorgau/internal/pg"
+	"github.com/qorgau/qorgau/internal/push"
 )
 
 // Hold is news that waits because one reporter's word told many families within an hour.
@@ -65,7 +66,7 @@ func (p *Post) DecideHold(ctx context.Context, by account.Principal, id uuid.UUI
 		wanted = "released"
 	}
 	var h Hold
-	err := p.db.InTx(ctx, func(tx *pg.Tx) error {
+	err := p.onFreshRecords(ctx, func(tx *pg.Tx) error {
 		// The records first, as every writer of matches does; the hold after them, as tellFirst does.
 		err := lockWaiting(ctx, tx, id)
 		if err != nil {
@@ -129,9 +130,16 @@ func (p *Post) settleHold(ctx context.Context, tx *pg.Tx, by account.Principal, 
 	if err != nil {
 		return err
 	}
+	pairs := make([]pair, len(waiting))
+	for i, m := range waiting {
+		pairs[i] = pair{search: m.Search, detention: m.Detention, verdict: m.Verdict}
+	}
+	_, st, err := p.lockAndRead(ctx, tx, pairs)
+	if err != nil {
+		return err
+	}
 	for _, m := range waiting {
-		m.HoldID, m.ReviewReason, m.DecidedBy, m.DecidedAt = nil, nil, &by.Account, &tx.Now
-		if err := p.settleHeld(ctx, tx, m, release); err != nil {
+		if err := p.settleHeld(ctx, tx, heldMatch{Match: m, hold: h.ID, by: by.Account, release: release}, &st); err != nil {
 			return err
 		}
 	}
@@ -153,22 +161,56 @@ func (p *Post) waitingOn(ctx context.Context, tx *pg.Tx, hold uuid.UUID) ([]Matc
 	return p.openMatches(ctx, tx, found)
 }
 
-func (p *Post) settleHeld(ctx context.Context, tx *pg.Tx, m Match, release bool) error {
-	switch {
-	case m.State == proposed && release && m.Detention.State != detention.Withdrawn && m.Search.State == Open:
-		_, err := p.tellNow(ctx, tx, m.MatchRow, m.Search, m.Detention, notified)
-		return err
-	case m.State == proposed:
-		m.State = rejected
-	case release && m.retractionWaits():
-		m.State = retracted
-	case release:
-		m.MatchRow = p.shown(m.MatchRow, m.Detention, tx.Now)
-	}
-	return p.keep(ctx, tx, m.MatchRow)
+// heldMatch is what waits on a hold, and what was decided on it.
+type heldMatch struct {
+	Match
+	hold, by uuid.UUID
+	release  bool
 }
 
-// retractionWaits tells which kind of news of a told match waits: a withdrawn entry, or names that no longer agree.
-func (m Match) retractionWaits() bool {
-	return m.Detention.State == detention.Withdrawn || m.Verdict.Tier.String() != "certain" && m.State == notified
+// settleHeld carries out the decision by the rules as they are now: while it waited, the person may have asked that nobody be
+// told, or the name may have been corrected.
+func (p *Post) settleHeld(ctx context.Context, tx *pg.Tx, m heldMatch, st *situation) error {
+	pr := pair{search: m.Search, detention: m.Detention, verdict: m.Verdict}
+	row := m.MatchRow
+	row.HoldID, row.ReviewReason, row.DecidedBy, row.DecidedAt = nil, nil, &m.by, &tx.Now
+	switch {
+	case m.State == proposed && m.release && m.Detention.State != detention.Withdrawn && m.Search.State == Open:
+		if reason := p.review(pr, st.matches[pr.search.ID], st.detentions, st.toldOf[pr.detention.ID]-m.counts(), tx.Now); reason != "" {
+			row.ReviewReason, row.DecidedBy, row.DecidedAt = reason.kept(), m.DecidedBy, m.DecidedAt
+			break
+		}
+		told, err := p.tellNow(ctx, tx, row, m.Search, m.Detention, notified)
+		st.remember(told, m.Detention)
+		return err
+	case m.State == proposed:
+		row.State = rejected
+	case m.release && m.told():
+		back, err := p.retractionWaits(ctx, tx, m)
+		if err != nil {
+			return err
+		}
+		stale := []string{push.Match, push.Update, push.Correction}
+		if back {
+			row.State = retracted
+		} else {
+			row, stale = p.shown(row, m.Detention, tx.Now), []string{push.Retraction}
+		}
+		if err := p.push.Supersede(ctx, tx, m.ID, stale...); err != nil {
+			return err
+		}
+	}
+	return p.keep(ctx, tx, row)
+}
+
+// retractionWaits tells whether the news that waits of a told match is a retraction with its cause still there: the entry was
+// withdrawn, the names no longer agree, or a person decided so (in the same moment as the notice).
+func (p *Post) retractionWaits(ctx context.Context, tx *pg.Tx, m heldMatch) (waits bool, err error) {
+	gone := m.Detention.State == detention.Withdrawn || !(pair{verdict: m.Verdict}).stands(m.State)
+	err = tx.QueryRow(ctx, `select exists (select 1 from notices where subject_id = $1 and hold_id = $2 and kind = 'retraction'
+		and superseded_at is null and ($3 or created_at = $4))`, m.ID, m.hold, gone, m.DecidedAt).Scan(&waits)
+	if err != nil {
+		return false, fmt.Errorf("look at what waits: %w", err)
+	}
+	return waits, nil
 }

@@ -130,7 +130,7 @@ func fitsAsWell(pr pair, others []MatchRow, detentions map[uuid.UUID]detention.D
 // situation is what the rules look at besides the pair itself, read after the rows were locked.
 type situation struct {
 	matches    map[uuid.UUID][]MatchRow // of each search
-	toldOf     map[uuid.UUID]int        // how many searches were told of each detention
+	toldOf     map[uuid.UUID]int        // how many searches were ever told of each detention
 	detentions map[uuid.UUID]detention.Detention
 }
 
@@ -199,8 +199,8 @@ func (p *Post) readSituation(ctx context.Context, tx *pg.Tx, searches, detention
 	var others []uuid.UUID
 	for _, m := range existing {
 		st.matches[m.SearchID] = append(st.matches[m.SearchID], m)
+		st.toldOf[m.DetentionID] += m.counts()
 		if m.told() {
-			st.toldOf[m.DetentionID]++
 			others = append(others, m.DetentionID)
 		}
 	}

@@ -1,8 +1,10 @@
 package watch
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -29,6 +31,8 @@ func (p *Post) settle(ctx context.Context, tx *pg.Tx, pairs []pair, a anew) erro
 	if err != nil {
 		return err
 	}
+	// What was told comes first: only when it is known whether that still stands can another record be news.
+	slices.SortStableFunc(pairs, func(a, b pair) int { return cmp.Compare(st.told(b), st.told(a)) })
 	var waiting []MatchRow // new ones that a person decides on: written at once, for a common name they are many
 	for _, pr := range pairs {
 		var m *MatchRow
@@ -107,78 +111,104 @@ func raiseFor(ctx context.Context, tx *pg.Tx, pr pair, reason Reason) error {
 // remember lets the next pair of this transaction see what this one became.
 func (st *situation) remember(m MatchRow, d detention.Detention) {
 	list := st.matches[m.SearchID]
-	replaced := false
-	for i := range list {
-		if list[i].ID == m.ID {
-			if list[i].told() && !m.told() {
-				st.toldOf[m.DetentionID]--
-			}
-			list[i], replaced = m, true
-		}
-	}
-	if !replaced {
+	at := slices.IndexFunc(list, func(was MatchRow) bool { return was.ID == m.ID })
+	if at < 0 {
 		st.matches[m.SearchID] = append(list, m)
+		st.toldOf[m.DetentionID] += m.counts()
+	} else {
+		st.toldOf[m.DetentionID] += m.counts() - list[at].counts()
+		list[at] = m
 	}
 	if m.told() {
 		st.detentions[d.ID] = d
-		if !replaced {
-			st.toldOf[m.DetentionID]++
-		}
 	}
+}
+
+// told is 1 for a pair of which the family knows.
+func (st *situation) told(pr pair) int {
+	if m := st.find(pr); m != nil && m.told() {
+		return 1
+	}
+	return 0
 }
 
 // settleKnown looks at a match again: after a correction, after a change of the search, or because a job ran twice.
 func (p *Post) settleKnown(ctx context.Context, tx *pg.Tx, pr pair, m MatchRow, st *situation, a anew) error {
-	was := m
 	if pr.verdict.Tier > names.None {
 		m.Tier = pr.verdict.Tier.String()
 	}
 	m.Score = float32(pr.verdict.Score)
-	reason := p.review(pr, st.matches[pr.search.ID], st.detentions, st.toldOf[pr.detention.ID]-counts(m), tx.Now)
+	reason := p.review(pr, st.matches[pr.search.ID], st.detentions, st.toldOf[pr.detention.ID]-m.counts(), tx.Now)
+	reopened := m.reopened(pr.verdict.Tier, a)
+	if reopened {
+		m.State, m.ReviewReason = proposed, ReasonTier.kept()
+	}
 	switch {
 	case m.told():
-		return p.reviewTold(ctx, tx, pr, m, reason, a)
+		m, err := p.reviewTold(ctx, tx, pr, m, reason, a)
+		st.remember(m, pr.detention)
+		return err
 	case m.State == proposed && pr.verdict.Tier == names.None:
-		m.State, m.ReviewReason = retracted, nil
-	case m.State == proposed && reason == "" && was.HoldID == nil:
+		m.State, m.ReviewReason, m.HoldID = retracted, nil, nil
+	case reopened, m.looksAgain():
+		// Nothing is told twice, and nothing against a person's word, by itself.
+	case m.State == proposed && reason == "" && m.HoldID == nil:
 		told, err := p.tellFirst(ctx, tx, m, pr.search, pr.detention)
 		if err != nil {
 			return err
 		}
 		st.remember(told, pr.detention)
 		return nil
-	case m.State == proposed && was.HoldID == nil:
-		m.ReviewReason = reason.kept()
-	case a.again() && m.State != proposed && pr.verdict.Tier >= names.Likely:
-		// Rejected or retracted on the old facts, and the facts changed: a person looks again. Nothing is told twice by itself.
-		m.State, m.ReviewReason = proposed, ReasonTier.kept()
+	case m.State == proposed && reason != "":
+		m.ReviewReason, m.HoldID = reason.kept(), nil // a reason in the case itself comes before the reporter's count
 	}
 	return p.keep(ctx, tx, m)
 }
 
-func counts(m MatchRow) int {
-	if m.told() {
+// reopened tells whether a closed match is to be looked at again: rejected or retracted on the old facts, and the record was
+// corrected; or retracted because the names did not agree for a while, and now they do.
+func (m MatchRow) reopened(tier names.Tier, a anew) bool {
+	closed := m.State == rejected || m.State == retracted
+	return closed && tier >= names.Likely && (a.again() || m.State == retracted && m.DecidedBy == nil)
+}
+
+// looksAgain tells whether a person must decide although the names agree: the family was told before, or a person said no.
+func (m MatchRow) looksAgain() bool {
+	return m.State == proposed && orZero(m.ReviewReason) == ReasonTier && (m.NotifiedAt != nil || m.DecidedBy != nil)
+}
+
+// counts is 1 for a match of which the family was ever told: who knows where someone is does not forget it.
+func (m MatchRow) counts() int {
+	if m.NotifiedAt != nil {
 		return 1
 	}
 	return 0
 }
 
-// reviewTold asks whether what a family was told still stands. It does while the names still agree (where a person confirmed
-// it: as long as they do not contradict outright); else it is taken back, and said so. A disclosure that was closed takes the
-// match from her sight without a notice.
-func (p *Post) reviewTold(ctx context.Context, tx *pg.Tx, pr pair, m MatchRow, reason Reason, a anew) error {
-	holds := pr.verdict.Tier == names.Certain || (m.State == confirmed && pr.verdict.Tier >= names.Likely)
+// stands tells whether what the family was told of a pair still agrees with it: while the names are certain, or, where a
+// person confirmed it, as long as they do not contradict outright.
+func (pr pair) stands(state string) bool {
+	return pr.verdict.Tier == names.Certain || (state == confirmed && pr.verdict.Tier >= names.Likely)
+}
+
+// reviewTold asks whether what a family was told still stands; else it is taken back, and said so. A disclosure that was
+// closed takes the match from her sight without a notice, and the notices that she has not had with it.
+func (p *Post) reviewTold(ctx context.Context, tx *pg.Tx, pr pair, m MatchRow, reason Reason, a anew) (MatchRow, error) {
 	switch {
-	case !holds:
+	case !pr.stands(m.State):
 		actor := pr.detention.RecordedBy
 		if a.again() {
 			actor = a.actor
 		}
+		m.DecidedBy, m.DecidedAt = nil, nil // a confirmation was of other names
 		return p.takeBack(ctx, tx, m, pr.search, turn(a, m), actor)
 	case reason == ReasonSealed || (a.again() && m.State == notified && reason == ReasonDoNotTell):
-		m.State, m.ReviewReason = proposed, reason.kept()
+		m.State, m.ReviewReason, m.HoldID = proposed, reason.kept(), nil
+		if err := p.push.Supersede(ctx, tx, m.ID); err != nil {
+			return m, err
+		}
 	}
-	return p.keep(ctx, tx, m)
+	return m, p.keep(ctx, tx, m)
 }
 
 // turn makes a notice of one match different from the one before: the correction's event, or the match's own next revision.
@@ -189,10 +219,9 @@ func turn(a anew, m MatchRow) uuid.UUID {
 	return uuid.NewSHA1(m.ID, fmt.Appendf(nil, "revision %d", m.Revision))
 }
 
-// keep writes what may change of a match. The mark of a canary stays whatever is decided: it is what keeps the match from
-// everyone but coordinators.
+// keep writes what may change of a match.
 func (p *Post) keep(ctx context.Context, tx *pg.Tx, m MatchRow) error {
-	_, err := tx.Exec(ctx, `update matches set tier = $2, score = $3, state = $4, review_reason = case when review_reason = 'canary' then review_reason else $5 end, hold_id = $6, told_state = $7,
+	_, err := tx.Exec(ctx, `update matches set tier = $2, score = $3, state = $4, review_reason = $5, hold_id = $6, told_state = $7,
 		told_department_id = $8, told_at = $9, notified_at = $10, decided_by = $11, decided_at = $12, revision = revision + 1, updated_at = $13
 		where id = $1 and (tier, score, state, review_reason, hold_id, told_state, told_department_id, told_at, notified_at, decided_by, decided_at)
 			is distinct from ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,

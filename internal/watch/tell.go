@@ -33,7 +33,7 @@ func tellable(s detention.State) string {
 // tellFirst tells a family the first news of a match, unless too many were told on this reporter's word within the hour: then
 // it waits on a hold for a second person.
 func (p *Post) tellFirst(ctx context.Context, tx *pg.Tx, m MatchRow, s Search, d detention.Detention) (MatchRow, error) {
-	hold, err := p.holdFor(ctx, tx, d.OrganisationID, d.RecordedBy)
+	hold, err := p.holdFor(ctx, tx, d.RecordedBy)
 	if err != nil {
 		return m, err
 	}
@@ -45,17 +45,41 @@ func (p *Post) tellFirst(ctx context.Context, tx *pg.Tx, m MatchRow, s Search, d
 	return p.tellNow(ctx, tx, m, s, d, notified)
 }
 
-// tellNow marks the match as told and hands the notice over.
+// tellNow marks the match as told and hands the notice over. Told of once, she is told again only when a retraction stands
+// between: then the last word that she has is wrong.
 func (p *Post) tellNow(ctx context.Context, tx *pg.Tx, m MatchRow, s Search, d detention.Detention, state string) (MatchRow, error) {
+	again, err := p.unsayRetraction(ctx, tx, m)
+	if err != nil {
+		return m, err
+	}
+	which := m.ID
+	if again {
+		which = turn(anew{}, m)
+	}
 	m = p.shown(m, d, tx.Now)
 	m.State, m.ReviewReason, m.HoldID, m.NotifiedAt = state, nil, nil, &tx.Now
 	if err := p.keep(ctx, tx, m); err != nil {
 		return m, err
 	}
-	if err := p.notify(ctx, tx, notice{match: m, search: s, kind: push.Match, turn: m.ID, reporter: d.RecordedBy}); err != nil {
+	if err := p.notify(ctx, tx, notice{match: m, search: s, kind: push.Match, turn: which, reporter: d.RecordedBy}); err != nil {
 		return m, err
 	}
 	return m, p.log.Write(ctx, tx, audit.Entry{Organisation: s.OrganisationID, Actor: audit.System, Action: "match.told", SubjectKind: "match", Subject: m.ID})
+}
+
+// unsayRetraction stops a retraction that has not gone out, and tells whether one has.
+func (p *Post) unsayRetraction(ctx context.Context, tx *pg.Tx, m MatchRow) (gone bool, err error) {
+	if m.NotifiedAt == nil {
+		return false, nil
+	}
+	if err := p.push.Supersede(ctx, tx, m.ID, push.Retraction); err != nil {
+		return false, err
+	}
+	err = tx.QueryRow(ctx, "select exists (select 1 from notices where subject_id = $1 and kind = 'retraction' and superseded_at is null and hold_id is null)", m.ID).Scan(&gone)
+	if err != nil {
+		return false, fmt.Errorf("look for retraction: %w", err)
+	}
+	return gone, nil
 }
 
 // shown puts what the family may now read on the match.
@@ -67,10 +91,10 @@ func (p *Post) shown(m MatchRow, d detention.Detention, now time.Time) MatchRow 
 
 // takeBack retracts what a family was told and says so; above the reporter's limit the retraction waits, and what she reads
 // stays, until a second person has looked: a stolen phone could otherwise unsay everything at once.
-func (p *Post) takeBack(ctx context.Context, tx *pg.Tx, m MatchRow, s Search, turn, actor uuid.UUID) error {
-	hold, err := p.holdFor(ctx, tx, s.OrganisationID, actor)
+func (p *Post) takeBack(ctx context.Context, tx *pg.Tx, m MatchRow, s Search, turn, actor uuid.UUID) (MatchRow, error) {
+	hold, err := p.holdFor(ctx, tx, actor)
 	if err != nil {
-		return err
+		return m, err
 	}
 	if hold != uuid.Nil {
 		reason := ReasonReporterLimit
@@ -78,13 +102,13 @@ func (p *Post) takeBack(ctx context.Context, tx *pg.Tx, m MatchRow, s Search, tu
 	} else {
 		m.State, m.ReviewReason, m.HoldID = retracted, nil, nil
 		if err := p.push.Supersede(ctx, tx, m.ID, push.Match, push.Update, push.Correction); err != nil {
-			return err
+			return m, err
 		}
 	}
 	if err := p.keep(ctx, tx, m); err != nil {
-		return err
+		return m, err
 	}
-	return p.notify(ctx, tx, notice{match: m, search: s, kind: push.Retraction, turn: turn, reporter: actor, hold: hold})
+	return m, p.notify(ctx, tx, notice{match: m, search: s, kind: push.Retraction, turn: turn, reporter: actor, hold: hold})
 }
 
 type notice struct {
@@ -103,8 +127,9 @@ func (p *Post) notify(ctx context.Context, tx *pg.Tx, n notice) error {
 }
 
 // holdFor gives the hold on which news from this reporter waits, or uuid.Nil when it may go out. The count is taken under a
-// lock per reporter, so that parallel workers cannot pass the limit together.
-func (p *Post) holdFor(ctx context.Context, tx *pg.Tx, organisation, reporter uuid.UUID) (uuid.UUID, error) {
+// lock per reporter, so that parallel workers cannot pass the limit together. A hold belongs to the reporter's organisation,
+// whose families it is about or not.
+func (p *Post) holdFor(ctx context.Context, tx *pg.Tx, reporter uuid.UUID) (uuid.UUID, error) {
 	if p.limits.Reporter <= 0 {
 		return uuid.Nil, nil
 	}
@@ -123,9 +148,9 @@ func (p *Post) holdFor(ctx context.Context, tx *pg.Tx, organisation, reporter uu
 	if err != nil {
 		return uuid.Nil, fmt.Errorf("hold id: %w", err)
 	}
-	var hold uuid.UUID
-	if err := tx.QueryRow(ctx, `insert into holds (id, organisation_id, reporter_id, state, opened_at) values ($1, $2, $3, 'open', $4)
-		on conflict (reporter_id) where state = 'open' do update set state = 'open' returning id`, id, organisation, reporter, tx.Now).Scan(&hold); err != nil {
+	var hold, organisation uuid.UUID
+	if err := tx.QueryRow(ctx, `insert into holds (id, organisation_id, reporter_id, state, opened_at) select $1, organisation_id, id, 'open', $3 from accounts where id = $2
+		on conflict (reporter_id) where state = 'open' do update set state = 'open' returning id, organisation_id`, id, reporter, tx.Now).Scan(&hold, &organisation); err != nil {
 		return uuid.Nil, fmt.Errorf("open hold: %w", err)
 	}
 	return hold, alert.Raise(ctx, tx, alert.News{Organisation: organisation, Kind: alert.Hold, SubjectKind: "hold", Subject: hold})
@@ -176,8 +201,9 @@ func (p *Post) stillTrue(ctx context.Context, tx *pg.Tx, n push.Notice) (bool, e
 	if err != nil {
 		return false, fmt.Errorf("look at match again: %w", err)
 	}
+	stands := matchState == notified || matchState == confirmed
 	if n.Kind == push.Retraction {
-		return matchState == retracted && searchState == string(Open), nil
+		stands = !stands // also while a person looks again
 	}
-	return (matchState == notified || matchState == confirmed) && searchState == string(Open), nil
+	return stands && searchState == string(Open), nil
 }
