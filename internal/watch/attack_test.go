@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -340,5 +341,85 @@ func TestADecisionsReasonIsNotWrittenOver(t *testing.T) {
 	f.must(err)
 	if f.count("select hashtext(decision_ct::text) from matches where id = $1", id) != before {
 		t.Error("a repeat wrote over the reason of the first decision")
+	}
+}
+
+// A death is told by voice, also when a person confirms the match that tells of it.
+func TestADeathIsNotPushedByAConfirmation(t *testing.T) {
+	t.Parallel()
+	f := newField(t, open)
+	lawyer, operator := f.person(account.Lawyer, f.org), f.person(account.Operator, f.org)
+	s := f.search("Ахметов Арман", 0)
+	f.onPhone(s)
+	d := f.log(lawyer, almaly, entry("Ахметов Арман", 1990))
+	f.must(f.post.MatchDetentions(f.ctx, d))
+	f.event(lawyer, d[0], detention.DiedKind, nil)
+	_, err := f.post.Decide(f.ctx, operator, f.matchID(s, d[0]), watch.Confirm, "его мать")
+	f.must(err)
+	if kinds := f.going(s); len(kinds) != 0 {
+		t.Errorf("%v is pushed", kinds)
+	}
+	if n := f.count("select count(*) from alerts where kind = 'call_due' and subject_id = $1", s.id); n != 1 {
+		t.Errorf("%d calls are due, want 1", n)
+	}
+	if told := f.told(s); len(told) != 1 || told[0].Status != "call_hotline" {
+		t.Errorf("she reads %+v", told)
+	}
+}
+
+// What one organisation shared ends with the share: a later correction tells the other's families nothing new. A hold is for
+// the reporter's own people, whichever family the news is for.
+func TestAShareThatEnded(t *testing.T) {
+	t.Parallel()
+	f := newField(t, watch.Limits{Told: 5, Reporter: 1})
+	var theirs uuid.UUID
+	f.must(f.db.Pool.QueryRow(f.ctx, `insert into organisations (id, name, created_at) values (gen_random_uuid(), 'Басқа', $1) returning id`, f.db.Now()).Scan(&theirs))
+	_, err := f.db.Pool.Exec(f.ctx, `insert into organisation_shares (id, owner_id, reader_id, valid_from, valid_until, created_at)
+		values (gen_random_uuid(), $1, $2, $3, $4, $3)`, f.org, theirs, f.db.Now().Add(-time.Hour), f.db.Now().Add(time.Hour))
+	f.must(err)
+	lawyer, operator := f.person(account.Lawyer, f.org), f.person(account.Operator, f.org)
+	abroad := func(name string, year int) seeker {
+		s := seeker{secret: token()}
+		made, err := f.post.Create(f.ctx, watch.NewSearch{ClientID: uuid.New(), Secret: s.secret, Name: name, BirthYear: year, Language: "kk", OrganisationID: &theirs})
+		f.must(err)
+		s.id = made.ID
+		return s
+	}
+	told, waits := abroad("Ахметов Арман", 1990), abroad("Оспанов Нұрлан", 1980)
+	d := f.log(lawyer, almaly, entry("Ахметов Арман", 1990), entry("Оспанов Нұрлан", nil))
+	f.must(f.post.MatchDetentions(f.ctx, d))
+	f.expect(told, d[0], seen{"certain", "notified", "", 1})
+	f.expect(waits, d[1], seen{"likely", "proposed", "tier", 0})
+	f.db.Clock.Move(90 * time.Minute)
+	f.correct(lawyer, d[1], detention.Correction{Facts: detention.Facts{BirthYear: []byte("1980")}})
+	f.expect(waits, d[1], seen{"likely", "proposed", "tier", 0})
+	// Above the limit the retraction waits, for the reporter's own organisation.
+	other := f.search("Сейтов Ержан", 1970)
+	f.must(f.post.MatchDetentions(f.ctx, f.log(lawyer, almaly, entry("Сейтов Ержан", 1970))))
+	if told := f.told(other); len(told) != 1 {
+		t.Fatalf("%+v", told)
+	}
+	f.event(lawyer, d[0], detention.WithdrawnKind, nil)
+	_, err = f.post.DecideHold(f.ctx, operator, f.soleHold(operator).ID, true)
+	f.must(err)
+	f.expect(told, d[0], seen{"certain", "retracted", "", 1})
+}
+
+// Keys of a month that were destroyed erase that month, and nothing else.
+func TestADestroyedMonthDoesNotStopTheOthers(t *testing.T) {
+	t.Parallel()
+	f := newField(t, open)
+	lawyer := f.person(account.Lawyer, f.org)
+	f.search("Ахметов Арман", 1990)
+	old := f.log(lawyer, almaly, entry("Ахметов Арман", 1990))
+	_, err := f.db.Pool.Exec(f.ctx, "update data_keys set period = '2020-01' where id = $1 or scope = 'search'", old[0])
+	f.must(err)
+	s := f.search("Ахметов Арман", 1991)
+	d := f.log(lawyer, almaly, entry("Ахметов Арман", 1990))
+	f.must(f.post.MatchDetentions(f.ctx, append(d, old...)))
+	f.expect(s, d[0], seen{"certain", "notified", "", 1})
+	page, _, err := f.ledger.List(f.ctx, lawyer, detention.Filter{Limit: 10})
+	if err != nil || len(page) != 1 {
+		t.Errorf("the list shows %d records (%v), want the one that is left", len(page), err)
 	}
 }

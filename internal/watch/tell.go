@@ -61,7 +61,12 @@ func (p *Post) tellNow(ctx context.Context, tx *pg.Tx, m MatchRow, s Search, d d
 	if err := p.keep(ctx, tx, m); err != nil {
 		return m, err
 	}
-	if err := p.notify(ctx, tx, notice{match: m, search: s, kind: push.Match, turn: which, reporter: d.RecordedBy}); err != nil {
+	if *m.ToldState == callHotline {
+		err = alert.Raise(ctx, tx, alert.News{Organisation: s.OrganisationID, Kind: alert.CallDue, SubjectKind: "search", Subject: s.ID})
+	} else {
+		err = p.notify(ctx, tx, notice{match: m, search: s, kind: push.Match, turn: which, reporter: d.RecordedBy})
+	}
+	if err != nil {
 		return m, err
 	}
 	return m, p.log.Write(ctx, tx, audit.Entry{Organisation: s.OrganisationID, Actor: audit.System, Action: "match.told", SubjectKind: "match", Subject: m.ID})
