@@ -80,10 +80,10 @@ func (d *Desk) inviteOnce(ctx context.Context, p Principal, r InviteRequest) (a 
 		switch {
 		case fault.Is(err, "not_found"):
 			a, err = d.make(ctx, tx, &p.Account, r)
-		case err == nil && (a.CreatedBy == nil || *a.CreatedBy != p.Account):
+		case err == nil && (a.CreatedBy == nil || *a.CreatedBy != p.Account || a.OrganisationID != r.Organisation):
 			err = fault.Clash("client_id_taken")
 		case err == nil:
-			err = canEnter(a)
+			err = d.mayRepeat(ctx, tx, p, &a)
 		}
 		if err != nil {
 			return err
@@ -113,6 +113,17 @@ func (d *Desk) Reinvite(ctx context.Context, p Principal, id uuid.UUID) (Account
 		return true, err
 	}})
 	return a, code, err
+}
+
+// mayRepeat asks again for the rights that a code needs: since the first request the account may have become an admin's.
+func (d *Desk) mayRepeat(ctx context.Context, tx *pg.Tx, p Principal, a *Account) error {
+	if err := d.fillOne(ctx, tx, a); err != nil {
+		return err
+	}
+	if err := p.over(*a); err != nil {
+		return err
+	}
+	return canEnter(*a)
 }
 
 // canEnter refuses a code to who is in already (it would open the account to the inviter) and to who is locked.

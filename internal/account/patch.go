@@ -94,11 +94,16 @@ func (r PatchRequest) stale(a Account) error {
 		f.Fields = append(f.Fields, fault.Field{Pointer: "/name", Code: "changed"})
 	}
 	if r.Grants != nil {
-		if _, ended, fresh := compare(a.Grants, *r.Grants); len(ended)+len(fresh) > 0 {
+		if _, ended, fresh := compare(a.own(), *r.Grants); len(ended)+len(fresh) > 0 {
 			f.Fields = append(f.Fields, fault.Field{Pointer: "/grants", Code: "changed"})
 		}
 	}
 	return f
+}
+
+// own are the grants in the account's own organisation, the only ones that a patch speaks of.
+func (a Account) own() []Held {
+	return slices.DeleteFunc(slices.Clone(a.Grants), func(h Held) bool { return h.Organisation != a.OrganisationID })
 }
 
 // compare parts grants into those that stay, those that end, and the places in wanted that are new.
@@ -141,7 +146,7 @@ func (d *Desk) regrant(ctx context.Context, tx *pg.Tx, p Principal, a *Account, 
 	if wanted == nil {
 		return false, nil
 	}
-	stay, ended, fresh := compare(a.Grants, *wanted)
+	stay, ended, fresh := compare(a.own(), *wanted)
 	var add []Held
 	var bad []fault.Field
 	for _, i := range fresh {
@@ -156,8 +161,8 @@ func (d *Desk) regrant(ctx context.Context, tx *pg.Tx, p Principal, a *Account, 
 			return false, fmt.Errorf("grant id: %w", err)
 		}
 		h := w.held(id, a.OrganisationID, &p.Account, tx.Now)
-		if at := slices.IndexFunc(a.Grants, func(old Held) bool { return old.covers(w) }); at >= 0 {
-			old := a.Grants[at]
+		if at := slices.IndexFunc(a.own(), func(old Held) bool { return old.covers(w) }); at >= 0 {
+			old := a.own()[at]
 			h.NeedsSecond, h.GrantedBy, h.ApprovedBy = old.NeedsSecond, old.GrantedBy, old.ApprovedBy
 			if w.From == nil {
 				h.From = old.From
@@ -178,6 +183,7 @@ func (d *Desk) regrant(ctx context.Context, tx *pg.Tx, p Principal, a *Account, 
 	if _, err := tx.Exec(ctx, "update grants set revoked_at = $2 where id = any($1::uuid[])", ids, tx.Now); err != nil {
 		return false, fmt.Errorf("revoke grants: %w", err)
 	}
-	a.Grants = append(stay, add...)
+	elsewhere := slices.DeleteFunc(slices.Clone(a.Grants), func(h Held) bool { return h.Organisation == a.OrganisationID })
+	a.Grants = slices.Concat(elsewhere, stay, add)
 	return true, give(ctx, tx, a.ID, add...)
 }

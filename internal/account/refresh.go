@@ -139,6 +139,9 @@ func (d *Desk) endStolen(ctx context.Context, tx *pg.Tx, s Session) error {
 	if err := change(ctx, tx, &Session{ID: s.ID}, map[string]any{"revoked_at": tx.Now, "revoked_reason": reused}); err != nil {
 		return err
 	}
+	if err := voidCodes(ctx, tx, a.ID); err != nil { // a code for a second device could be the thief's
+		return err
+	}
 	if err := alert.Raise(ctx, tx, alert.News{Organisation: a.OrganisationID, Kind: alert.TokenReuse, SubjectKind: "account", Subject: a.ID}); err != nil {
 		return err
 	}
