@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/qorgau/qorgau/internal/account"
+	"github.com/qorgau/qorgau/internal/app"
 	"github.com/qorgau/qorgau/internal/pg/pgtest"
 	"github.com/qorgau/qorgau/internal/push/fcm/standin"
 )
@@ -234,6 +235,28 @@ func killedWhilePushing(t *testing.T, program string) {
 		t.Errorf("%d notices, want 2", n)
 	}
 	n.stop()
+}
+
+// The promise: news that a dead process was at is not left to an elected leader: any node takes it back.
+func TestAnyNodeTakesBackWhatADeadOneWasAt(t *testing.T) {
+	t.Parallel()
+	database := pgtest.Clone(t)
+	tw := prepareTown(t, database, func(o *app.Options) { o.Role = app.API })
+	tw.start()
+	lawyer := tw.invited(account.Lawyer)
+	wife := tw.searches(person(0))
+	lawyer.logs(almaly, person(0))
+	dead := tw.count("with stuck as (update river_job set state = 'running', attempt = 1, attempted_by = '{dead}', attempted_at = $1 where queue = 'match' returning 1) select count(*) from stuck",
+		time.Now().Add(-20*time.Second))
+	tw.exec("insert into river_leader (elected_at, expires_at, leader_id) values ($1, $2, 'dead')", time.Now(), time.Now().Add(time.Hour))
+	if dead == 0 {
+		t.Fatal("nothing was left behind")
+	}
+	other := prepareTown(t, database, func(o *app.Options) {
+		o.Config.Keyset, o.Config.FCMEndpoint = tw.opts.Config.Keyset, tw.opts.Config.FCMEndpoint
+	})
+	other.start()
+	wife.expectNotice("match")
 }
 
 // The promise: however often the server is killed, all that was acknowledged is there under its ids, and every family is told.

@@ -201,6 +201,9 @@ func (w *work) check(within time.Duration, once bool) {
 			}
 		}
 	}
+	if w.slowest > within {
+		w.Errorf("a family waited for %s", w.slowest)
+	}
 }
 
 func (w *work) figures() string {
