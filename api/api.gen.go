@@ -995,6 +995,24 @@ func (e ListDetentionsParamsRecordedBy) Valid() bool {
 	}
 }
 
+// Defines values for ListSearchesParamsState.
+const (
+	ListSearchesParamsStateClosed ListSearchesParamsState = "closed"
+	ListSearchesParamsStateOpen   ListSearchesParamsState = "open"
+)
+
+// Valid indicates whether the value is a known member of the ListSearchesParamsState enum.
+func (e ListSearchesParamsState) Valid() bool {
+	switch e {
+	case ListSearchesParamsStateClosed:
+		return true
+	case ListSearchesParamsStateOpen:
+		return true
+	default:
+		return false
+	}
+}
+
 // Account Example: {"created_at":"2026-12-15T18:00:00Z","grants":[{"cities":["almaty"],"from":"2026-12-16T00:00:00Z","id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2a4","organisation_id":"0198f3b2-0000-7000-8000-000000000001","role":"lawyer","state":"active"}],"id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2a3","name":"Айгүл Нұрланқызы Сәрсенова","organisation_id":"0198f3b2-0000-7000-8000-000000000001","revision":1,"state":"active"}
 type Account struct {
 	CreatedAt      time.Time          `json:"created_at"`
@@ -2458,6 +2476,11 @@ type AcknowledgeAlertParams struct {
 
 // ListAssembliesParams defines parameters for ListAssemblies.
 type ListAssembliesParams struct {
+	City *CitySlug `form:"city,omitempty" json:"city,omitempty"`
+
+	// From Only those that start then or later.
+	From *time.Time `form:"from,omitempty" json:"from,omitempty"`
+
 	// Cursor `next_cursor` of the page before. Opaque; good only with the same filters.
 	Cursor *PageCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
@@ -2791,6 +2814,10 @@ type PutPushTokenParams struct {
 
 // ListSearchesParams defines parameters for ListSearches.
 type ListSearchesParams struct {
+	// Q A name of two words or more in Cyrillic or Latin letters. It is not logged.
+	Q     *string                  `form:"q,omitempty" json:"q,omitempty"`
+	State *ListSearchesParamsState `form:"state,omitempty" json:"state,omitempty"`
+
 	// Cursor `next_cursor` of the page before. Opaque; good only with the same filters.
 	Cursor *PageCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
@@ -2803,6 +2830,9 @@ type ListSearchesParams struct {
 	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
+
+// ListSearchesParamsState defines parameters for ListSearches.
+type ListSearchesParamsState string
 
 // CreateSearchParams defines parameters for CreateSearch.
 type CreateSearchParams struct {

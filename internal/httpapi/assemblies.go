@@ -11,7 +11,7 @@ import (
 // ListAssemblies lists the assemblies of the caller's organisations.
 func (s *Server) ListAssemblies(ctx context.Context, r ListAssembliesRequestObject) (ListAssembliesResponseObject, error) {
 	p, _ := account.From(ctx)
-	page, err := s.Calendar.List(ctx, p, dispatch.Query{Cursor: orZero(r.Params.Cursor), Limit: orZero(r.Params.Limit)})
+	page, err := s.Calendar.List(ctx, p, dispatch.Query{City: orZero(r.Params.City), From: orZero(r.Params.From), Cursor: orZero(r.Params.Cursor), Limit: orZero(r.Params.Limit)})
 	if err != nil {
 		return nil, err
 	}

@@ -45,6 +45,7 @@ func proofsOf(security openapi3.SecurityRequirements) (proofs, error) {
 type caller struct {
 	account bool
 	owner   []byte // account id, or SHA-256 of a secret; nil for anyone
+	rights  []byte // of an account: which grants are in force
 }
 
 const secretText = 43 // 32 bytes in base64url without padding
@@ -73,12 +74,24 @@ func (s *Server) identify(c echo.Context, op *operation) (context.Context, calle
 		if err != nil {
 			return ctx, caller{}, err
 		}
-		return account.With(ctx, p), caller{account: true, owner: p.Account[:]}, nil
+		return account.With(ctx, p), caller{account: true, owner: p.Account[:], rights: s.rightsOf(p)}, nil
 	case op.proofs.secret && isSecret(token):
 		sum := sha256.Sum256([]byte(token))
 		return watch.WithSecret(ctx, token), caller{owner: sum[:]}, nil
 	}
 	return ctx, caller{}, fault.Unauthorised()
+}
+
+const rightsBytes = 8
+
+// rightsOf names the grants that are in force, so that an answer which was kept for somebody is not repeated to them once
+// their rights are others: the request then runs anew, and is refused or harmless.
+func (s *Server) rightsOf(p account.Principal) []byte {
+	parts := make([][]byte, len(p.Grants))
+	for i := range p.Grants {
+		parts[i] = p.Grants[i].ID[:]
+	}
+	return s.Ring.MAC(seal.ForFingerprint, append([][]byte{[]byte("rights")}, parts...)...)[:rightsBytes]
 }
 
 func isSecret(t string) bool {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -122,7 +123,7 @@ func (s *Server) pass(c echo.Context, op *operation, next echo.HandlerFunc) erro
 	// An anonymous caller has no name under which an answer could be kept: a key chosen by one stranger would meet
 	// another's. Those writes are safe to repeat by their client_id, secret or refresh token alone.
 	if key := r.Header.Get("Idempotency-Key"); op.repeatable && key != "" && who.owner != nil {
-		return s.once(c, attempt{owner: who.owner, route: r.Method + " " + op.route, key: key, mark: s.fingerprint(r, raw)}, next)
+		return s.once(c, attempt{owner: slices.Concat(who.owner, who.rights), route: r.Method + " " + op.route, key: key, mark: s.fingerprint(r, raw)}, next)
 	}
 	return next(c)
 }

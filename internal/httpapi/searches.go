@@ -41,11 +41,17 @@ func (s *Server) CreateSearch(ctx context.Context, r CreateSearchRequestObject) 
 // ListSearches is for operators and coordinators.
 func (s *Server) ListSearches(ctx context.Context, r ListSearchesRequestObject) (ListSearchesResponseObject, error) {
 	p, _ := account.From(ctx)
-	before, err := readCursor(r.Params.Cursor)
+	f := watch.SearchFilter{State: watch.SearchState(orZero(r.Params.State)), Query: orZero(r.Params.Q), Limit: limitOf(r.Params.Limit)}
+	var err error
+	if f.Query != "" {
+		f.Skip, err = readSkip(r.Params.Cursor)
+	} else {
+		f.Before, err = readCursor(r.Params.Cursor)
+	}
 	if err != nil {
 		return nil, err
 	}
-	page, more, err := s.Watch.ListSearches(ctx, p, watch.SearchFilter{Before: before, Limit: limitOf(r.Params.Limit)})
+	page, more, err := s.Watch.ListSearches(ctx, p, f)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +59,10 @@ func (s *Server) ListSearches(ctx context.Context, r ListSearchesRequestObject) 
 	for i, v := range page {
 		out.Items[i] = searchWire(v, true)
 	}
-	if len(page) > 0 {
+	switch {
+	case f.Query != "":
+		out.NextCursor = skipCursor(f.Skip+len(page), more)
+	case len(page) > 0:
 		out.NextCursor = cursorOf(page[len(page)-1].ID, more)
 	}
 	return ListSearches200JSONResponse{Body: out}, nil

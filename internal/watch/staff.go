@@ -37,7 +37,7 @@ func (p *Post) ListSearches(ctx context.Context, by account.Principal, f SearchF
 		return nil, false, err
 	}
 	if f.State != "" && f.State != Open && f.State != Closed {
-		return nil, false, fault.BadField("/state", "not_allowed")
+		return nil, false, fault.BadField("#state", "not_allowed")
 	}
 	err = p.db.InTx(ctx, func(tx *pg.Tx) error {
 		var found []Search
@@ -75,14 +75,14 @@ func (p *Post) searchesByName(ctx context.Context, tx *pg.Tx, by account.Princip
 	query := names.Person{Names: []names.Name{names.Parse(f.Query)}}
 	keys := p.index.Asked(seal.SearchSide, query)
 	if len(keys) == 0 {
-		return nil, false, fault.BadField("/q", "too_short")
+		return nil, false, fault.BadField("#q", "too_short")
 	}
 	owners, overflow, err := p.index.Candidates(ctx, tx, seal.SearchSide, keys)
 	if err != nil {
 		return nil, false, err
 	}
 	if overflow {
-		return nil, false, fault.BadField("/q", "too_many") // never cut in silence
+		return nil, false, fault.BadField("#q", "too_many") // never cut in silence
 	}
 	rows, err := tx.Query(ctx, listSearches+" and s.id = any(@owners::uuid[])",
 		pgx.NamedArgs{"reader": by.Account, "now": tx.Now, "state": string(f.State), "owners": owners})

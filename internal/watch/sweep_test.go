@@ -289,7 +289,7 @@ func TestStaffListPagesAndFilters(t *testing.T) {
 		t.Errorf("%d by time, %d and %d by name, more %v", got, len(named), len(rest), more)
 	}
 	_, _, err = f.post.ListSearches(f.ctx, operator, watch.SearchFilter{Limit: 2, Query: "А"})
-	f.refused(err, "invalid", "/q too_short")
+	f.refused(err, "invalid", "#q too_short")
 	closed, _, err := f.post.ListSearches(f.ctx, operator, watch.SearchFilter{Limit: 10, State: watch.Closed})
 	f.must(err)
 	if len(closed) != 0 {

@@ -598,7 +598,8 @@ type ClientInterface interface {
 
 	// ListSearches List searches
 	//
-	// For operators and coordinators, within the cities of their grant or with no city given. The newest first.
+	// For operators and coordinators, within the cities of their grant or with no city given. The newest first; with `q` the
+	// likest first.
 	//
 	// Corresponds with GET /v1/searches (the `ListSearches` operationId).
 	ListSearches(ctx context.Context, params *ListSearchesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1884,7 +1885,8 @@ func (c *Core) PutPushToken(ctx context.Context, params *PutPushTokenParams, bod
 
 // ListSearches List searches
 //
-// For operators and coordinators, within the cities of their grant or with no city given. The newest first.
+// For operators and coordinators, within the cities of their grant or with no city given. The newest first; with `q` the
+// likest first.
 //
 // Corresponds with GET /v1/searches (the `ListSearches` operationId).
 func (c *Core) ListSearches(ctx context.Context, params *ListSearchesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3158,6 +3160,30 @@ func NewListAssembliesRequest(server string, params *ListAssembliesParams) (*htt
 		// styled parameters, preserving literal commas as delimiters
 		// per the OpenAPI spec (e.g. "color=blue,black,brown").
 		var rawQueryFragments []string
+
+		if params.City != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "city", *params.City, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.From != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", *params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
 
 		if params.Cursor != nil {
 
@@ -5323,6 +5349,30 @@ func NewListSearchesRequest(server string, params *ListSearchesParams) (*http.Re
 		// per the OpenAPI spec (e.g. "color=blue,black,brown").
 		var rawQueryFragments []string
 
+		if params.Q != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "q", *params.Q, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Cursor != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -6755,7 +6805,8 @@ type ClientWithResponsesInterface interface {
 
 	// ListSearchesWithResponse List searches
 	//
-	// For operators and coordinators, within the cities of their grant or with no city given. The newest first.
+	// For operators and coordinators, within the cities of their grant or with no city given. The newest first; with `q` the
+	// likest first.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -10358,7 +10409,8 @@ func (c *ClientWithResponses) PutPushTokenWithResponse(ctx context.Context, para
 
 // ListSearchesWithResponse List searches
 //
-// For operators and coordinators, within the cities of their grant or with no city given. The newest first.
+// For operators and coordinators, within the cities of their grant or with no city given. The newest first; with `q` the
+// likest first.
 //
 // Returns a wrapper object for the known response body format(s).
 //
