@@ -3,8 +3,8 @@
 // One pgxpool serves three users: GORM (through database/sql), raw SQL (pgx) and River. InTx joins them: the rows that
 // GORM writes, the statements that features send and the jobs that River takes over commit together or not at all.
 //
-// Invariants. tx.Now is the only clock in writes. GORM's logger never prints values. Errors that leave here carry no row:
-// PgError.Detail holds the row that failed, so it is cut off before anyone can log it.
+// Invariants. tx.Now is the only clock in writes. GORM's logger never prints values. Errors that leave here carry no row and no
+// value (scrub.go): PgError.Detail holds the row that failed, so it is cut off before anyone can log it.
 package pg
 
 import (
@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -43,7 +44,7 @@ type Enqueuer interface {
 	InsertManyTx(ctx context.Context, tx pgx.Tx, params []river.InsertManyParams) ([]*rivertype.JobInsertResult, error)
 }
 
-// Options for Open. Clock nil is time.Now. MaxConns 0 lets 4 × cores + 8 stand.
+// Options for Open. Clock nil is time.Now. MaxConns 0 takes the URL's pool_max_conns, but at least 24.
 type Options struct {
 	URL      string
 	Clock    func() time.Time
@@ -85,10 +86,11 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		db.clock = time.Now
 	}
 	// ParameterizedQueries: GORM's default logger prints values, and values are names.
-	db.gorm, err = gorm.Open(postgres.New(postgres.Config{Conn: db.sql}), &gorm.Config{
+	db.gorm, err = gorm.Open(dialect{&postgres.Dialector{Config: &postgres.Config{Conn: statements{db.sql}}}}, &gorm.Config{
 		Logger:                 logger.New(discard{}, logger.Config{LogLevel: logger.Silent, ParameterizedQueries: true}),
 		SkipDefaultTransaction: true,
 		DisableAutomaticPing:   true,
+		TranslateError:         true, // by dialect: values leave no error
 		NowFunc:                db.Now,
 	})
 	if err != nil {
@@ -134,7 +136,7 @@ func (tx *Tx) Gorm(ctx context.Context) *gorm.DB {
 		// Context, because only then does Session copy the statement: without it the next line would put this
 		// transaction's connection under every other user of GORM in the process.
 		s := tx.db.gorm.Session(&gorm.Session{NewDB: true, SkipDefaultTransaction: true, Context: ctx})
-		s.Statement.ConnPool = tx.conn
+		s.Statement.ConnPool = statements{tx.conn}
 		tx.gorm = s
 	}
 	return tx.gorm.WithContext(ctx)
@@ -149,17 +151,17 @@ func (tx *Tx) Exec(ctx context.Context, statement string, args ...any) (int64, e
 // Query runs a raw query; collect it with pgx.CollectRows.
 func (tx *Tx) Query(ctx context.Context, statement string, args ...any) (pgx.Rows, error) {
 	rows, err := tx.pgx.Query(ctx, statement, args...)
-	return rows, scrub(err)
+	return scrubbedRows{rows}, scrub(err)
 }
 
 // QueryRow runs a raw query of at most one row.
 func (tx *Tx) QueryRow(ctx context.Context, statement string, args ...any) pgx.Row {
-	return tx.pgx.QueryRow(ctx, statement, args...)
+	return scrubbedRow{tx.pgx.QueryRow(ctx, statement, args...)}
 }
 
 // Send pipelines several statements in one round trip.
 func (tx *Tx) Send(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
-	return tx.pgx.SendBatch(ctx, b)
+	return scrubbedResults{tx.pgx.SendBatch(ctx, b)}
 }
 
 // Enqueue hands a job to River when the transaction commits. Arguments are plaintext rows: ids only, never a name.
@@ -187,8 +189,7 @@ func (db *DB) InTx(ctx context.Context, fn func(tx *Tx) error) error {
 	if err != nil {
 		return unavailable(err)
 	}
-	// The request's context may be gone when we roll back: the connection must go back clean all the same.
-	defer func() { _ = ptx.Rollback(context.WithoutCancel(ctx)) }()
+	defer rollback(ctx, ptx)
 	tx := &Tx{Now: db.Now(), db: db, conn: conn, pgx: ptx}
 	if err := fn(tx); err != nil {
 		return unavailable(err)
@@ -198,14 +199,24 @@ func (db *DB) InTx(ctx context.Context, fn func(tx *Tx) error) error {
 			return errors.New("enqueue: no job client")
 		}
 		if _, err := db.jobs.InsertManyTx(ctx, ptx, tx.jobs); err != nil {
-			return unavailable(fmt.Errorf("enqueue: %w", err))
+			return unavailable(fmt.Errorf("enqueue: %w", scrub(err)))
 		}
 	}
 	if err := ptx.Commit(ctx); err != nil {
-		return unavailable(fmt.Errorf("commit: %w", err))
+		return unavailable(fmt.Errorf("commit: %w", scrub(err)))
 	}
 	return nil
 }
+
+// rollback does nothing after a commit. The request's context may be gone by now: the connection must go back clean all the same,
+// and one whose other end is silent must not hold the caller.
+func rollback(ctx context.Context, tx pgx.Tx) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackLimit)
+	defer cancel()
+	_ = tx.Rollback(ctx)
+}
+
+const rollbackLimit = 5 * time.Second
 
 // Violates tells whether err is the violation of that constraint.
 func Violates(err error, constraint string) bool {
@@ -218,40 +229,38 @@ func NoRow(err error) bool {
 	return errors.Is(err, pgx.ErrNoRows) || errors.Is(err, gorm.ErrRecordNotFound)
 }
 
-// scrub cuts off the parts of a PgError that repeat rows or statements. The rest (code, constraint) stays for Violates.
-func scrub(err error) error {
-	var pe *pgconn.PgError
-	if errors.As(err, &pe) {
-		pe.Detail, pe.Where, pe.InternalQuery, pe.Hint = "", "", "", ""
-		// "invalid input syntax for type x: "value"" repeats a value in the message itself.
-		if len(pe.Code) == 5 && pe.Code[:2] == "22" {
-			pe.Message = "data exception"
-		}
-	}
-	return err
-}
+// Unavailable turns what says "the database is not there" into a fault, and scrubs the rest. InTx does it by itself; reads
+// outside do it here.
+func Unavailable(err error) error { return unavailable(err) }
 
-// unavailable turns what says "the database is not there" into a fault, and scrubs the rest.
 func unavailable(err error) error {
+	err = scrub(err)
 	if err == nil || fault.As(err) != nil {
 		return err
 	}
-	err = scrub(err)
+	// A refused login is also a database that is not there: it is as it was once an operator has mended it.
+	var ce *pgconn.ConnectError
+	if errors.As(err, &ce) || errors.Is(err, sql.ErrConnDone) {
+		return fault.Down(err)
+	}
 	var pe *pgconn.PgError
 	if errors.As(err, &pe) {
-		switch pe.Code[:2] {
-		case "08", "53", "57", "40": // connection, resources, operator intervention, rollback
+		if isPassing(pe.Code) {
 			return fault.Down(err)
 		}
 		return err
 	}
-	var ce *pgconn.ConnectError
-	if errors.As(err, &ce) || errors.Is(err, sql.ErrConnDone) || pgconn.SafeToRetry(err) ||
-		errors.Is(err, context.DeadlineExceeded) || isNetwork(err) {
+	if pgconn.SafeToRetry(err) || errors.Is(err, context.DeadlineExceeded) || isNetwork(err) {
 		return fault.Down(err)
 	}
 	return err
 }
 
-// Unavailable is the same translation for reads outside InTx.
-func Unavailable(err error) error { return unavailable(err) }
+// isPassing tells whether the same statement may go through a moment later.
+func isPassing(code string) bool {
+	switch code {
+	case "25006", "25P03": // a server that has become a standby; a transaction that idled too long
+		return true
+	}
+	return len(code) == 5 && slices.Contains([]string{"08", "40", "53", "57"}, code[:2]) // connection, rollback, resources, operator
+}
