@@ -95,9 +95,11 @@ func Raise(ctx context.Context, tx *pg.Tx, n News) error {
 
 const columns = `a.id, a.organisation_id, a.kind, a.subject_kind, a.subject_id, a.count, a.created_at, a.last_at, a.acknowledged_at, a.acknowledged_by`
 
-// The reader's scope, in SQL: operators and coordinators of the organisation.
-const readable = `exists (select 1 from grants g where g.account_id = @reader and g.organisation_id = a.organisation_id
-	and g.role in ('operator', 'coordinator') and (not g.needs_second or g.approved_by is not null) and g.revoked_at is null
+// Concerns is whom an alert is for, as SQL over alerts a and grants g: operators and coordinators of its organisation. Of canaries
+// only coordinators know; an alert that names one would tell an operator which record is none.
+const Concerns = `(g.organisation_id = a.organisation_id and (g.role = 'coordinator' or (g.role = 'operator' and a.kind <> 'canary')))`
+
+const readable = `exists (select 1 from grants g where g.account_id = @reader and ` + Concerns + ` and (not g.needs_second or g.approved_by is not null) and g.revoked_at is null
 	and g.valid_from <= @now and (g.valid_until is null or g.valid_until > @now))`
 
 // List gives the reader's alerts, newest first, before the cursor (uuid.Nil: from the top), at most limit. openOnly leaves

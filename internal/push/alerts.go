@@ -32,7 +32,7 @@ func (*alerter) NextRetry(job *river.Job[alert.Raised]) time.Time {
 
 // The grants in force decide at the moment of telling, not of raising.
 const alertReaders = `select distinct a.organisation_id, g.account_id from alerts a
-	join grants g on g.organisation_id = a.organisation_id and g.role in ('operator', 'coordinator') and ` + account.GrantInForce + `
+	join grants g on ` + alert.Concerns + ` and ` + account.GrantInForce + `
 	join accounts p on p.id = g.account_id and p.state = 'active'
 	where a.id = @alert and a.acknowledged_at is null
 	and exists (select 1 from channels c where c.owner_kind = 'account' and c.owner_id = g.account_id and c.kind = 'fcm' and c.dropped_at is null)`
@@ -66,8 +66,7 @@ func (w *alerter) Work(ctx context.Context, job *river.Job[alert.Raised]) error 
 // alertStands is the Current of alerts: nobody has taken it up, and the reader still holds the right.
 func alertStands(ctx context.Context, tx *pg.Tx, n Notice) (bool, error) {
 	var stands bool
-	err := tx.QueryRow(ctx, `select exists (select 1 from alerts a join grants g on g.organisation_id = a.organisation_id
-			and g.role in ('operator', 'coordinator') and `+account.GrantInForce+` join accounts p on p.id = g.account_id and p.state = 'active'
+	err := tx.QueryRow(ctx, `select exists (select 1 from alerts a join grants g on `+alert.Concerns+` and `+account.GrantInForce+` join accounts p on p.id = g.account_id and p.state = 'active'
 		where a.id = @alert and a.acknowledged_at is null and g.account_id = @reader)`,
 		pgx.NamedArgs{"alert": n.Subject, "reader": n.Owner.ID, "now": tx.Now}).Scan(&stands)
 	if err != nil {

@@ -57,7 +57,7 @@ const (
 	ForRefresh                    // refresh tokens that the server derives
 	ForChallenge                  // proofs of work
 	ForName                       // how often one name was asked for
-	ForAddress                    // push tokens and phones, to see that two are one
+	ForAddress                    // push tokens and phones of one owner, to see that two are one
 	ForSource                     // in-memory limits by origin; never stored
 	purposeCount
 )

@@ -423,3 +423,19 @@ func TestADestroyedMonthDoesNotStopTheOthers(t *testing.T) {
 		t.Errorf("the list shows %d records (%v), want the one that is left", len(page), err)
 	}
 }
+
+// Whoever takes the database must not see that two people are told on one phone: that a lawyer searches for someone herself.
+func TestOnePhoneOfTwoIsNotSeenInTheDatabase(t *testing.T) {
+	t.Parallel()
+	f := newField(t, open)
+	phone := []push.Address{{Kind: push.Call, Value: "+77011234567"}}
+	for _, s := range []seeker{f.search("Ахметов Арман", 1990), f.search("Оспанов Нұрлан", 1980)} {
+		for range 2 {
+			_, err := f.post.SetChannels(f.ctx, watch.Caller{Secret: s.secret}, s.id, phone)
+			f.must(err)
+		}
+	}
+	if rows, marks := f.count("select count(*) from channels"), f.count("select count(distinct address_mac) from channels"); rows != 2 || marks != 2 {
+		t.Errorf("%d channels with %d marks, want two of each", rows, marks)
+	}
+}
