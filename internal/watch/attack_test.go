@@ -439,3 +439,18 @@ func TestOnePhoneOfTwoIsNotSeenInTheDatabase(t *testing.T) {
 		t.Errorf("%d channels with %d marks, want two of each", rows, marks)
 	}
 }
+
+// One record that cannot be matched does not keep the news of the others in its bus back.
+func TestOneBadRecordDoesNotStopTheBus(t *testing.T) {
+	t.Parallel()
+	f := newField(t, open)
+	lawyer := f.person(account.Lawyer, f.org)
+	bad, good := f.search("Ахметов Арман", 1990), f.search("Оспанов Нұрлан", 1980)
+	d := f.log(lawyer, almaly, entry("Ахметов Арман", 1990), entry("Оспанов Нұрлан", 1980))
+	_, err := f.db.Pool.Exec(f.ctx, "update searches set profile_ct = profile_ct || '\\x00' where id = $1", bad.id)
+	f.must(err)
+	if err := f.post.MatchDetentions(f.ctx, d); err == nil {
+		t.Error("the job says that all is well")
+	}
+	f.expect(good, d[1], seen{"certain", "notified", "", 1})
+}

@@ -24,7 +24,7 @@ type pair struct {
 }
 
 // MatchDetentions looks for the searches that newly logged detentions answer. One look for all tells for whom anyone searches;
-// each of those is then matched in a transaction of its own. Run again, it finds its own matches and changes nothing.
+// each of those is then matched in a transaction of its own, and one that fails keeps no other family waiting. Run again, it finds its own matches and changes nothing.
 func (p *Post) MatchDetentions(ctx context.Context, ids []uuid.UUID) error {
 	var found []detention.Detention
 	var sought []bool
@@ -42,15 +42,16 @@ func (p *Post) MatchDetentions(ctx context.Context, ids []uuid.UUID) error {
 	if err != nil {
 		return err
 	}
+	var failed []error
 	for i, d := range found {
 		if !sought[i] {
 			continue
 		}
 		if err := p.matchDetention(ctx, d.ID, anew{}); err != nil {
-			return err
+			failed = append(failed, err)
 		}
 	}
-	return nil
+	return errors.Join(failed...)
 }
 
 // onFreshRecords runs fn again when a record changed under it. Three in a row is a storm: then the job comes back later.
