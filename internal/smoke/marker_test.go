@@ -659,6 +659,10 @@ func (p *planter) searchTraffic(sent *eavesdropper) {
 	for _, m := range p.phones.Attempts() {
 		p.find.search("pushes", "FCM", m.Raw)
 	}
+	// What is asked for by name stands after q=, by the contract; what was misdirected on purpose went another way.
+	for _, u := range p.answers.seen() {
+		p.find.search("URLs of requests", "", regexp.MustCompile(`\bq=[^&]*`).ReplaceAll([]byte(u), nil))
+	}
 	sent.mu.Lock()
 	defer sent.mu.Unlock()
 	p.find.search("bodies of problems", "", sent.bodies.Bytes())

@@ -52,7 +52,7 @@ func TestARelativeRenewsAndCloses(t *testing.T) {
 	before := wife.reads()
 	renewed, err := wife.Renew(tw.ctx)
 	tw.must(err)
-	if !renewed.ExpiresAt.After(before.ExpiresAt) || renewed.ExpiresAt.Sub(time.Now()) < 29*24*time.Hour {
+	if !renewed.ExpiresAt.After(before.ExpiresAt) || time.Until(renewed.ExpiresAt) < 29*24*time.Hour {
 		t.Errorf("renewed from %s to %s", before.ExpiresAt, renewed.ExpiresAt)
 	}
 	closed, err := wife.Close(tw.ctx, "он вернулся домой")
@@ -69,7 +69,7 @@ func TestARelativeRenewsAndCloses(t *testing.T) {
 		t.Errorf("she reads %+v", read)
 	}
 	_, err = wife.Renew(tw.ctx)
-	tw.refused(err, "conflict")
+	_ = tw.refused(err, "conflict")
 }
 
 func TestARelativeErasesHerSearch(t *testing.T) {
@@ -84,9 +84,9 @@ func TestARelativeErasesHerSearch(t *testing.T) {
 	}
 	wife.expectNotice("erased") // whoever took her phone's secret cannot do it unseen
 	_, _, err = wife.Read(tw.ctx)
-	tw.refused(err, "not_found")
+	_ = tw.refused(err, "not_found")
 	_, err = operator.GetSearchWithResponse(tw.ctx, wife.Key().ID, nil)
-	tw.refused(err, "not_found")
+	_ = tw.refused(err, "not_found")
 	lawyer.logs(almaly, "Ахметов Арман, 1990")
 	tw.settled()
 	if n := len(wife.pushes("match")); n != 0 {
@@ -112,8 +112,8 @@ func TestARelativeSaysThatSheHasSeenIt(t *testing.T) {
 	if second := wife.reads().Notices[0].SeenAt; first == nil || second == nil || !second.Equal(*first) {
 		t.Errorf("seen at %v, said again %v", first, second)
 	}
-	tw.refused(other.Seen(tw.ctx, notice.ID), "not_found")
-	tw.refused(wife.Seen(tw.ctx, uuid.New()), "not_found")
+	_ = tw.refused(other.Seen(tw.ctx, notice.ID), "not_found")
+	_ = tw.refused(wife.Seen(tw.ctx, uuid.New()), "not_found")
 }
 
 func TestARelativeWithoutHerSecretLearnsNothing(t *testing.T) {
@@ -263,7 +263,7 @@ func TestWhoMustBeAskedFirstIsNotToldByItself(t *testing.T) {
 		}
 		_, err := operator.decides(m.ID, "confirm")
 		if c.refusal != "" {
-			tw.refused(err, c.refusal)
+			_ = tw.refused(err, c.refusal)
 			continue
 		}
 		tw.must(err)

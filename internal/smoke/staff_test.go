@@ -105,7 +105,7 @@ func TestACoordinatorInvitesALawyerWhoLogs(t *testing.T) {
 		t.Error("a repeated invitation made another account")
 	}
 	_, err = tw.anyone().OpenSession(tw.ctx, invited.Invitation.Code, client.Installation{Name: "x", Platform: "web"})
-	tw.refused(err, "unauthenticated") // the fresh code took its place
+	_ = tw.refused(err, "unauthenticated") // the fresh code took its place
 	lawyer := tw.enter(again.Invitation.Code)
 	if lawyer.me.State != "active" {
 		t.Errorf("the lawyer is %s", lawyer.me.State)
@@ -114,11 +114,11 @@ func TestACoordinatorInvitesALawyerWhoLogs(t *testing.T) {
 		t.Errorf("logged: %+v", r)
 	}
 	_, err = lawyer.invites("lawyer", uuid.New())
-	tw.refused(err, "forbidden")
+	_ = tw.refused(err, "forbidden")
 	_, err = chief.invites("admin", uuid.New())
-	tw.refused(err, "forbidden")
+	_ = tw.refused(err, "forbidden")
 	_, err = chief.invites("lawyer", id)
-	tw.refused(err, "conflict") // she is in
+	_ = tw.refused(err, "conflict") // she is in
 }
 
 func TestACoordinatorNeedsASecondPerson(t *testing.T) {
@@ -134,16 +134,16 @@ func TestACoordinatorNeedsASecondPerson(t *testing.T) {
 		return tw.anyone().OpenSession(tw.ctx, invited.Invitation.Code, client.Installation{Name: "x", Platform: "web"})
 	}
 	_, err = open()
-	tw.refused(err, "unauthenticated")
+	_ = tw.refused(err, "unauthenticated")
 	_, err = chief.ApproveAccountWithResponse(tw.ctx, invited.Account.ID, nil)
-	tw.refused(err, "second_person_needed")
+	_ = tw.refused(err, "second_person_needed")
 	r, err := second.ApproveAccountWithResponse(tw.ctx, invited.Account.ID, nil)
 	tw.must(err)
 	if r.JSON200.State != "invited" || r.JSON200.Grants[0].State != "active" {
 		t.Errorf("approved: %+v", r.JSON200)
 	}
 	_, err = second.ApproveAccountWithResponse(tw.ctx, invited.Account.ID, nil)
-	tw.refused(err, "already_decided")
+	_ = tw.refused(err, "already_decided")
 	third, err := open()
 	tw.must(err)
 	_, err = third.ListAccountsWithResponse(tw.ctx, nil)
@@ -151,7 +151,7 @@ func TestACoordinatorNeedsASecondPerson(t *testing.T) {
 
 	// Nobody gives themself a right, and a lawyer who is made coordinator waits as well.
 	_, err = chief.PatchAccountWithResponse(tw.ctx, chief.me.ID, &api.PatchAccountParams{IfMatch: ptr(fmt.Sprintf(`"%d"`, chief.me.Revision))}, api.AccountPatch{Grants: &[]api.GrantGive{{Role: "admin", Cities: []string{}}}})
-	tw.refused(err, "second_person_needed")
+	_ = tw.refused(err, "second_person_needed")
 }
 
 func TestALockIsFeltWithinTwoSeconds(t *testing.T) {
@@ -170,11 +170,11 @@ func TestALockIsFeltWithinTwoSeconds(t *testing.T) {
 	}
 	t.Logf("refused %s after the lock", time.Since(locked).Round(time.Millisecond))
 	_, err = lawyer.Log(tw.ctx, ptr(batchOf(almaly, "Оспанов Нұрлан, 1985")))
-	tw.refused(err, "unauthenticated")
+	_ = tw.refused(err, "unauthenticated")
 	kept, err := lawyer.Credentials(tw.ctx)
 	tw.must(err)
 	_, err = tw.anyone().RefreshSessionWithResponse(tw.ctx, nil, api.SessionRefresh{RefreshToken: kept.RefreshToken})
-	tw.refused(err, "unauthenticated")
+	_ = tw.refused(err, "unauthenticated")
 	if n := tw.count("select count(*) from channels where owner_id = $1 and dropped_at is null", lawyer.me.ID); n != 0 {
 		t.Errorf("%d channels of a locked account are pushed to", n)
 	}
@@ -220,7 +220,7 @@ func TestADepartmentIsMadeOnTheSpotAndVerifiedLater(t *testing.T) {
 		t.Errorf("of an unverified department the family reads %+v", told)
 	}
 	_, err = lawyer.PatchDepartmentWithResponse(tw.ctx, made.JSON201.ID, &api.PatchDepartmentParams{IfMatch: ptr(`"1"`)}, api.DepartmentPatch{Verified: ptr(true)})
-	tw.refused(err, "forbidden")
+	_ = tw.refused(err, "forbidden")
 	_, err = chief.PatchDepartmentWithResponse(tw.ctx, made.JSON201.ID, &api.PatchDepartmentParams{IfMatch: ptr(`"1"`)}, api.DepartmentPatch{Verified: ptr(true)})
 	tw.must(err)
 	told = wife.reads().Matches[0].Department
@@ -250,7 +250,7 @@ func TestAPersonDecidesWhatIsOnlyLikely(t *testing.T) {
 		t.Errorf("before the decision she reads %+v", read)
 	}
 	_, err := lawyer.decides(m.ID, "confirm")
-	tw.refused(err, "forbidden")
+	_ = tw.refused(err, "forbidden")
 	if out, err := operator.decides(m.ID, "confirm"); err != nil || out.State != "confirmed" {
 		t.Errorf("confirmed: %+v %v", out, err)
 	}
@@ -261,7 +261,7 @@ func TestAPersonDecidesWhatIsOnlyLikely(t *testing.T) {
 	_, err = operator.decides(m.ID, "confirm") // the answer was lost
 	tw.must(err)
 	_, err = operator.decides(m.ID, "reject")
-	tw.refused(err, "already_decided")
+	_ = tw.refused(err, "already_decided")
 	_, err = operator.decides(m.ID, "retract")
 	tw.must(err)
 	mother.expectNotice("retraction")
@@ -348,7 +348,7 @@ func TestTwoPeopleWhoCorrectOneRecordSeeBothValues(t *testing.T) {
 		t.Errorf("the stale correction is answered with %+v and the name %q", p.Pointers, *now.Name)
 	}
 	_, err = operator.PatchDetentionWithResponse(tw.ctx, id, nil, name("Ахметов Ерман"))
-	tw.refused(err, "precondition_required")
+	_ = tw.refused(err, "precondition_required")
 
 	// The family told on the strength of the wrong name hears that it does not stand; the right one hears.
 	wrong.expectNotice("retraction")
@@ -471,7 +471,7 @@ func TestManyFamiliesOnOneWordWaitForASecondPerson(t *testing.T) {
 	hold := holds.JSON200.Items[0].ID
 	release := api.HoldDecision{Decision: "release", Reason: "список сверен с дежурной частью"}
 	_, err = reporter.DecideHoldWithResponse(tw.ctx, hold, nil, release)
-	tw.refused(err, "second_person_needed")
+	_ = tw.refused(err, "second_person_needed")
 	done, err := second.DecideHoldWithResponse(tw.ctx, hold, nil, release)
 	tw.must(err)
 	if done.JSON200.State != "released" {
@@ -515,7 +515,7 @@ func TestACanaryRaisesAnAlarmAndTellsNothing(t *testing.T) {
 	}
 	for who, s := range map[string]*staff{"operator": operator, "lawyer": lawyer} {
 		_, err := s.GetDetentionWithResponse(tw.ctx, planted.JSON201.ID, nil)
-		tw.refused(err, "not_found")
+		_ = tw.refused(err, "not_found")
 		list, err := s.ListDetentionsWithResponse(tw.ctx, &api.ListDetentionsParams{Q: ptr("Жұмағалиев Ерасыл")})
 		tw.must(err)
 		if len(list.JSON200.Items) != 0 {

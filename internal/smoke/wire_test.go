@@ -9,8 +9,6 @@ import (
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3filter"
-
-	"github.com/qorgau/qorgau/pkg/client"
 )
 
 // The two pages of the contract that are no JSON.
@@ -112,14 +110,3 @@ func (tw *town) written(v any) string {
 }
 
 func ptr[T any](v T) *T { return &v }
-
-// all walks through the pages of a list.
-func all[T any](tw *town, fetch func(cursor *string) ([]T, *string, error)) []T {
-	tw.Helper()
-	var out []T
-	for item, err := range client.Each(fetch) {
-		tw.must(err)
-		out = append(out, item)
-	}
-	return out
-}
