@@ -8,11 +8,11 @@ import (
 	"github.com/google/uuid"
 )
 
-// SealJSON encrypts a value as JSON for its place and row.
+// SealJSON encrypts a value as JSON for its place and row. Its errors never repeat the value.
 func (k Key) SealJSON(place string, row uuid.UUID, v any) ([]byte, error) {
 	plain, err := json.Marshal(v)
 	if err != nil {
-		return nil, fmt.Errorf("encode %s: %w", place, err)
+		return nil, fmt.Errorf("encode %s: a %T does not go into JSON", place, v) // the encoder's own text may repeat a string
 	}
 	return k.Seal(place, row, plain)
 }

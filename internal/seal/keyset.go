@@ -42,6 +42,9 @@ var ErrLocked = errors.New("keyset is wrapped with a passphrase")
 // ErrPassphrase says that the passphrase does not open the keyset.
 var ErrPassphrase = errors.New("passphrase does not open the keyset")
 
+// errDamaged is not for the passphrase to mend, but for a copy of the file.
+var errDamaged = errors.New("keyset file is damaged: it is not what this program wrote")
+
 // Keyset is the file's content: secrets, in memory only while a command runs.
 type Keyset struct {
 	Version   int               `json:"version"`
@@ -53,11 +56,16 @@ type Keyset struct {
 	Periods   map[string][]byte `json:"periods"`   // "2026-11" -> key that wraps that month's data keys
 }
 
+const redacted = "[redacted]"
+
 // String hides the secrets from %v.
-func (Keyset) String() string { return "[redacted]" }
+func (Keyset) String() string { return redacted }
 
 // GoString hides the secrets from %#v.
-func (Keyset) GoString() string { return "[redacted]" }
+func (Keyset) GoString() string { return redacted }
+
+// MarshalJSON hides the secrets from a log in JSON. WriteKeyset alone writes them out.
+func (Keyset) MarshalJSON() ([]byte, error) { return json.Marshal(redacted) }
 
 // NewKeyset makes fresh random keys, with period keys from the month of now on.
 func NewKeyset(now time.Time) (Keyset, error) {
@@ -135,7 +143,8 @@ func (ks Keyset) validate() error {
 // WriteKeyset writes the file with mode 0600, wrapped when passphrase is not empty, and syncs it and its directory:
 // a keyset lost to a power cut is every record lost. With replace false an existing file is an error.
 func WriteKeyset(path string, ks Keyset, passphrase string, replace bool) error {
-	plain, err := json.MarshalIndent(ks, "", " ")
+	type written Keyset // without MarshalJSON
+	plain, err := json.MarshalIndent(written(ks), "", " ")
 	if err != nil {
 		return fmt.Errorf("encode keyset: %w", err)
 	}
@@ -222,9 +231,12 @@ func ReadKeyset(path, passphrase string) (Keyset, error) {
 	}
 	var ks Keyset
 	if err := json.Unmarshal(raw, &ks); err != nil {
-		return Keyset{}, errors.New("keyset file is damaged: it is not the JSON this program wrote")
+		return Keyset{}, errDamaged
 	}
-	return ks, ks.validate()
+	if err := ks.validate(); err != nil {
+		return Keyset{}, err
+	}
+	return ks, nil
 }
 
 func unwrap(raw []byte, passphrase string) ([]byte, error) {
@@ -236,12 +248,15 @@ func unwrap(raw []byte, passphrase string) ([]byte, error) {
 		return nil, ErrPassphrase
 	}
 	r, err := age.Decrypt(armor.NewReader(bytes.NewReader(raw)), id)
-	if err != nil {
+	if errors.Is(err, age.ErrIncorrectIdentity) {
 		return nil, ErrPassphrase
+	}
+	if err != nil {
+		return nil, errDamaged
 	}
 	plain, err := io.ReadAll(r)
 	if err != nil {
-		return nil, fmt.Errorf("open keyset: %w", err)
+		return nil, errDamaged
 	}
 	return plain, nil
 }

@@ -45,7 +45,14 @@ type Ring struct {
 	purposes    [purposeCount][]byte
 	signing     ed25519.PrivateKey
 	fingerprint []byte
+	last        string // the last period that it holds a key for
 }
+
+// String hides the secrets from %v.
+func (Ring) String() string { return redacted }
+
+// GoString hides the secrets from %#v.
+func (Ring) GoString() string { return redacted }
 
 // Purpose separates the keyed hashes: one never equals another's for the same input.
 type Purpose int
@@ -74,6 +81,7 @@ func Open(ks Keyset) (*Ring, error) {
 			return nil, fmt.Errorf("period key: %w", err)
 		}
 		r.periods[name] = a
+		r.last = max(r.last, name)
 		derived, err := hkdf.Key(sha256.New, key, nil, "qorgau loose seal v1", keyBytes)
 		if err != nil {
 			return nil, fmt.Errorf("derive loose key: %w", err)
@@ -183,14 +191,14 @@ func (r *Ring) Mint(scope string, id uuid.UUID, at time.Time) (Minted, error) {
 	return Minted{Key: Key{ID: id, Period: period, aead: a}, Scope: scope, Wrapped: append([]byte(prefix), ct...)}, nil
 }
 
-// Unwrap opens a data key from its row; wrapped nil gives ErrDestroyed.
+// Unwrap opens a data key from its row; wrapped nil, or a period whose key was taken out of the keyset, gives ErrDestroyed.
 func (r *Ring) Unwrap(scope string, id uuid.UUID, period string, wrapped []byte) (Key, error) {
 	if wrapped == nil {
 		return Key{}, ErrDestroyed
 	}
 	kek := r.periods[period]
 	if kek == nil {
-		return Key{}, fmt.Errorf("period %s: %w", period, ErrDestroyed)
+		return Key{}, r.lacks(period)
 	}
 	ct, ok := cutPrefix(wrapped)
 	if !ok {
@@ -207,6 +215,15 @@ func (r *Ring) Unwrap(scope string, id uuid.UUID, period string, wrapped []byte)
 	return Key{ID: id, Period: period, aead: a}, nil
 }
 
+// lacks says why there is no key for a period. One beyond the last was made on a node with a longer keyset: to call that erased
+// would drop a living record's news.
+func (r *Ring) lacks(period string) error {
+	if period > r.last {
+		return fmt.Errorf("keyset ends with period %s and cannot open %s: give this node the extended keyset", r.last, period)
+	}
+	return fmt.Errorf("period %s: %w", period, ErrDestroyed)
+}
+
 func wrapAD(scope string, id uuid.UUID) []byte {
 	return append([]byte("data_keys|"+scope+"|"), id[:]...)
 }
@@ -216,13 +233,17 @@ func wrapAD(scope string, id uuid.UUID) []byte {
 func (r *Ring) PeriodKey(period string) (Key, error) {
 	a := r.loose[period]
 	if a == nil {
-		return Key{}, fmt.Errorf("period %s: %w", period, ErrDestroyed)
+		return Key{}, r.lacks(period)
 	}
 	return Key{Period: period, aead: a}, nil
 }
 
-// Seal encrypts a field for its place, written "table.column", and row.
+// Seal encrypts a field for its place, written "table.column", and row. The zero Key, which is what a map of keys gives for an
+// erased record, gives ErrDestroyed.
 func (k Key) Seal(place string, row uuid.UUID, plain []byte) ([]byte, error) {
+	if k.aead == nil {
+		return nil, fmt.Errorf("seal %s: %w", place, ErrDestroyed)
+	}
 	if k.aead == nil {
 		return nil, fmt.Errorf("seal %s: %w", place, ErrDestroyed)
 	}
@@ -235,8 +256,11 @@ func (k Key) Seal(place string, row uuid.UUID, plain []byte) ([]byte, error) {
 
 // Open decrypts a field of that place and row.
 func (k Key) Open(place string, row uuid.UUID, ct []byte) ([]byte, error) {
+	if k.aead == nil {
+		return nil, fmt.Errorf("open %s: %w", place, ErrDestroyed)
+	}
 	body, ok := cutPrefix(ct)
-	if !ok || k.aead == nil {
+	if !ok {
 		return nil, fmt.Errorf("open %s: %w", place, errOpen)
 	}
 	plain, err := k.aead.Decrypt(body, placeAD(place, row))
