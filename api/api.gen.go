@@ -783,8 +783,8 @@ const (
 	ReviewReasonCall          ReviewReason = "call"
 	ReviewReasonCanary        ReviewReason = "canary"
 	ReviewReasonDoNotTell     ReviewReason = "do_not_tell"
+	ReviewReasonGuessing      ReviewReason = "guessing"
 	ReviewReasonMinor         ReviewReason = "minor"
-	ReviewReasonOverflow      ReviewReason = "overflow"
 	ReviewReasonReporterLimit ReviewReason = "reporter_limit"
 	ReviewReasonSealed        ReviewReason = "sealed"
 	ReviewReasonTier          ReviewReason = "tier"
@@ -804,9 +804,9 @@ func (e ReviewReason) Valid() bool {
 		return true
 	case ReviewReasonDoNotTell:
 		return true
-	case ReviewReasonMinor:
+	case ReviewReasonGuessing:
 		return true
-	case ReviewReasonOverflow:
+	case ReviewReasonMinor:
 		return true
 	case ReviewReasonReporterLimit:
 		return true

@@ -197,6 +197,20 @@ func lockNames(ctx context.Context, tx *pg.Tx, macs [][]byte) error {
 	return nil
 }
 
+// suspected tells whether one of the names was asked for so often within the day that whoever asks may be trying facts.
+// Nothing is refused for it: a stranger could keep families out that way. What such a search finds is told by a person.
+func (p *Post) suspected(ctx context.Context, tx *pg.Tx, forms []string) (bool, error) {
+	if p.limits.NameAlarm <= 0 {
+		return false, nil
+	}
+	macs, err := p.nameMACs(forms)
+	if err != nil {
+		return false, err
+	}
+	t, err := p.countNames(ctx, tx, macs)
+	return t.most >= p.limits.NameAlarm, err
+}
+
 // tally is how often the names of one request were asked for within the day.
 type tally struct {
 	most int      // the highest count, this request included

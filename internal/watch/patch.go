@@ -63,6 +63,13 @@ func (p *Post) Patch(ctx context.Context, who Caller, id uuid.UUID, c SearchPatc
 			if err != nil || refused != nil {
 				return err
 			}
+			if who.Staff == nil {
+				guessed, err := p.suspected(ctx, tx, is.forms())
+				if err != nil {
+					return err
+				}
+				is.Guessed = is.Guessed || guessed
+			}
 		}
 		if err := p.keepPatch(ctx, tx, who, &is, changed); err != nil {
 			return err

@@ -26,6 +26,7 @@ const (
 	ReasonAsylum        Reason = "asylum"         // who asks may be the danger
 	ReasonMinor         Reason = "minor"          // a child
 	ReasonCall          Reason = "call"           // the news is told by voice only
+	ReasonGuessing      Reason = "guessing"       // the name was asked for over and over when this search was made
 	ReasonTier          Reason = "tier"           // the names do not agree well enough
 	ReasonAnotherRecord Reason = "another_record" // the family was told of another record that fits as well or better
 	ReasonToldLimit     Reason = "told_limit"     // many different searches were told of this person already
@@ -109,6 +110,8 @@ func (p *Post) review(pr pair, others []MatchRow, otherDetentions map[uuid.UUID]
 	switch {
 	case pr.verdict.Tier != names.Certain:
 		return ReasonTier
+	case pr.search.Guessed:
+		return ReasonGuessing
 	case fitsAsWell(pr, others, otherDetentions):
 		return ReasonAnotherRecord
 	case p.limits.Told > 0 && toldOf >= p.limits.Told:

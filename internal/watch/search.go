@@ -94,6 +94,11 @@ func (p *Post) Create(ctx context.Context, n NewSearch) (Created, error) {
 		if err != nil || refused != nil {
 			return err
 		}
+		if n.By == nil { // staff have heard the caller
+			if profile.Guessed, err = p.suspected(ctx, tx, profile.forms()); err != nil {
+				return err
+			}
+		}
 		out, err = p.create(ctx, tx, n, profile, organisation)
 		return err
 	})

@@ -73,7 +73,8 @@ type Limits struct {
 	NameFree int
 	// NameAlarm is the count at which coordinators are told that someone guesses.
 	NameAlarm int
-	// NameMost is the count at which further ones are refused for the day.
+	// NameMost is the count at which further ones are refused for the day. It is off unless an operator sets it: who asks often
+	// enough could keep a family out. From NameAlarm on nothing is told by itself instead (ReasonGuessing).
 	NameMost int
 	// SourceFree is how many searches one origin makes in ten minutes without a challenge; an origin is never refused for
 	// its address: a city shares one behind its carrier.
@@ -86,7 +87,7 @@ type Limits struct {
 }
 
 // DefaultLimits are in force unless QORGAU_LIMITS says otherwise.
-var DefaultLimits = Limits{NameFree: 3, NameAlarm: 8, NameMost: 40, SourceFree: 5, Told: 5, Reporter: 100}
+var DefaultLimits = Limits{NameFree: 3, NameAlarm: 8, SourceFree: 5, Told: 5, Reporter: 100}
 
 // Term is how long a search stands unless renewed.
 const Term = 30 * 24 * time.Hour
@@ -131,6 +132,9 @@ type SearchProfile struct {
 	Sex         string   `json:"sex,omitempty"`
 	Relation    string   `json:"relation,omitempty"`
 	CloseReason string   `json:"close_reason,omitempty"`
+	// Guessed: the name was asked for so often when this search took it that someone may be trying facts. A person decides on
+	// its matches; the search itself looks as any other.
+	Guessed bool `json:"guessed,omitempty"`
 }
 
 // Person is what matching compares.

@@ -297,7 +297,7 @@ create table matches (
     tier          text not null check (tier in ('possible', 'likely', 'certain')),
     score         real not null,
     state         text not null check (state in ('proposed', 'notified', 'confirmed', 'rejected', 'retracted')),
-    review_reason text check (review_reason in ('tier', 'reporter_limit', 'told_limit', 'another_record', 'person')),
+    review_reason text check (review_reason in ('tier', 'guessing', 'reporter_limit', 'told_limit', 'another_record', 'person')),
     hold_id       uuid references holds,
     -- What the family was told last, not what the record says now: a change that waits for a second person is not shown.
     told_state         text check (told_state in ('held', 'released', 'hospitalised', 'withdrawn', 'call_hotline')),
