@@ -194,6 +194,9 @@ func TestKeysetFileRefused(t *testing.T) {
 	tampered := bytes.Clone(armored)
 	tampered[len(tampered)-80] ^= 1
 	refused("a tampered wrapped file", tampered, 0o600, "damaged")
+	torn := bytes.Clone(armored)
+	torn[len("-----BEGIN AGE ENCRYPTED FILE-----\n")+4] ^= 1
+	refused("a wrapped file with a torn head", torn, 0o600, "damaged")
 	refused("another version", bytes.Replace(good, []byte(`"version": 1`), []byte(`"version": 2`), 1), 0o600, "version 2")
 	refused("no keys", []byte(`{"version": 1}`), 0o600, "lacks keys")
 	refused("a short key", bytes.Replace(good, []byte(base64.StdEncoding.EncodeToString(ks.Root)), []byte("c2hvcnQ="), 1), 0o600, "wrong length")
