@@ -72,7 +72,7 @@ func (l *Log) row(now time.Time, e Entry) ([]any, error) {
 	if e.Details != nil {
 		plain, err := json.Marshal(e.Details)
 		if err != nil {
-			return nil, fmt.Errorf("audit details: %w", err)
+			return nil, fmt.Errorf("audit details: a %T does not go into JSON", e.Details) // the encoder's own text may repeat a string
 		}
 		key, err := l.ring.PeriodKey(period)
 		if err != nil {
