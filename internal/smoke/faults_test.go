@@ -135,7 +135,7 @@ func (l *line) heal() { l.proxy.Toxics.ResetToxics(l.t.Context()) }
 
 // witness is a transport that counts answers, and complains of every 5xx but an honest "come back later".
 type witness struct {
-	testing.TB
+	*town
 	next http.RoundTripper
 	mu   sync.Mutex
 	by   map[int]int
@@ -143,7 +143,7 @@ type witness struct {
 
 // observed puts a witness before every client of the town.
 func (tw *town) observed() *witness {
-	w := &witness{TB: tw.T, next: tw.answers.next, by: map[int]int{}}
+	w := &witness{town: tw, next: tw.answers.next, by: map[int]int{}}
 	tw.answers.next = w
 	return w
 }
@@ -160,6 +160,11 @@ func (w *witness) RoundTrip(req *http.Request) (*http.Response, error) {
 		resp.Header.Get("Content-Type") == "application/problem+json"
 	if resp.StatusCode >= 500 && !honest {
 		w.Errorf("%s %s answers %d (%s), Retry-After %q", req.Method, req.URL.Path, resp.StatusCode, resp.Header.Get("Content-Type"), resp.Header.Get("Retry-After"))
+		for line := range strings.Lines(w.logs.String()) {
+			if strings.Contains(line, "http fault") && strings.Contains(line, resp.Header.Get("X-Request-Id")) {
+				w.Errorf("the server says: %s", line)
+			}
+		}
 	}
 	return resp, nil
 }
