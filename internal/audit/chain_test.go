@@ -20,7 +20,7 @@ import (
 func (d *desk) chains(want int) {
 	d.t.Helper()
 	tied := 0
-	for deadline := time.Now().Add(30 * time.Second); ; {
+	for deadline := time.Now().Add(15 * time.Second); ; {
 		n, err := audit.Chain(d.ctx, d.DB)
 		d.must(err)
 		if tied += n; tied >= want || time.Now().After(deadline) {
@@ -65,10 +65,14 @@ func (d *desk) begins(action string) (commits func()) {
 	case err := <-done:
 		d.t.Fatal(err)
 	}
+	end := sync.OnceValue(func() error {
+		close(commit)
+		return <-done
+	})
+	d.t.Cleanup(func() { _ = end() })
 	return func() {
 		d.t.Helper()
-		close(commit)
-		d.must(<-done)
+		d.must(end())
 	}
 }
 
@@ -210,6 +214,7 @@ func TestTampering(t *testing.T) {
 			"update audit_chain set position = 3 where position = 4",
 			"update audit_chain set position = 4 where position = 30",
 		}, 3},
+		"a link gets another number":      {[]string{"update audit_chain set position = 9 where position = 5"}, 5},
 		"a link is forged":                {[]string{"update audit_chain set salt = '\\x00112233445566778899aabbccddeeff' where position = 3"}, 3},
 		"links are cut off the end":       {[]string{"delete from audit_chain where position >= 4"}, 4},
 		"a row is put in past the chain":  {[]string{"update audit_entries set chained = true where not chained"}, 6},
