@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -26,6 +27,9 @@ type pair struct {
 // MatchDetentions looks for the searches that newly logged detentions answer. One look for all tells for whom anyone searches;
 // each of those is then matched in a transaction of its own, and one that fails keeps no other family waiting. Run again, it finds its own matches and changes nothing.
 func (p *Post) MatchDetentions(ctx context.Context, ids []uuid.UUID) error {
+	if len(ids) == 1 {
+		return p.matchDetention(ctx, ids[0], anew{}) // the look before the look is for many
+	}
 	var found []detention.Detention
 	var sought []bool
 	err := p.db.InTx(ctx, func(tx *pg.Tx) (err error) {
@@ -89,14 +93,34 @@ func (p *Post) matchDetention(ctx context.Context, id uuid.UUID, again anew) err
 		if err != nil {
 			return err
 		}
-		var pairs []pair
-		for _, s := range searches {
-			if v := names.Compare(s.Person(), person); v.Tier > names.None {
-				pairs = append(pairs, pair{search: s, detention: d, verdict: v})
-			}
-		}
-		return p.settle(ctx, tx, pairs, again)
+		return p.settle(ctx, tx, compareAll(searches, d, person), again)
 	})
+}
+
+// comparedAtOnce is how many candidates one core takes: below it, starting a second costs more than it saves.
+const comparedAtOnce = 32
+
+// compareAll compares a detention with the searches that may mean it, on all cores, and keeps those that agree at all, in the
+// order of the searches. A common name has hundreds of candidates, and the transaction is open meanwhile.
+func compareAll(searches []Search, d detention.Detention, person names.Person) []pair {
+	verdicts := make([]names.Verdict, len(searches))
+	var wg sync.WaitGroup
+	for from := 0; from < len(searches); from += comparedAtOnce {
+		some := searches[from:min(from+comparedAtOnce, len(searches))]
+		wg.Go(func() {
+			for i, s := range some {
+				verdicts[from+i] = names.Compare(s.Person(), person)
+			}
+		})
+	}
+	wg.Wait()
+	var pairs []pair
+	for i, v := range verdicts {
+		if v.Tier > names.None {
+			pairs = append(pairs, pair{search: searches[i], detention: d, verdict: v})
+		}
+	}
+	return pairs
 }
 
 // MatchSearch looks for the detentions that a new or changed search asks for.
