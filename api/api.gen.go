@@ -942,7 +942,6 @@ func (e Source) Valid() bool {
 const (
 	WarningCodeFutureTime     WarningCode = "future_time"
 	WarningCodeNotUnderstood  WarningCode = "not_understood"
-	WarningCodeOffShift       WarningCode = "off_shift"
 	WarningCodeOtherContent   WarningCode = "other_content"
 	WarningCodeYearOutOfRange WarningCode = "year_out_of_range"
 )
@@ -953,8 +952,6 @@ func (e WarningCode) Valid() bool {
 	case WarningCodeFutureTime:
 		return true
 	case WarningCodeNotUnderstood:
-		return true
-	case WarningCodeOffShift:
 		return true
 	case WarningCodeOtherContent:
 		return true
@@ -2289,7 +2286,7 @@ type TolerantFactsOrNull = json.RawMessage
 // Warning defines model for Warning.
 type Warning struct {
 	// Code `not_understood`: kept as given. `other_content`: this id was logged before with other content, which stays.
-	// `year_out_of_range`, `future_time`: kept as given. `off_shift`: logged without a shift at this place.
+	// `year_out_of_range`, `future_time`: kept as given.
 	Code WarningCode `json:"code"`
 
 	// Pointer JSON pointer into the request.
@@ -2297,7 +2294,7 @@ type Warning struct {
 }
 
 // WarningCode `not_understood`: kept as given. `other_content`: this id was logged before with other content, which stays.
-// `year_out_of_range`, `future_time`: kept as given. `off_shift`: logged without a shift at this place.
+// `year_out_of_range`, `future_time`: kept as given.
 type WarningCode string
 
 // AcceptLanguage defines model for AcceptLanguage.

@@ -43,7 +43,7 @@ func AttachData(ctx context.Context, o Options) (*Tools, error) {
 }
 
 func attach(ctx context.Context, o Options, url string) (*Tools, error) {
-	db, err := pg.Open(ctx, pg.Options{URL: url, Clock: o.Clock, Log: o.Log, MaxConns: 4})
+	db, err := pg.Open(ctx, pg.Options{URL: url, Clock: o.Clock, MaxConns: 4})
 	if err != nil {
 		return nil, err
 	}

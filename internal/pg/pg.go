@@ -12,7 +12,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"time"
 
@@ -49,7 +48,6 @@ type Options struct {
 	URL      string
 	Clock    func() time.Time
 	MaxConns int32
-	Log      *slog.Logger
 }
 
 // Open makes the pool; it does not wait for the database to answer.
