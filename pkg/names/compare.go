@@ -14,7 +14,9 @@ type outcome struct {
 // Compare says how likely a and b are the same person, and why. Its tier and score do not depend on which side is which. Each
 // form of one side meets each form of the other; the best meeting decides, but a patronymic that contradicts in one meeting
 // is not hidden by a form that leaves it out. It costs a few microseconds for each pair of forms.
-func Compare(a, b Person) Verdict {
+func Compare(a, b Person) Verdict { return compare(a, b, nil) }
+
+func compare(a, b Person, _ *Population) Verdict {
 	y := years(a.BirthYear, b.BirthYear)
 	var best outcome
 	at := [2]int{}

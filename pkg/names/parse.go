@@ -53,6 +53,7 @@ type part struct {
 // A Name is one written name, parsed. The zero Name has no words and matches nothing. It is immutable and may be
 // shared between goroutines.
 type Name struct {
+	text     string // as given, cut to what is read
 	parts    []part
 	words    int
 	father   int  // index of the patronymic, or -1
@@ -68,9 +69,10 @@ func (n Name) HasPatronymic() bool { return n.words > 0 && n.father >= 0 }
 
 // Parse reads a name in any of the scripts, in any order of its words. It never fails: what cannot be read yields a
 // Name without words. At most 300 runes and 12 words of s are considered.
-func Parse(s string) Name {
+func Parse(s string) (n Name) {
 	s = clip(s)
-	n := read(s)
+	defer func() { n.text = s }()
+	n = read(s)
 	if n.recognised() > 0 || !layoutSuspect(s) {
 		return n
 	}
