@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"strings"
 )
 
 // Compared is how many people one look compares at most: those who share the most, by rarity. More than these share all words of a query
@@ -19,13 +20,16 @@ type indexKey struct {
 
 // Worth of the ways to find a word, of 16.
 const (
-	wholeWord   = 16
-	equalName   = 15 // through a group of equivalents
+	sameSounds  = 16
+	wholeWord   = 13
+	equalName   = 13 // through a group of equivalents
 	oneLost     = 9  // one consonant of either side dropped
 	withInitial = 12
 	allJoined   = 16
-	mostKeys    = 160 // of one written name
-	mostWords   = 200
+
+	mostKeys     = 160 // of one written name
+	mostWords    = 200
+	joinedSounds = 5 // consonants of a word that may be two
 )
 
 // keys are what a person leaves in an index, or asks for there, over all forms of the name.
@@ -56,6 +60,7 @@ func (n *Name) appendKeys(out []indexKey, word *uint8, asked bool) []indexKey {
 		}
 		for _, f := range p.forms[:p.n] {
 			s := skeleton(f.root)
+			add('s', foldAll([]byte(f.root)), sameSounds)
 			add('w', s, wholeWord)
 			for k := range len(s) {
 				if len(s) >= 3 {
@@ -74,9 +79,7 @@ func (n *Name) appendKeys(out []indexKey, word *uint8, asked bool) []indexKey {
 		n.appendInitials(i, asked, add)
 		*word = min(*word+1, mostWords)
 	}
-	if j := n.joinedSkeleton(); j != "" {
-		add('j', j, allJoined)
-	}
+	n.appendJoined(add)
 	*word = min(*word+1, mostWords)
 	return out
 }
@@ -97,6 +100,32 @@ func (n *Name) appendInitials(i int, asked bool, add func(byte, string, uint8)) 
 		if asked || short {
 			add('I', s, withInitial)
 		}
+	}
+}
+
+// appendJoined adds words as they look without the space between them: neighbours in either order, all in a row, and any word long enough
+// to be such a one.
+func (n *Name) appendJoined(add func(byte, string, uint8)) {
+	var buf [maxTokens * 2 * maxSounds]byte
+	all := buf[:0]
+	last := ""
+	for i := range n.parts {
+		p := &n.parts[i]
+		if p.role == Initial {
+			continue
+		}
+		s := strings.ReplaceAll(skeleton(p.forms[0].full), "-", "") // inside a word no vowel stands in front
+		all = append(all, s...)
+		if last != "" {
+			add('j', last+s, allJoined)
+			add('j', s+last, allJoined)
+		} else if len(s) >= joinedSounds {
+			add('j', s, allJoined)
+		}
+		last = s
+	}
+	if len(all) > len(last) {
+		add('j', string(all), allJoined)
 	}
 }
 
@@ -139,7 +168,12 @@ func (x *Index[K]) candidates(q *Person, most int) (found []slot[K], more bool) 
 	x.addYears(t, q.BirthYear)
 	floor, over := t.floor(most)
 	for _, n := range t.touched {
-		if t.sum[n] >= floor && len(found) < most {
+		if t.sum[n] > floor {
+			found = append(found, x.slots[n])
+		}
+	}
+	for _, n := range t.touched {
+		if t.sum[n] == floor && len(found) < most {
 			found = append(found, x.slots[n])
 		}
 	}
@@ -170,7 +204,7 @@ func (x *Index[K]) addUp(t *tray, keys []indexKey) (whole uint16) {
 			continue
 		}
 		mark := keys[i].word + 1
-		if keys[i].word != last && keys[i].weight >= equalName {
+		if keys[i].word != last && keys[i].weight >= wholeWord {
 			whole += worth[i] - worth[i]/4
 		}
 		last = keys[i].word

@@ -1,56 +1,87 @@
 package names
 
-import "strings"
+import (
+	"math"
+	"strings"
+)
 
 // outcome is one pair of forms compared.
 type outcome struct {
-	tier    Tier
-	score   float64
+	met     bool
+	logit   float64
 	tally   tally
 	al      alignment
 	swapped bool // the alignment was made with the sides exchanged
+	ev      Evidence
 }
 
-// Compare says how likely a and b are the same person, and why. Its tier and score do not depend on which side is which. Each
+// Compare says how likely a and b are the same person, and why, with the shipped model and nothing known of how common their names are but
+// what the lexicon tells: an Index knows more. Its tier and score do not depend on which side is which. Each
 // form of one side meets each form of the other; the best meeting decides, but a patronymic that contradicts in one meeting
 // is not hidden by a form that leaves it out. It costs a few microseconds for each pair of forms.
-func Compare(a, b Person) Verdict { return compare(a, b, nil) }
+func Compare(a, b Person) Verdict {
+	s := scales{model: shipped()}
+	v := s.compare(&a, &b)
+	v.Reasons = v.reasons(&a, &b)
+	return v
+}
 
-func compare(a, b Person, _ *Population) Verdict {
+// scales are what a comparison is weighed with.
+type scales struct {
+	model *Model
+	pop   *Population
+}
+
+// compare leaves the reasons out: they are told for what is shown.
+func (s scales) compare(a, b *Person) (v Verdict) {
 	y := years(a.BirthYear, b.BirthYear)
-	var best outcome
-	at := [2]int{}
-	clash, agree, found := false, false, false
+	clash, agree := false, false
 	for i := range a.Names {
 		for j := range b.Names {
-			o := meet(&a.Names[i], &b.Names[j], y)
+			o := s.meet(&a.Names[i], &b.Names[j], y)
+			if !o.met {
+				continue
+			}
 			if o.tally.names() >= 2 {
 				clash = clash || o.tally.father == fatherClash
 				agree = agree || o.tally.father == fatherAgrees
 			}
-			if !found || o.tier > best.tier || o.tier == best.tier && o.score > best.score {
-				best, at, found = o, [2]int{i, j}, true
+			if !v.found.met || o.logit > v.found.logit {
+				v.found, v.A, v.B = o, i, j
 			}
 		}
 	}
-	if !found {
+	if !v.found.met {
 		return Verdict{}
 	}
-	hidden := clash && !agree && best.tier > Possible
-	if hidden {
-		best.tier = Possible
-		best.score = best.tally.score(Possible)
-	}
-	v := Verdict{Score: best.score, Tier: best.tier, A: at[0], B: at[1]}
-	v.Reasons = best.reasons(&a.Names[at[0]], &b.Names[at[1]], a.BirthYear, b.BirthYear)
-	if hidden {
-		v.Reasons = append(v.Reasons, Reason{Code: PatronymicContradicts, Detail: "other_form"})
-	}
+	v.hidden = clash && !agree
+	s.settle(&v, v.found.logit)
 	return v
 }
 
+// settle gives a verdict its score and tier.
+func (s scales) settle(v *Verdict, logit float64) {
+	v.Score = 1 / (1 + math.Exp(-logit))
+	most := v.found.tally.most()
+	if v.hidden {
+		most = min(most, Possible)
+	}
+	v.Tier = s.model.tier(v.Score, most)
+}
+
+func (v *Verdict) reasons(a, b *Person) []Reason {
+	if !v.found.met {
+		return nil
+	}
+	out := v.found.reasons(&a.Names[v.A], &b.Names[v.B], a.BirthYear, b.BirthYear)
+	if v.hidden {
+		out = append(out, Reason{Code: PatronymicContradicts, Detail: "other_form"})
+	}
+	return out
+}
+
 // meet compares two names, always in the same order of the two, so that the outcome is symmetric to the last bit.
-func meet(a, b *Name, y year) (o outcome) {
+func (s scales) meet(a, b *Name, years int) (o outcome) {
 	if o.swapped = a.compareTo(b) > 0; o.swapped {
 		a, b = b, a
 	}
@@ -58,9 +89,13 @@ func meet(a, b *Name, y year) (o outcome) {
 		return o
 	}
 	o.al = align(a, b)
-	o.tally = count(a, b, &o.al, y)
-	o.tier = o.tally.tier()
-	o.score = o.tally.score(o.tier)
+	o.tally = count(a, b, &o.al, years)
+	if o.tally.nothing() {
+		return o
+	}
+	o.met = true
+	o.ev = weigh(a, b, &o.al, &o.tally, s.pop)
+	o.logit = s.model.logit(&o.ev, s.pop)
 	return o
 }
 

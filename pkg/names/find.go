@@ -2,9 +2,12 @@ package names
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/qorgau/qorgau/pkg/names/internal/rule"
 )
 
 // An Index holds people in memory and finds, by name, who may be meant. K is what the caller knows a person by. It is safe for
@@ -12,6 +15,7 @@ import (
 type Index[K comparable] struct {
 	mu       sync.RWMutex
 	pop      *Population
+	model    *Model
 	slots    []slot[K]
 	free     []uint32
 	at       map[K]uint32
@@ -32,7 +36,7 @@ func NewIndex[K comparable](pop *Population) *Index[K] {
 	if pop == nil {
 		pop = NewPopulation()
 	}
-	return &Index[K]{pop: pop, at: map[K]uint32{}, postings: map[uint32][]uint32{}}
+	return &Index[K]{pop: pop, model: shipped(), at: map[K]uint32{}, postings: map[uint32][]uint32{}}
 }
 
 // Len is how many people it holds.
@@ -128,20 +132,87 @@ func (x *Index[K]) Find(q Person, limit int) (hits []Hit[K], more bool) {
 	for i := range found {
 		people[i] = found[i].person()
 	}
-	for i, v := range x.Judge(q, people) {
-		if v.Score > 0 {
-			hits = append(hits, Hit[K]{ID: found[i].id, Verdict: v})
+	s := x.scales()
+	verdicts := s.judge(&q, people)
+	order := make([]int, 0, len(found))
+	for i := range verdicts {
+		if verdicts[i].Score > 0 {
+			order = append(order, i)
 		}
 	}
-	slices.SortStableFunc(hits, func(a, b Hit[K]) int { return cmp.Compare(b.Score, a.Score) })
-	return hits[:min(limit, len(hits))], more
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(verdicts[b].Score, verdicts[a].Score) })
+	order = order[:min(limit, len(order))]
+	for _, i := range order {
+		verdicts[i].Reasons = verdicts[i].reasons(&q, &people[i])
+		hits = append(hits, Hit[K]{ID: found[i].id, Verdict: verdicts[i]})
+	}
+	return hits, more
 }
 
 // Judge compares q with each of some people, with rarity as in this index. Where several fit who cannot all be q, each counts for less.
 func (x *Index[K]) Judge(q Person, people []Person) []Verdict {
-	out := make([]Verdict, len(people))
-	for i, p := range people {
-		out[i] = compare(q, p, x.pop)
+	out := x.scales().judge(&q, people)
+	for i := range out {
+		out[i].Reasons = out[i].reasons(&q, &people[i])
 	}
 	return out
+}
+
+// Compare is Compare with rarity as in this index.
+func (x *Index[K]) Compare(a, b Person) Verdict { return x.Judge(a, []Person{b})[0] }
+
+// Use replaces the shipped model. It is for who fits one: not while others look.
+func (x *Index[K]) Use(m *Model) { x.model = m }
+
+func (x *Index[K]) scales() scales { return scales{model: x.model, pop: x.pop} }
+
+func (s scales) judge(q *Person, people []Person) []Verdict {
+	out := make([]Verdict, len(people))
+	for i := range people {
+		out[i] = s.compare(q, &people[i])
+	}
+	if rule.On(rule.Namesakes) {
+		s.share(out, people)
+	}
+	return out
+}
+
+// Namesakes that weigh: those within so much of each other, and not more than so many.
+const (
+	weighDown     = 7 // e^-7: a thousandth
+	mostNamesakes = 16
+)
+
+// share divides what speaks for q among those who fit and cannot be the same person as each other: of several namesakes of whom one
+// must be meant, each is less sure than alone. Records that may be one person's take nothing from each other.
+func (s scales) share(out []Verdict, people []Person) {
+	order := make([]int, 0, len(out))
+	for i := range out {
+		if out[i].found.met && out[i].found.logit > -weighDown {
+			order = append(order, i)
+		}
+	}
+	if len(order) < 2 {
+		return
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(out[b].found.logit, out[a].found.logit) })
+	order = order[:min(len(order), mostNamesakes)]
+	for _, i := range order {
+		others := 0.0
+		for _, j := range order {
+			if i != j && s.apart(&people[i], &people[j]) {
+				others += math.Exp(out[j].found.logit)
+			}
+		}
+		if others > 0 {
+			s.settle(&out[i], out[i].found.logit-math.Log1p(others))
+		}
+	}
+}
+
+// apart tells whether two records cannot be one person's.
+func (s scales) apart(a, b *Person) bool {
+	v := s.compare(a, b)
+	t := &v.found.tally
+	return !v.found.met || v.hidden || t.contradicted() || t.rivals > 0 || t.leftA > 0 && t.leftB > 0 || t.clashing > 0
 }

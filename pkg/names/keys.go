@@ -146,10 +146,10 @@ func (n Name) joinedSkeleton() string {
 }
 
 // skeleton keeps the consonants of a root, with those merged that spellings and ears exchange: к қ г ғ х h, б п, д т, з с,
-// в ф. Vowels and й are what transliterations disagree about most. A root with one consonant or none keeps its first vowel,
-// coarsely.
+// в ф; a vowel in front is kept as one mark. Vowels and й are what transliterations disagree about most. A root with one consonant or
+// none keeps its first vowel, coarsely.
 func skeleton(root string) string {
-	var buf [4 * maxSounds]byte
+	var buf [4*maxSounds + 2]byte
 	out := buf[:0]
 	var first byte
 	for i := 0; i < len(root); i++ {
@@ -158,6 +158,9 @@ func skeleton(root string) string {
 		case 'a', 'e', 'i', 'o', 'u', 'I':
 			if first == 0 {
 				first = b
+			}
+			if i == 0 {
+				out = append(out, '-')
 			}
 			continue
 		case 'g', 'h', 'k':
@@ -173,9 +176,6 @@ func skeleton(root string) string {
 			b = 's'
 		case 'f':
 			b = 'v'
-		}
-		if n := len(out); n > 0 && out[n-1] == b {
-			continue
 		}
 		out = append(out, b)
 	}

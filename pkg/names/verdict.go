@@ -1,5 +1,7 @@
 package names
 
+import "github.com/qorgau/qorgau/pkg/names/internal/rule"
+
 // A Tier says what may be done with a match. Certain: surname and given name agree without an unexplained slip, and a
 // patronymic or the birth year (± 1) agrees, and nothing contradicts; whether another record fits better is the
 // caller's question. Likely: a person decides. Possible: shown to the people who decide, and to nobody else.
@@ -33,10 +35,13 @@ type Person struct {
 
 // A Verdict is the outcome of Compare.
 type Verdict struct {
-	Score   float64 // 0 to 1; at least .90 exactly when Tier is Certain, .65 Likely, .35 Possible
+	Score   float64 // 0 to 1, on one scale whatever the size of the index: how sure it is that both are one person
 	Tier    Tier
 	Reasons []Reason
 	A, B    int // which form of each side the verdict is about
+
+	found  outcome
+	hidden bool // a patronymic contradicts in another form
 }
 
 // year is how two birth years go together.
@@ -49,13 +54,26 @@ const (
 	yearClash
 )
 
-func years(a, b int) year {
-	switch d := a - b; {
+// unknownYears is the distance between birth years of which one is not known.
+const unknownYears = -1
+
+func years(a, b int) int {
+	switch {
 	case a == 0 || b == 0:
+		return unknownYears
+	case a > b:
+		return a - b
+	}
+	return b - a
+}
+
+func yearOf(apart int) year {
+	switch {
+	case apart == unknownYears:
 		return yearUnknown
-	case d == 0:
+	case apart == 0:
 		return yearEqual
-	case d == 1 || d == -1:
+	case apart == 1 && rule.On(rule.NearYears):
 		return yearOff
 	}
 	return yearClash
@@ -86,29 +104,23 @@ type tally struct {
 	leftB    int
 	father   father
 	year     year
+	apart    int  // years between two birth years
 	one      bool // a name of one word on both sides
 	single   bool // a name of one word on one side
-	bare     bool // both names are a given name and a patronymic, or what stands for one
-	likeness float64
 }
 
-func count(a, b *Name, al *alignment, y year) tally {
-	t := tally{year: y, clashing: al.clashing, initials: al.initials,
-		one: a.words == 1 && b.words == 1, single: a.words == 1 || b.words == 1, bare: a.words == 2 && b.words == 2}
-	sum, pairs := 0.0, 0.0
+func count(a, b *Name, al *alignment, y int) tally {
+	t := tally{clashing: al.clashing, initials: al.initials,
+		one: a.words == 1 && b.words == 1, single: a.words == 1 || b.words == 1}
+	t.year, t.apart = yearOf(y), y
 	for _, l := range al.links[:al.n] {
 		t.addLink(a, b, l)
-		if !l.pat && l.rel != rival {
-			sum += likeness(l)
-			pairs++
-		}
 	}
 	if al.joined > 0 {
 		t.exact += al.joinedWords
-		sum, pairs = sum+float64(al.joinedWords), pairs+float64(al.joinedWords)
 	}
 	if al.fused {
-		t.exact, t.single, sum, pairs = 2, false, 2, 2
+		t.exact, t.single = 2, false
 		if al.father {
 			t.father = fatherAgrees
 		}
@@ -118,10 +130,6 @@ func count(a, b *Name, al *alignment, y year) tally {
 	}
 	t.leftA, t.leftB = left(a, &al.usedA)+t.rivals, left(b, &al.usedB)+t.rivals
 	t.givens = leftGiven(a, &al.usedA) && leftGiven(b, &al.usedB)
-	pairs += float64(max(t.leftA, t.leftB))
-	if pairs > 0 {
-		t.likeness = (sum + .3*float64(al.initials)) / (pairs + .5*float64(al.initials))
-	}
 	return t
 }
 
@@ -148,20 +156,6 @@ func (t *tally) addLink(a, b *Name, l link) {
 	default:
 		t.exact++
 	}
-}
-
-func likeness(l link) float64 {
-	switch l.rel {
-	case slipped, resembling:
-		return .85 - float64(l.cost)/400
-	case otherForm:
-		return .8
-	case crossed:
-		return .6
-	case equivalent, suffixed:
-		return .95
-	}
-	return 1 - float64(l.cost)/400
 }
 
 // left counts words without a partner. A patronymic is judged apart; the other half of a double surname is explained by the
@@ -191,121 +185,49 @@ func halfMatched(n *Name, used *[maxTokens]bool, i int) bool {
 		i+1 < len(n.parts) && n.parts[i+1].joined && (used[i+1] || i+1 == n.father)
 }
 
-// tier applies the rules of the package documentation.
-func (t *tally) tier() Tier {
-	names := t.names()
-	switch {
-	case t.clashing > 0:
-		if names >= 2 && !t.contradicted() {
-			return Possible
-		}
-		return None
-	case t.leftA > 0 && t.leftB > 0:
-		return t.differing(names)
-	case names >= 2:
-		return t.full()
-	case names == 1:
-		return t.half()
-	case t.father == fatherAgrees && t.one, t.crossed > 0 && t.one:
-		return Possible // the father's name alone
-	}
-	return None
-}
-
 // names is how many words agree at all; a resemblance counted as two slips is one word.
 func (t *tally) names() int { return t.exact + t.slipped + t.others }
 
 func (t *tally) contradicted() bool { return t.father == fatherClash || t.year == yearClash }
 func (t *tally) yearAgrees() bool   { return t.year == yearEqual || t.year == yearOff }
 
-// differing: each side has a word the other has not, which is another surname or another given name. Only a married woman's
-// or a renamed man's record is worth showing, and a given name that can have been misheard for another.
-func (t *tally) differing(names int) Tier {
-	if t.contradicted() || t.slips > 0 || t.givens {
-		return None // with another given name: a brother or a sister
-	}
-	if names >= 2 || names == 1 && t.father == fatherAgrees && t.yearAgrees() {
-		return Possible
-	}
-	return None
+// nothing tells that no word agrees that could be a person's own.
+func (t *tally) nothing() bool {
+	return t.names()+t.crossed == 0 && t.father != fatherAgrees && t.father != fatherSlip
 }
 
-// full: two words or more agree.
-func (t *tally) full() Tier {
-	slips := t.slips + t.others
-	if t.contradicted() {
-		if t.father == fatherClash && t.year == yearClash || slips > 1 {
-			return None
-		}
-		return Possible
-	}
-	// A bare father's name or a surname made of him on the other side counts as agreeing when surname and given name are
-	// found beside it.
-	// A patronymic that agrees but for a slip raises nothing, but it takes nothing away that its absence would leave.
-	if t.father == fatherSlip && slips > 0 {
-		slips++
-	}
-	second := t.father == fatherAgrees || t.yearAgrees() || t.crossed > 0
-	both := t.father == fatherAgrees && t.yearAgrees()
+// most is the highest tier that the facts allow, however well the words agree:
+//
+//   - certain: two given parts agree, of which one without a slip, a patronymic or the birth year agrees, no other word stands against
+//     another, and nothing contradicts;
+//   - likely: nothing contradicts, and more than one word is known, or the birth year agrees;
+//   - possible: the rest.
+func (t *tally) most() Tier {
+	second := t.father == fatherAgrees || t.father == fatherSlip || t.yearAgrees() || t.crossed > 0
+	differing := t.rivals > 0 || t.leftA > 0 && t.leftB > 0
 	switch {
-	case slips == 0 && second && t.leftA+t.leftB == 0 && t.father != fatherSlip:
+	case t.contradicted(), t.clashing > 0, (t.one || t.names() < 2) && !second:
+		return Possible
+	case t.names() >= 2 && t.exact >= 1 && second && !differing:
 		return Certain
-	case slips == 0, slips == 1 && second, slips == 2 && both:
-		return Likely
-	case slips <= 2, second && slips == 3:
-		return Possible
 	}
-	return None
+	return Likely
 }
 
-// half: one word agrees; the other side lacks the rest, or has it as an initial or a patronymic.
-func (t *tally) half() Tier {
-	clean := t.slips+t.others == 0 && t.father != fatherSlip
-	if t.contradicted() {
-		if t.father == fatherAgrees && clean {
-			return Possible
-		}
-		return None
-	}
+// tier is what a score and the facts make of a match.
+func (m *Model) tier(score float64, most Tier) Tier {
 	switch {
-	case t.father == fatherAgrees, t.crossed > 0:
-		if clean && (t.yearAgrees() || t.bare && t.leftA+t.leftB == 0) {
-			return Likely
-		}
-		return Possible
-	case t.initials > 0:
-		if clean && t.yearAgrees() {
-			return Likely
-		}
-		return Possible
-	case t.one:
-		if clean && t.yearAgrees() {
-			return Likely
-		}
-		if clean || t.yearAgrees() {
-			return Possible
-		}
-		return None
-	case t.single && clean, t.yearAgrees() && clean, t.father == fatherSlip && t.yearAgrees():
+	case score >= m.Certain && most >= Certain:
+		return Certain
+	case score >= m.Likely && most >= Likely:
+		return Likely
+	case score >= m.Possible:
 		return Possible
 	}
 	return None
 }
 
-// bands are where the scores of a tier begin; a score never leaves the band of its tier.
-var bands = [...]float64{0, .35, .65, .90, 1}
+// Evidence is what the verdict was weighed from.
+func (v Verdict) Evidence() Evidence { return v.found.ev }
 
-// score places a tally inside the band of its tier: by the likeness of the words first, then father and year.
-func (t *tally) score(tier Tier) float64 {
-	if t.names()+t.crossed == 0 && t.father != fatherAgrees {
-		return 0
-	}
-	f := [...]float64{fatherUnknown: .5, fatherAgrees: 1, fatherSlip: .8, fatherClash: 0}[t.father]
-	y := [...]float64{yearUnknown: .5, yearEqual: 1, yearOff: .9, yearClash: 0}[t.year]
-	raw := .55*min(1, max(0, t.likeness)) + .25*f + .20*y
-	lo, hi := bands[tier], bands[tier+1]
-	if tier == Certain {
-		return lo + (hi-lo)*raw
-	}
-	return lo + (hi-lo)*raw*.999 // the upper end belongs to the tier above
-}
+func (v Verdict) Most() Tier { return v.found.tally.most() }
