@@ -1,6 +1,10 @@
 package names
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/qorgau/qorgau/pkg/names/internal/rule"
+)
 
 // maxAligned words of each name are aligned; a name has three, a double surname and a title make five.
 const maxAligned = 8
@@ -15,8 +19,9 @@ type alignment struct {
 	clashing    int // initials whose word has another first letter
 	joined      int // words of one side that are two on the other
 	joinedWords int // what they count for
-	fused       bool
-	father      bool // a fused name held the patronymic too
+	joinedCost  uint16
+	together    [2]*part // the last of them
+	fused       *Name    // whose words the other writes as one
 }
 
 // align finds the assignment of a's words to b's with the greatest worth, whatever their order.
@@ -172,8 +177,12 @@ func sameInitial(a, b *part) bool {
 
 func soft(b byte) bool { return b == 'i' || b == 'I' || b == 'e' }
 
-// matchJoined finds two neighbouring unused words of a that are one unused word of b (Саид-Магомед, Саидмагомед).
+// matchJoined finds two neighbouring unused words of a that are one unused word of b (Саид-Магомед, Саидмагомед), in either order and with
+// a slip if need be.
 func (al *alignment) matchJoined(a, b *Name, usedA, usedB *[maxTokens]bool) {
+	if !rule.On(rule.Joined) {
+		return
+	}
 	for i := 0; i+1 < len(a.parts); i++ {
 		if usedA[i] || usedA[i+1] || a.parts[i].role == Initial || a.parts[i+1].role == Initial {
 			continue
@@ -182,21 +191,32 @@ func (al *alignment) matchJoined(a, b *Name, usedA, usedB *[maxTokens]bool) {
 			if usedB[j] || b.parts[j].role == Initial {
 				continue
 			}
-			rest, ok := strings.CutPrefix(b.parts[j].forms[0].fold, a.parts[i].forms[0].fold)
+			cost, ok := asOne(&a.parts[i], &a.parts[i+1], &b.parts[j])
 			if !ok {
 				continue
 			}
-			if rest, ok = strings.CutPrefix(rest, a.parts[i+1].forms[0].fold); ok && rest == "" {
-				usedA[i], usedA[i+1], usedB[j] = true, true, true
-				al.joined++
-				al.joinedWords++
-				if !a.parts[i+1].joined {
-					al.joinedWords++ // two words of a name, not the halves of one
-				}
-				break
+			usedA[i], usedA[i+1], usedB[j] = true, true, true
+			al.joined++
+			al.joinedCost += cost
+			al.joinedWords++
+			al.together[0], al.together[1] = &a.parts[i], &a.parts[i+1]
+			if !a.parts[i+1].joined {
+				al.joinedWords++ // two words of a name, not the halves of one
 			}
+			break
 		}
 	}
+}
+
+// asOne gives the cost of reading two words written together as the third.
+func asOne(x, y, both *part) (cost uint16, ok bool) {
+	to := both.forms[0].fold
+	if d := len(to) - len(x.forms[0].fold) - len(y.forms[0].fold); d > 2 || d < -2 {
+		return 0, false
+	}
+	limit := slipLimit(len(to))
+	cost = min(distance(x.forms[0].fold+y.forms[0].fold, to, limit), distance(y.forms[0].fold+x.forms[0].fold, to, limit))
+	return cost, cost <= limit
 }
 
 // matchFused takes a name written as one word apart by the words of the other: all of them, in any order.
@@ -205,13 +225,13 @@ func (al *alignment) matchFused(a, b *Name) {
 	if b.words == 1 {
 		one, many, used, usedOne = b, a, &al.usedA, &al.usedB
 	}
-	if one.words != 1 || len(one.parts) != 1 || many.words < 2 || len(many.parts) > 5 || al.n > 0 {
+	if one.words != 1 || len(one.parts) != 1 || many.words < 2 || len(many.parts) > 5 || al.n > 0 || !rule.On(rule.Joined) {
 		return
 	}
 	if !many.consume(one.parts[0].forms[0].fold, 0) {
 		return
 	}
-	al.fused, al.father = true, many.father >= 0
+	al.fused = many
 	usedOne[0] = true
 	for i := range many.parts {
 		used[i] = true

@@ -135,7 +135,7 @@ func weigh(a, b *Name, al *alignment, t *tally, pop *Population) (e Evidence) {
 	for _, l := range al.links[:al.n] {
 		e.addLink(&a.parts[l.i], &b.parts[l.j], l, pop)
 	}
-	e.addWords(a, b, al, t)
+	e.addWords(a, b, al, t, pop)
 	e.addFathers(a, b, al, t, pop)
 	e.addYears(t)
 	slips := e[slipCount] + e[resemblingCount]
@@ -208,7 +208,7 @@ func (p *Population) attested(a, b *part) float32 {
 	return float32(min(1, math.Log1p(float64(max(0, n-1)))/4))
 }
 
-func (e *Evidence) addWords(a, b *Name, al *alignment, t *tally) {
+func (e *Evidence) addWords(a, b *Name, al *alignment, t *tally, pop *Population) {
 	switch t.names() {
 	case 0:
 	case 1:
@@ -231,8 +231,22 @@ func (e *Evidence) addWords(a, b *Name, al *alignment, t *tally) {
 	if t.one {
 		e[oneWordBoth] = 1
 	}
-	if al.joined > 0 || al.fused {
+	if al.joined > 0 {
 		e[writtenTogether] = 1
+		e[slipCosts] += float32(al.joinedCost) / 100
+		for _, p := range al.together {
+			e[rareWords] += pop.rarity(p, p)
+		}
+	}
+	if n := al.fused; n != nil {
+		e[writtenTogether] = 1
+		for i := range n.parts {
+			if p := &n.parts[i]; i == n.father {
+				e[rareFather] += pop.rarity(p, p)
+			} else if p.role != Initial {
+				e[rareWords] += pop.rarity(p, p)
+			}
+		}
 	}
 	if a.mistyped != b.mistyped {
 		e[wrongLayout] = 1
@@ -253,9 +267,6 @@ func (e *Evidence) addFathers(a, b *Name, al *alignment, t *tally, pop *Populati
 	switch {
 	case t.father == fatherAgrees:
 		e[fatherAgree] = 1
-		if al.fused {
-			e[rareFather] = rarest / 2
-		}
 	case t.father == fatherSlip:
 		e[fatherSlips] = 1
 	case t.father == fatherClash:

@@ -97,10 +97,21 @@ func clip(s string) string {
 	if !utf8.ValidString(s) {
 		s = strings.ToValidUTF8(s, " ")
 	}
-	if !norm.NFKC.IsNormalString(s) {
+	if !plainLetters(s) && !norm.NFKC.IsNormalString(s) {
 		s = norm.NFKC.String(s)
 	}
 	return s
+}
+
+// plainLetters tells that s is ASCII, Latin-1 letters and Cyrillic alone, which are normal as they stand; the question is asked of every
+// record that is compared.
+func plainLetters(s string) bool {
+	for _, r := range s {
+		if r >= 0x80 && (r < 0x400 || r > lastGlyph || r >= 0x483 && r <= 0x489) {
+			return false
+		}
+	}
+	return true
 }
 
 // recognised counts the words whose form is that of a name: in the lexicon or with a telling ending.

@@ -18,7 +18,7 @@ func (o *outcome) reasons(a, b *Name, yearA, yearB int) []Reason {
 		code, detail := l.code(p, q)
 		out = append(out, Reason{Code: code, Left: p.text, Right: q.text, Detail: detail})
 	}
-	if o.al.joined > 0 || o.al.fused {
+	if o.al.joined > 0 || o.al.fused != nil {
 		out = append(out, Reason{Code: WordsJoined})
 	}
 	if o.al.initials > 0 {

@@ -119,9 +119,12 @@ func count(a, b *Name, al *alignment, y int) tally {
 	if al.joined > 0 {
 		t.exact += al.joinedWords
 	}
-	if al.fused {
+	if al.joinedCost >= slipFloor {
+		t.slips++
+	}
+	if al.fused != nil {
 		t.exact, t.single = 2, false
-		if al.father {
+		if al.fused.father >= 0 {
 			t.father = fatherAgrees
 		}
 	}
@@ -199,16 +202,19 @@ func (t *tally) nothing() bool {
 // most is the highest tier that the facts allow, however well the words agree:
 //
 //   - certain: two given parts agree, of which one without a slip, a patronymic or the birth year agrees, no other word stands against
-//     another, and nothing contradicts;
+//     another, and nothing contradicts; of a given name and a patronymic, which many have for their whole name, the year must agree too;
 //   - likely: nothing contradicts, and more than one word is known, or the birth year agrees;
 //   - possible: the rest.
 func (t *tally) most() Tier {
-	second := t.father == fatherAgrees || t.father == fatherSlip || t.yearAgrees() || t.crossed > 0
+	father := t.father == fatherAgrees || t.father == fatherSlip
+	second := father || t.yearAgrees() || t.crossed > 0
 	differing := t.rivals > 0 || t.leftA > 0 && t.leftB > 0
 	switch {
 	case t.contradicted(), t.clashing > 0, (t.one || t.names() < 2) && !second:
 		return Possible
-	case t.names() >= 2 && t.exact >= 1 && second && !differing:
+	case differing || t.exact == 0:
+		return Likely
+	case t.names() >= 2 && second, t.names() == 1 && father && t.yearAgrees():
 		return Certain
 	}
 	return Likely

@@ -41,7 +41,7 @@ func Scratch(args []string) {
 				break
 			}
 		}
-		report(round, fold, ansY, ansN, round == rounds-1)
+		report(round, fold, ansY, ansN, round == rounds-1, d)
 		if round == rounds-1 {
 			break
 		}
@@ -58,7 +58,7 @@ func Scratch(args []string) {
 	fmt.Println(all.String())
 }
 
-func report(round int, fold map[string]bool, ansY, ansN [2][]answer, last bool) {
+func report(round int, fold map[string]bool, ansY, ansN [2][]answer, last bool, d *Data) {
 	for name, ans := range map[string][2][]answer{"years": ansY, "names": ansN} {
 		var pooled []answer
 		var ap95, ap985, pp99 [2]Operating
@@ -102,6 +102,8 @@ func report(round int, fold map[string]bool, ansY, ansN [2][]answer, last bool) 
 			fmt.Println("== misses", name)
 			misses(pooled)
 			sweep(pooled)
+			falses(pooled, d)
+			unreached(pooled)
 
 		}
 	}
@@ -132,6 +134,41 @@ func sweep(all []answer) {
 			}
 		}
 		fmt.Printf("  T %.2f certain precision %.4f reach %.4f\n", t, float64(right)/float64(shown), float64(reach)/float64(due))
+	}
+}
+
+func falses(all []answer, d *Data) {
+	rec := map[string]Record{}
+	for _, r := range d.Background {
+		rec[r.ID] = r
+	}
+	for _, p := range d.Pairs {
+		rec[p.ID] = p.Target
+	}
+	for i := range all {
+		a := &all[i]
+		if !a.pair.Same {
+			continue
+		}
+		for _, h := range a.hits {
+			if h.v.Score >= .7 && h.v.Most() >= names.Certain && !h.right {
+				fmt.Printf("FALSE %s %q %d ~ %q %d %.3f | own %q %d rank %d\n", a.pair.Kind, a.pair.Query.Name, a.pair.Query.Year, rec[h.id].Name, rec[h.id].Year, h.v.Score, a.pair.Target.Name, a.pair.Target.Year, a.rank)
+			}
+		}
+	}
+}
+
+func unreached(all []answer) {
+	for i := range all {
+		a := &all[i]
+		if !a.pair.Same || !secondFact(a) || a.rank == 0 {
+			continue
+		}
+		h := a.hits[a.rank-1]
+		if h.v.Score >= .7 && h.v.Most() >= names.Certain {
+			continue
+		}
+		fmt.Printf("UNREACHED %s most %v %.3f rank %d %q %d ~ %q %d\n", a.pair.Kind, h.v.Most(), h.v.Score, a.rank, a.pair.Query.Name, a.pair.Query.Year, a.pair.Target.Name, a.pair.Target.Year)
 	}
 }
 
