@@ -20,16 +20,18 @@ type indexKey struct {
 
 // Worth of the ways to find a word, of 16.
 const (
-	sameSounds  = 16
-	wholeWord   = 13
-	equalName   = 13 // through a group of equivalents
-	oneLost     = 9  // one consonant of either side dropped
-	withInitial = 12
-	allJoined   = 16
+	sameSounds    = 16
+	wholeWord     = 13
+	equalName     = 13 // through a group of equivalents
+	oneLost       = 9  // one consonant of either side dropped
+	sameBeginning = 6
+	withInitial   = 12
+	allJoined     = 16
 
 	mostKeys     = 160 // of one written name
 	mostWords    = 200
 	joinedSounds = 5 // consonants of a word that may be two
+	beginning    = 4 // consonants that begin a longer word
 )
 
 // keys are what a person leaves in an index, or asks for there, over all forms of the name.
@@ -62,6 +64,9 @@ func (n *Name) appendKeys(out []indexKey, word *uint8, asked bool) []indexKey {
 			s := skeleton(f.root)
 			add('s', foldAll([]byte(f.root)), sameSounds)
 			add('w', s, wholeWord)
+			if len(s) > beginning {
+				add('b', s[:beginning], sameBeginning)
+			}
 			for k := range len(s) {
 				if len(s) >= 3 {
 					add('w', s[:k]+s[k+1:], oneLost)
@@ -115,19 +120,23 @@ func (n *Name) appendJoined(add func(byte, string, uint8)) {
 			continue
 		}
 		s := strings.ReplaceAll(skeleton(p.forms[0].full), "-", "") // inside a word no vowel stands in front
-		all = append(all, s...)
 		if last != "" {
-			add('j', last+s, allJoined)
-			add('j', s+last, allJoined)
-		} else if len(s) >= joinedSounds {
-			add('j', s, allJoined)
+			add('j', single(last+s), allJoined)
+			add('j', single(s+last), allJoined)
 		}
+		if len(s) >= joinedSounds {
+			add('j', single(s), allJoined)
+		}
+		all = append(all, s...)
 		last = s
 	}
 	if len(all) > len(last) {
-		add('j', string(all), allJoined)
+		add('j', single(string(all)), allJoined)
 	}
 }
+
+// single writes doubled consonants once: where two words meet, a doubled letter is one.
+func single(s string) string { return string(slices.Compact([]byte(s))) }
 
 // firstSound is the class of sounds an initial stands for: see sameInitial.
 func firstSound(p *part) byte {
@@ -148,6 +157,7 @@ func cut(h uint64) uint32 { return uint32(h ^ h>>32) }
 type tray struct {
 	sum     []uint16 // in sixteenths of a bit
 	seen    []uint8  // the last word that counted, plus one
+	hits    []uint8  // words that counted
 	touched []uint32
 }
 
@@ -165,7 +175,7 @@ func (x *Index[K]) candidates(q *Person, most int) (found []slot[K], more bool) 
 	}
 	defer x.trays.Put(t)
 	whole := x.addUp(t, keys)
-	x.addYears(t, q.BirthYear)
+	x.addFacts(t, q.BirthYear)
 	floor, over := t.floor(most)
 	for _, n := range t.touched {
 		if t.sum[n] > floor {
@@ -185,7 +195,8 @@ func (x *Index[K]) candidates(q *Person, most int) (found []slot[K], more bool) 
 // words together are worth.
 func (x *Index[K]) addUp(t *tray, keys []indexKey) (whole uint16) {
 	if n := len(x.slots); len(t.sum) < n {
-		t.sum, t.seen = make([]uint16, n+n/8), make([]uint8, n+n/8)
+		n += n / 8
+		t.sum, t.seen, t.hits = make([]uint16, n), make([]uint8, n), make([]uint8, n)
 	}
 	worth := make([]uint16, len(keys))
 	order := make([]int, len(keys))
@@ -214,24 +225,36 @@ func (x *Index[K]) addUp(t *tray, keys []indexKey) (whole uint16) {
 			}
 			if t.seen[n] == 0 {
 				t.touched = append(t.touched, n)
+			} else {
+				t.sum[n] += anotherWord
 			}
 			t.seen[n] = mark
+			t.hits[n]++
 			t.sum[n] += worth[i]
 		}
 	}
 	return whole
 }
 
-// yearWorth is what an agreeing birth year adds, in sixteenths of a bit: one in some thirty people has it.
-const yearWorth = 5 * 16
+// anotherWord is what a second word adds beyond its rarity, in sixteenths of a bit: two slipped words are more than one common word.
+const anotherWord = 3 * 16
 
-func (x *Index[K]) addYears(t *tray, year int) {
-	if year == 0 {
-		return
-	}
+// What an agreeing birth year adds, in sixteenths of a bit (one in some thirty people has it), and that every word of a record was
+// found: a name of two words shares less with a query of three than many others do, and is not less likely meant.
+const (
+	yearWorth  = 5 * 16
+	allFound   = 5 * 16
+	leastFound = 2
+)
+
+func (x *Index[K]) addFacts(t *tray, year int) {
 	for _, n := range t.touched {
-		if d := int(x.slots[n].year) - year; d >= -1 && d <= 1 {
+		s := &x.slots[n]
+		if d := int(s.year) - year; year != 0 && d >= -1 && d <= 1 {
 			t.sum[n] += yearWorth
+		}
+		if t.hits[n] >= max(leastFound, s.words) {
+			t.sum[n] += allFound
 		}
 	}
 }
@@ -260,7 +283,7 @@ func (t *tray) floor(most int) (floor, over uint16) {
 
 func (t *tray) clear() {
 	for _, n := range t.touched {
-		t.sum[n], t.seen[n] = 0, 0
+		t.sum[n], t.seen[n], t.hits[n] = 0, 0, 0
 	}
 	t.touched = t.touched[:0]
 }

@@ -25,10 +25,10 @@ type Index[K comparable] struct {
 }
 
 type slot[K comparable] struct {
-	id   K
-	text string // every form of the name, each on a line
-	year int16
-	live bool
+	id    K
+	text  string // every form of the name, each on a line
+	year  int16
+	words uint8 // of the shortest form
 }
 
 // NewIndex makes an empty index whose people count into pop; nil gives it a population of its own.
@@ -54,7 +54,7 @@ func (x *Index[K]) Put(id K, p Person) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.remove(id)
-	s := slot[K]{id: id, text: p.text(), year: int16(p.BirthYear), live: true}
+	s := slot[K]{id: id, text: p.text(), year: int16(p.BirthYear), words: p.leastWords()}
 	n := uint32(len(x.slots))
 	if last := len(x.free) - 1; last >= 0 {
 		n, x.free = x.free[last], x.free[:last]
@@ -102,6 +102,16 @@ func (x *Index[K]) remove(id K) {
 	x.pop.add(&p, -1)
 }
 
+func (p *Person) leastWords() uint8 {
+	least := maxTokens
+	for _, n := range p.Names {
+		if n.words > 0 {
+			least = min(least, n.words)
+		}
+	}
+	return uint8(least)
+}
+
 func (p *Person) text() string {
 	lines := make([]string, len(p.Names))
 	for i, n := range p.Names {
@@ -129,9 +139,7 @@ type Hit[K comparable] struct {
 func (x *Index[K]) Find(q Person, limit int) (hits []Hit[K], more bool) {
 	found, more := x.candidates(&q, Compared)
 	people := make([]Person, len(found))
-	for i := range found {
-		people[i] = found[i].person()
-	}
+	inChunks(len(found), func(i int) { people[i] = found[i].person() })
 	s := x.scales()
 	verdicts := s.judge(&q, people)
 	order := make([]int, 0, len(found))
@@ -168,13 +176,30 @@ func (x *Index[K]) scales() scales { return scales{model: x.model, pop: x.pop} }
 
 func (s scales) judge(q *Person, people []Person) []Verdict {
 	out := make([]Verdict, len(people))
-	for i := range people {
-		out[i] = s.compare(q, &people[i])
-	}
+	inChunks(len(people), func(i int) { out[i] = s.compare(q, &people[i]) })
 	if rule.On(rule.Namesakes) {
 		s.share(out, people)
 	}
 	return out
+}
+
+// chunk is how many comparisons one core takes at once: below it, a second one costs more than it saves.
+const chunk = 64
+
+// inChunks calls do for 0 to n-1 on all cores.
+func inChunks(n int, do func(i int)) {
+	var wg sync.WaitGroup
+	for from := chunk; from < n; from += chunk {
+		wg.Go(func() {
+			for i := from; i < min(from+chunk, n); i++ {
+				do(i)
+			}
+		})
+	}
+	for i := range min(chunk, n) {
+		do(i)
+	}
+	wg.Wait()
 }
 
 // Namesakes that weigh: those within so much of each other, and not more than so many.

@@ -1,7 +1,9 @@
 package lab
 
 import (
+	"cmp"
 	"math"
+	"slices"
 
 	"github.com/qorgau/qorgau/pkg/names"
 )
@@ -12,14 +14,78 @@ type sample struct {
 	same bool
 }
 
-// samples gives what a model is fitted on: for each query the right record, and those that came closest.
-func samples(answers []answer, fold func(*Pair) bool) (out []sample) {
+// Settings of the fit. Candidates: how many of a query's hits it learns from. Rounds: what comes closest depends on the model, so the fit
+// is repeated on the hits of the one before; the third round moves no figure any more.
+const (
+	candidates = 60
+	rounds     = 2
+	ridge      = 1
+)
+
+// What the thresholds of tiers are chosen for, on queries with birth years: precision of the records that reach a tier. Certain has a
+// margin over the aim of .99.
+const (
+	certainPrecision = .992
+	likelyPrecision  = .95
+	possibleFrom     = .02 // one in fifty: what a person may want to see
+	leastCertain     = .70 // no lower, however well the pairs behave
+	leastLikely      = .20
+)
+
+// Fit makes a model from pairs, starting from the shipped one. The same data gives the same model.
+func Fit(d *Data, start *names.Model) *names.Model {
+	b := bothBenches(d)
+	return b.fit(start, func(*Pair) bool { return true })
+}
+
+// benches answer with birth years and without: a model must serve both.
+type benches [2]*bench
+
+func bothBenches(d *Data) benches { return benches{newBench(d, true), newBench(d, false)} }
+
+func (b benches) fit(m *names.Model, in func(*Pair) bool) *names.Model {
+	for range rounds {
+		var all []sample
+		for _, x := range b {
+			all = append(all, samples(x.ask(m, candidates, in))...)
+		}
+		next := *m
+		next.Weights = fit(all)
+		m = &next
+	}
+	m.Certain, m.Likely, m.Possible = 0, 0, possibleFrom
+	answers := b[0].ask(m, candidates, in)
+	m.Certain = max(leastCertain, tierFrom(answers, names.Certain, certainPrecision))
+	m.Likely = min(m.Certain, max(leastLikely, tierFrom(answers, names.Likely, likelyPrecision)))
+	return m
+}
+
+// tierFrom finds the lowest score at which the records that the facts allow a tier are right often enough, in steps of a hundredth.
+func tierFrom(answers []answer, tier names.Tier, precision float64) float64 {
+	var all []point
 	for i := range answers {
-		a := &answers[i]
-		if !fold(a.pair) {
+		if !answers[i].pair.Same {
 			continue
 		}
-		for _, h := range a.hits {
+		for _, h := range answers[i].hits {
+			if h.v.Tier >= tier {
+				all = append(all, point{h.v.Score, h.right})
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b point) int { return cmp.Compare(b.score, a.score) })
+	for from := .01; from < 1; from += .01 {
+		if at(all, 1, from).Precision >= precision {
+			return math.Round(from*100) / 100
+		}
+	}
+	return .99
+}
+
+// samples gives what a model is fitted on: for each query the right record, and those that came closest.
+func samples(answers []answer) (out []sample) {
+	for i := range answers {
+		for _, h := range answers[i].hits {
 			out = append(out, sample{x: h.v.Evidence(), same: h.right})
 		}
 	}
@@ -27,7 +93,7 @@ func samples(answers []answer, fold func(*Pair) bool) (out []sample) {
 }
 
 // fit finds the weights of a logistic model by Newton's method with a small ridge: convex, and the same from the same samples.
-func fit(all []sample, ridge float64) [names.FeatureCount]float64 {
+func fit(all []sample) [names.FeatureCount]float64 {
 	const n = names.FeatureCount
 	var w [n]float64
 	for range 30 {
@@ -37,31 +103,7 @@ func fit(all []sample, ridge float64) [names.FeatureCount]float64 {
 			grad[i], hess[i][i] = -ridge*w[i], ridge
 		}
 		for k := range all {
-			s := &all[k]
-			z := 0.0
-			for i, v := range s.x {
-				z += w[i] * float64(v)
-			}
-			p := 1 / (1 + math.Exp(-z))
-			y := 0.0
-			if s.same {
-				y = 1
-			}
-			var at [n]int
-			used := 0
-			for i, v := range s.x {
-				if v != 0 {
-					at[used] = i
-					used++
-				}
-			}
-			for _, i := range at[:used] {
-				v := float64(s.x[i])
-				grad[i] += v * (y - p)
-				for _, j := range at[:used] {
-					hess[i][j] += v * float64(s.x[j]) * p * (1 - p)
-				}
-			}
+			all[k].add(&w, &grad, &hess)
 		}
 		step := solve(&hess, &grad)
 		most := 0.0
@@ -74,6 +116,32 @@ func fit(all []sample, ridge float64) [names.FeatureCount]float64 {
 		}
 	}
 	return w
+}
+
+// add counts one sample into gradient and curvature.
+func (s *sample) add(w, grad *[names.FeatureCount]float64, hess *[names.FeatureCount][names.FeatureCount]float64) {
+	var at [names.FeatureCount]int
+	used := 0
+	z := 0.0
+	for i, v := range s.x {
+		if v != 0 {
+			z += w[i] * float64(v)
+			at[used] = i
+			used++
+		}
+	}
+	p := 1 / (1 + math.Exp(-z))
+	y := 0.0
+	if s.same {
+		y = 1
+	}
+	for _, i := range at[:used] {
+		v := float64(s.x[i])
+		grad[i] += v * (y - p)
+		for _, j := range at[:used] {
+			hess[i][j] += v * float64(s.x[j]) * p * (1 - p)
+		}
+	}
 }
 
 // solve gives x with a·x = b, for a positive definite (Cholesky).

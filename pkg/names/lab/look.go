@@ -10,12 +10,11 @@ import (
 
 // An answer is what one look gave for a pair's query: the hits, best first, other records of the same person left out.
 type answer struct {
-	pair  *Pair
-	year  bool // years were used
-	hits  []hit
-	took  time.Duration
-	rank  int // of the pair's own target, from 1; 0 when it is not among the hits
-	first names.Verdict
+	pair *Pair
+	year bool // years were used
+	hits []hit
+	took time.Duration
+	rank int // of the pair's own target, from 1; 0 when it is not among the hits
 }
 
 type hit struct {
@@ -53,11 +52,17 @@ func newBench(d *Data, years bool) *bench {
 	return b
 }
 
-// ask looks for every query, on all cores, with up to limit hits.
-func (b *bench) ask(m *names.Model, limit int) []answer {
+// ask looks for the queries of some pairs, on all cores, with up to limit hits.
+func (b *bench) ask(m *names.Model, limit int, in func(*Pair) bool) []answer {
 	b.index.Use(m)
-	out := make([]answer, len(b.data.Pairs))
-	each(len(out), func(i int) { out[i] = b.one(&b.data.Pairs[i], limit) })
+	var pairs []*Pair
+	for i := range b.data.Pairs {
+		if in(&b.data.Pairs[i]) {
+			pairs = append(pairs, &b.data.Pairs[i])
+		}
+	}
+	out := make([]answer, len(pairs))
+	each(len(out), func(i int) { out[i] = b.one(pairs[i], limit) })
 	return out
 }
 

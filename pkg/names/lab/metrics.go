@@ -38,8 +38,14 @@ type Kind struct {
 	N, First, Ten, Certain int
 }
 
-// Of gives recall at 10.
-func (k *Kind) Of() float64 { return float64(k.Ten) / float64(k.N) }
+// At1 is recall at 1.
+func (k *Kind) At1() float64 { return float64(k.First) / float64(k.N) }
+
+// At10 is recall at 10.
+func (k *Kind) At10() float64 { return float64(k.Ten) / float64(k.N) }
+
+// Precision of a tier.
+func (t Tiered) Precision() float64 { return float64(t.Right) / float64(max(1, t.Shown)) }
 
 func measure(answers []answer) Figures {
 	f := Figures{Kinds: map[string]*Kind{}}
