@@ -109,6 +109,18 @@ func isLetter(r rune) bool {
 	return unicode.IsLetter(r)
 }
 
+// hidden reports a character that is not seen: zero-width spaces and joiners, the soft hyphen, marks that turn the direction of
+// writing. They come with what is copied from web pages and PDF files, in the middle of words too, and part nothing.
+func hidden(r rune) bool {
+	switch {
+	case r == 0xad:
+		return true
+	case r <= lastGlyph:
+		return false
+	}
+	return unicode.Is(unicode.Cf, r)
+}
+
 func isCapital(r rune) bool {
 	if r <= lastGlyph {
 		return glyphs[r].capital
