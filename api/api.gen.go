@@ -348,6 +348,7 @@ const (
 	FieldFaultCodeNotAllowed   FieldFaultCode = "not_allowed"
 	FieldFaultCodeOutOfRange   FieldFaultCode = "out_of_range"
 	FieldFaultCodeRequired     FieldFaultCode = "required"
+	FieldFaultCodeSeveralNames FieldFaultCode = "several_names"
 	FieldFaultCodeTooFew       FieldFaultCode = "too_few"
 	FieldFaultCodeTooLong      FieldFaultCode = "too_long"
 	FieldFaultCodeTooMany      FieldFaultCode = "too_many"
@@ -369,6 +370,8 @@ func (e FieldFaultCode) Valid() bool {
 	case FieldFaultCodeOutOfRange:
 		return true
 	case FieldFaultCodeRequired:
+		return true
+	case FieldFaultCodeSeveralNames:
 		return true
 	case FieldFaultCodeTooFew:
 		return true
@@ -1012,6 +1015,7 @@ const (
 	WarningCodeFutureTime     WarningCode = "future_time"
 	WarningCodeNotUnderstood  WarningCode = "not_understood"
 	WarningCodeOtherContent   WarningCode = "other_content"
+	WarningCodeSeveralNames   WarningCode = "several_names"
 	WarningCodeYearOutOfRange WarningCode = "year_out_of_range"
 )
 
@@ -1023,6 +1027,8 @@ func (e WarningCode) Valid() bool {
 	case WarningCodeNotUnderstood:
 		return true
 	case WarningCodeOtherContent:
+		return true
+	case WarningCodeSeveralNames:
 		return true
 	case WarningCodeYearOutOfRange:
 		return true
@@ -1745,14 +1751,14 @@ type EventPage struct {
 
 // FieldFault Example: {"code":"too_long","pointer":"/detainees/3/name"}
 type FieldFault struct {
-	// Code `unknown`: an id that is not known. `unknown_field`: a field that is not known. `changed`: with `stale`, a field that differs from what was sent.
+	// Code `unknown`: an id that is not known. `unknown_field`: a field that is not known. `changed`: with `stale`, a field that differs from what was sent. `several_names`: several people in one name.
 	Code FieldFaultCode `json:"code"`
 
 	// Pointer JSON pointer (RFC 6901) into the body, or the name of a parameter after `#`.
 	Pointer string `json:"pointer"`
 }
 
-// FieldFaultCode `unknown`: an id that is not known. `unknown_field`: a field that is not known. `changed`: with `stale`, a field that differs from what was sent.
+// FieldFaultCode `unknown`: an id that is not known. `unknown_field`: a field that is not known. `changed`: with `stale`, a field that differs from what was sent. `several_names`: several people in one name.
 type FieldFaultCode string
 
 // Grant A right for a time.
@@ -2394,15 +2400,21 @@ type TolerantFactsOrNull = json.RawMessage
 // Warning defines model for Warning.
 type Warning struct {
 	// Code `not_understood`: kept as given. `other_content`: this id was logged before with other content, which stays.
-	// `year_out_of_range`, `future_time`: kept as given.
+	// `year_out_of_range`, `future_time`: kept as given. `several_names`: the name reads as a list of people; it is kept as given,
+	// as one entry. Log the others as entries of their own.
 	Code WarningCode `json:"code"`
 
 	// Pointer JSON pointer into the request.
 	Pointer string `json:"pointer"`
+
+	// Spans With `several_names`, where each person stands in what was sent: the first character of the name, counted from 0, and the one
+	// after its last. A character is a Unicode code point.
+	Spans [][]int `json:"spans,omitempty"`
 }
 
 // WarningCode `not_understood`: kept as given. `other_content`: this id was logged before with other content, which stays.
-// `year_out_of_range`, `future_time`: kept as given.
+// `year_out_of_range`, `future_time`: kept as given. `several_names`: the name reads as a list of people; it is kept as given,
+// as one entry. Log the others as entries of their own.
 type WarningCode string
 
 // AcceptLanguage defines model for AcceptLanguage.

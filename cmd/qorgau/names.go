@@ -70,6 +70,8 @@ func (o *comparison) person(argument, name, flag string, year int) (names.Person
 		return names.Person{}, usageError{fmt.Errorf("%s is longer than %d characters", argument, longestName)}
 	case n.Words() == 0:
 		return names.Person{}, usageError{fmt.Errorf("%s holds no word that can be read as a name", argument)}
+	case names.Split(name) != nil:
+		return names.Person{}, usageError{fmt.Errorf("%s reads as a list of several people; compare them one by one", argument)}
 	case year != 0 && (year < firstYear || year > lastYear):
 		return names.Person{}, usageError{fmt.Errorf("%s wants a year, for example 1990", flag)}
 	}

@@ -76,6 +76,7 @@ func TestNamesCompareRefuses(t *testing.T) {
 		{[]string{"compare", "...", b}, "A holds no word"},
 		{[]string{"compare", a, ""}, "B holds no word"},
 		{[]string{"compare", a, "Ә. Қ."}, "B holds no word"},
+		{[]string{"compare", a + ", Жүнісова Ләззат", b}, "A reads as a list"},
 		{[]string{"compare", strings.Repeat("Омаров ", 50), b}, "A is longer than 300"},
 		{[]string{"compare", a, b, "--year-a", "90"}, "--year-a wants a year"},
 		{[]string{"compare", a, b, "--year-b", "x"}, "--year-b"},
