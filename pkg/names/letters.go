@@ -60,6 +60,12 @@ var toLatin = func() map[rune]rune {
 	return m
 }()
 
+// greek are the Greek letters that look like Latin ones, for the same reason.
+var greek = map[rune]rune{
+	'Α': 'A', 'Β': 'B', 'Ε': 'E', 'Η': 'H', 'Ι': 'I', 'Κ': 'K', 'Μ': 'M', 'Ο': 'O', 'Ρ': 'P', 'Τ': 'T', 'Υ': 'Y', 'Χ': 'X',
+	'α': 'a', 'ε': 'e', 'ι': 'i', 'κ': 'k', 'ο': 'o', 'ρ': 'p', 'ϲ': 'c',
+}
+
 type script uint8
 
 const (
@@ -141,6 +147,14 @@ func unmix(word []rune) {
 	var count, sure [3]int
 	for _, r := range word {
 		count[scriptOf(r)]++
+	}
+	if n := count[noScript]; n > 0 && n < len(word) {
+		for i, r := range word {
+			if l, ok := greek[r]; ok {
+				word[i] = l
+				count[latinScript]++
+			}
+		}
 	}
 	if count[cyrillicScript] == 0 || count[latinScript] == 0 {
 		return
