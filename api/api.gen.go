@@ -348,6 +348,7 @@ const (
 	FieldFaultCodeNotAllowed   FieldFaultCode = "not_allowed"
 	FieldFaultCodeOutOfRange   FieldFaultCode = "out_of_range"
 	FieldFaultCodeRequired     FieldFaultCode = "required"
+	FieldFaultCodeSeveralNames FieldFaultCode = "several_names"
 	FieldFaultCodeTooFew       FieldFaultCode = "too_few"
 	FieldFaultCodeTooLong      FieldFaultCode = "too_long"
 	FieldFaultCodeTooMany      FieldFaultCode = "too_many"
@@ -369,6 +370,8 @@ func (e FieldFaultCode) Valid() bool {
 	case FieldFaultCodeOutOfRange:
 		return true
 	case FieldFaultCodeRequired:
+		return true
+	case FieldFaultCodeSeveralNames:
 		return true
 	case FieldFaultCodeTooFew:
 		return true
@@ -500,6 +503,75 @@ func (e MatchDecisionKind) Valid() bool {
 	case MatchDecisionKindReject:
 		return true
 	case MatchDecisionKindRetract:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for MatchLeverCode.
+const (
+	MatchLeverCodePatronymicIfAgrees      MatchLeverCode = "patronymic_if_agrees"
+	MatchLeverCodePatronymicIfContradicts MatchLeverCode = "patronymic_if_contradicts"
+	MatchLeverCodeYearIfAgrees            MatchLeverCode = "year_if_agrees"
+	MatchLeverCodeYearIfContradicts       MatchLeverCode = "year_if_contradicts"
+	MatchLeverCodeYearIfMistaken          MatchLeverCode = "year_if_mistaken"
+)
+
+// Valid indicates whether the value is a known member of the MatchLeverCode enum.
+func (e MatchLeverCode) Valid() bool {
+	switch e {
+	case MatchLeverCodePatronymicIfAgrees:
+		return true
+	case MatchLeverCodePatronymicIfContradicts:
+		return true
+	case MatchLeverCodeYearIfAgrees:
+		return true
+	case MatchLeverCodeYearIfContradicts:
+		return true
+	case MatchLeverCodeYearIfMistaken:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for MatchLeverSide.
+const (
+	MatchLeverSideDetention MatchLeverSide = "detention"
+	MatchLeverSideSearch    MatchLeverSide = "search"
+)
+
+// Valid indicates whether the value is a known member of the MatchLeverSide enum.
+func (e MatchLeverSide) Valid() bool {
+	switch e {
+	case MatchLeverSideDetention:
+		return true
+	case MatchLeverSideSearch:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for MatchLeverTier.
+const (
+	MatchLeverTierCertain  MatchLeverTier = "certain"
+	MatchLeverTierLikely   MatchLeverTier = "likely"
+	MatchLeverTierNone     MatchLeverTier = "none"
+	MatchLeverTierPossible MatchLeverTier = "possible"
+)
+
+// Valid indicates whether the value is a known member of the MatchLeverTier enum.
+func (e MatchLeverTier) Valid() bool {
+	switch e {
+	case MatchLeverTierCertain:
+		return true
+	case MatchLeverTierLikely:
+		return true
+	case MatchLeverTierNone:
+		return true
+	case MatchLeverTierPossible:
 		return true
 	default:
 		return false
@@ -943,6 +1015,7 @@ const (
 	WarningCodeFutureTime     WarningCode = "future_time"
 	WarningCodeNotUnderstood  WarningCode = "not_understood"
 	WarningCodeOtherContent   WarningCode = "other_content"
+	WarningCodeSeveralNames   WarningCode = "several_names"
 	WarningCodeYearOutOfRange WarningCode = "year_out_of_range"
 )
 
@@ -954,6 +1027,8 @@ func (e WarningCode) Valid() bool {
 	case WarningCodeNotUnderstood:
 		return true
 	case WarningCodeOtherContent:
+		return true
+	case WarningCodeSeveralNames:
 		return true
 	case WarningCodeYearOutOfRange:
 		return true
@@ -1676,14 +1751,14 @@ type EventPage struct {
 
 // FieldFault Example: {"code":"too_long","pointer":"/detainees/3/name"}
 type FieldFault struct {
-	// Code `unknown`: an id that is not known. `unknown_field`: a field that is not known. `changed`: with `stale`, a field that differs from what was sent.
+	// Code `unknown`: an id that is not known. `unknown_field`: a field that is not known. `changed`: with `stale`, a field that differs from what was sent. `several_names`: several people in one name.
 	Code FieldFaultCode `json:"code"`
 
 	// Pointer JSON pointer (RFC 6901) into the body, or the name of a parameter after `#`.
 	Pointer string `json:"pointer"`
 }
 
-// FieldFaultCode `unknown`: an id that is not known. `unknown_field`: a field that is not known. `changed`: with `stale`, a field that differs from what was sent.
+// FieldFaultCode `unknown`: an id that is not known. `unknown_field`: a field that is not known. `changed`: with `stale`, a field that differs from what was sent. `several_names`: several people in one name.
 type FieldFaultCode string
 
 // Grant A right for a time.
@@ -1783,7 +1858,7 @@ type InvitedAccount struct {
 // Language Kazakh, Russian or English.
 type Language string
 
-// Match Example: {"created_at":"2026-12-16T09:20:01Z","detention":{"department_id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2b1","department_name":"Алмалы ауданының Полиция басқармасы","name":"Сәтбаева Дана Ерланқызы"},"detention_id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2c2","id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2e2","reasons":[{"code":"surname","left":"Satbaeva","right":"Сәтбаева"}],"review_reason":"tier","score":0.86,"search":{"name":"Satbaeva Dana","relation":"mother"},"search_id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2d2","state":"proposed","tier":"likely"}
+// Match Example: {"created_at":"2026-12-16T09:20:01Z","detention":{"department_id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2b1","department_name":"Алмалы ауданының Полиция басқармасы","name":"Сәтбаева Дана Ерланқызы"},"detention_id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2c2","id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2e2","reasons":[{"code":"surname_equal","left":"Satbaeva","right":"Сәтбаева","text":"фамилия: Satbaeva ~ Сәтбаева, совпадает"}],"review_reason":"tier","score":0.86,"search":{"name":"Satbaeva Dana","relation":"mother"},"search_id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2d2","state":"proposed","tier":"likely","tier_text":"вероятное совпадение"}
 type Match struct {
 	CreatedAt   time.Time           `json:"created_at"`
 	DecidedAt   *time.Time          `json:"decided_at,omitempty"`
@@ -1791,8 +1866,11 @@ type Match struct {
 	Detention   MatchDetention      `json:"detention"`
 	DetentionID openapi_types.UUID  `json:"detention_id"`
 	ID          openapi_types.UUID  `json:"id"`
-	NotifiedAt  *time.Time          `json:"notified_at,omitempty"`
-	Reasons     []MatchReason       `json:"reasons"`
+
+	// Levers Only when one match is read, and only what would change its tier.
+	Levers     []MatchLever  `json:"levers,omitempty"`
+	NotifiedAt *time.Time    `json:"notified_at,omitempty"`
+	Reasons    []MatchReason `json:"reasons"`
 
 	// ReviewReason Why a match waits for a person.
 	ReviewReason *ReviewReason `json:"review_reason,omitempty"`
@@ -1806,6 +1884,9 @@ type Match struct {
 	// Tier `certain` is told at once, unless a rule asks for a person first. `likely` waits for an operator or coordinator.
 	// `possible` is shown to them only.
 	Tier MatchTier `json:"tier"`
+
+	// TierText The tier in the language asked for.
+	TierText string `json:"tier_text"`
 }
 
 // MatchDecision Example: {"decision":"confirm","reason":"мать назвала отчество по телефону"}
@@ -1827,6 +1908,34 @@ type MatchDetention struct {
 	Name           *string            `json:"name,omitempty"`
 }
 
+// MatchLever A fact that could still be asked for, and the tier that the match would then have.
+//
+// Example: {"code":"year_if_agrees","side":"search","text":"год рождения, если совпадёт, сделает совпадение надёжным","tier":"certain"}
+type MatchLever struct {
+	// Code `year_if_agrees`, `year_if_contradicts`, `patronymic_if_agrees`, `patronymic_if_contradicts`: what is missing, and how it would
+	// turn out. `year_if_mistaken`: the birth years contradict, and one of them proves to be a slip.
+	Code MatchLeverCode `json:"code"`
+
+	// Side Where the fact is missing. Absent where it is missing on both sides, or where it is not known which side is mistaken.
+	Side *MatchLeverSide `json:"side,omitempty"`
+
+	// Text The same in words, in the language asked for.
+	Text string `json:"text"`
+
+	// Tier `none`: it would be no match.
+	Tier MatchLeverTier `json:"tier"`
+}
+
+// MatchLeverCode `year_if_agrees`, `year_if_contradicts`, `patronymic_if_agrees`, `patronymic_if_contradicts`: what is missing, and how it would
+// turn out. `year_if_mistaken`: the birth years contradict, and one of them proves to be a slip.
+type MatchLeverCode string
+
+// MatchLeverSide Where the fact is missing. Absent where it is missing on both sides, or where it is not known which side is mistaken.
+type MatchLeverSide string
+
+// MatchLeverTier `none`: it would be no match.
+type MatchLeverTier string
+
 // MatchPage defines model for MatchPage.
 type MatchPage struct {
 	Items []Match `json:"items"`
@@ -1836,6 +1945,8 @@ type MatchPage struct {
 }
 
 // MatchReason One thing that speaks for or against the match.
+//
+// Example: {"code":"patronymic_agrees","left":"Серікұлы","right":"Serikovich","text":"отчество: Серікұлы ~ Serikovich, имя отца одно и то же"}
 type MatchReason struct {
 	Code   string  `json:"code"`
 	Detail *string `json:"detail,omitempty"`
@@ -1845,6 +1956,9 @@ type MatchReason struct {
 
 	// Right From the detention.
 	Right *string `json:"right,omitempty"`
+
+	// Text The parts side by side and what that says, in the language asked for.
+	Text string `json:"text"`
 }
 
 // MatchSearch defines model for MatchSearch.
@@ -2286,15 +2400,21 @@ type TolerantFactsOrNull = json.RawMessage
 // Warning defines model for Warning.
 type Warning struct {
 	// Code `not_understood`: kept as given. `other_content`: this id was logged before with other content, which stays.
-	// `year_out_of_range`, `future_time`: kept as given.
+	// `year_out_of_range`, `future_time`: kept as given. `several_names`: the name reads as a list of people; it is kept as given,
+	// as one entry. Log the others as entries of their own.
 	Code WarningCode `json:"code"`
 
 	// Pointer JSON pointer into the request.
 	Pointer string `json:"pointer"`
+
+	// Spans With `several_names`, where each person stands in what was sent: the first character of the name, counted from 0, and the one
+	// after its last. A character is a Unicode code point.
+	Spans [][]int `json:"spans,omitempty"`
 }
 
 // WarningCode `not_understood`: kept as given. `other_content`: this id was logged before with other content, which stays.
-// `year_out_of_range`, `future_time`: kept as given.
+// `year_out_of_range`, `future_time`: kept as given. `several_names`: the name reads as a list of people; it is kept as given,
+// as one entry. Log the others as entries of their own.
 type WarningCode string
 
 // AcceptLanguage defines model for AcceptLanguage.

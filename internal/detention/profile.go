@@ -115,10 +115,12 @@ type Facts struct {
 	BirthYear, Sex, TakenAt, Source, Citizenship, Needs json.RawMessage
 }
 
-// Warning says that an entry was kept, and what about it was not understood.
+// Warning says that an entry was kept, and what about it was not understood. With several_names, Spans are where each person stands
+// in the name as it was sent: first character and the one after the last, in code points. It never carries what was sent.
 type Warning struct {
 	Pointer string
 	Code    string
+	Spans   [][2]int
 }
 
 // read puts the facts that can be read into the profile and keeps the others as given. pointer is where the entry stands.

@@ -198,7 +198,9 @@ func (l *Ledger) prepare(b Batch, now time.Time) ([]prepared, error) {
 	out := make([]prepared, len(b.Entries))
 	for i, e := range b.Entries {
 		e = e.plain()
-		profile, warnings := e.profile(now, fmt.Sprintf("/detainees/%d", i))
+		at := fmt.Sprintf("/detainees/%d", i)
+		profile, warnings := e.profile(now, at)
+		warnings = append(warnings, severalNames(at+"/name", b.Entries[i].Name)...)
 		var err error
 		if profile.Origin, err = l.origin(b, e); err != nil {
 			return nil, err

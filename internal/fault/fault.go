@@ -31,7 +31,7 @@ const (
 
 // Field points at one member of the body (a JSON pointer such as /detainees/3/name) and says what is wrong by a code:
 // required, too_long, too_short, too_many, too_few, bad_format, out_of_range, not_allowed, wrong_type, unknown,
-// unknown_field, changed.
+// unknown_field, changed, several_names.
 type Field struct {
 	Pointer string
 	Code    string

@@ -30,6 +30,9 @@ func (s *Server) LogDetentions(ctx context.Context, r LogDetentionsRequestObject
 			Warnings: make([]api.Warning, len(res.Warnings))}
 		for j, w := range res.Warnings {
 			out.Results[i].Warnings[j] = api.Warning{Pointer: w.Pointer, Code: api.WarningCode(w.Code)}
+			for _, span := range w.Spans {
+				out.Results[i].Warnings[j].Spans = append(out.Results[i].Warnings[j].Spans, span[:])
+			}
 		}
 	}
 	return LogDetentions201JSONResponse(out), nil

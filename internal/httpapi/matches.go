@@ -6,6 +6,7 @@ import (
 	"github.com/qorgau/qorgau/api"
 	"github.com/qorgau/qorgau/internal/account"
 	"github.com/qorgau/qorgau/internal/watch"
+	"github.com/qorgau/qorgau/pkg/names"
 )
 
 // ListMatches gives what waits for a person, and what was decided.
@@ -22,7 +23,7 @@ func (s *Server) ListMatches(ctx context.Context, r ListMatchesRequestObject) (L
 	}
 	out := api.MatchPage{Items: make([]api.Match, len(page))}
 	for i, m := range page {
-		out.Items[i] = matchWire(m)
+		out.Items[i] = matchWire(m, LanguageOf(ctx))
 	}
 	if len(page) > 0 {
 		out.NextCursor = cursorOf(page[len(page)-1].ID, more)
@@ -30,14 +31,16 @@ func (s *Server) ListMatches(ctx context.Context, r ListMatchesRequestObject) (L
 	return ListMatches200JSONResponse{Body: out}, nil
 }
 
-// GetMatch gives one, with the reasons.
+// GetMatch gives one, with the reasons and with what would change its tier.
 func (s *Server) GetMatch(ctx context.Context, r GetMatchRequestObject) (GetMatchResponseObject, error) {
 	p, _ := account.From(ctx)
 	m, err := s.Watch.GetMatch(ctx, p, r.ID)
 	if err != nil {
 		return nil, err
 	}
-	return GetMatch200JSONResponse{Body: matchWire(m)}, nil
+	body := matchWire(m, LanguageOf(ctx))
+	body.Levers = leversWire(m, LanguageOf(ctx))
+	return GetMatch200JSONResponse{Body: body}, nil
 }
 
 // DecideMatch is a person's word on a match.
@@ -47,7 +50,7 @@ func (s *Server) DecideMatch(ctx context.Context, r DecideMatchRequestObject) (D
 	if err != nil {
 		return nil, err
 	}
-	return DecideMatch200JSONResponse(matchWire(m)), nil
+	return DecideMatch200JSONResponse(matchWire(m, LanguageOf(ctx))), nil
 }
 
 // ListHolds gives where families wait for a second person.
@@ -81,15 +84,37 @@ func (s *Server) DecideHold(ctx context.Context, r DecideHoldRequestObject) (Dec
 	return DecideHold200JSONResponse(holdWire(h)), nil
 }
 
-func matchWire(m watch.Match) api.Match {
+func matchWire(m watch.Match, language string) api.Match {
 	out := api.Match{ID: m.ID, SearchID: m.SearchID, DetentionID: m.DetentionID, Tier: api.MatchTier(m.Tier), State: api.MatchState(m.State),
-		ReviewReason: (*api.ReviewReason)(orNil(m.Reason)), Reasons: make([]api.MatchReason, len(m.Verdict.Reasons)), Score: float64(m.Score),
+		TierText: tierOf(m.Tier).Text(language), ReviewReason: (*api.ReviewReason)(orNil(m.Reason)), Reasons: make([]api.MatchReason, len(m.Verdict.Reasons)), Score: float64(m.Score),
 		CreatedAt: m.CreatedAt, DecidedBy: m.DecidedBy, DecidedAt: m.DecidedAt, NotifiedAt: m.NotifiedAt,
 		Search: api.MatchSearch{Name: m.Search.Name, BirthYear: orNil(m.Search.BirthYear), Relation: orNil(m.Search.Relation)},
 		Detention: api.MatchDetention{Name: orNil(m.Detention.Name), BirthYear: orNil(m.Detention.BirthYear),
 			DepartmentID: m.Detention.DepartmentID, DepartmentName: m.DepartmentName}}
 	for i, r := range m.Verdict.Reasons {
-		out.Reasons[i] = api.MatchReason{Code: string(r.Code), Left: orNil(r.Left), Right: orNil(r.Right), Detail: orNil(r.Detail)}
+		out.Reasons[i] = api.MatchReason{Code: r.Code, Left: orNil(r.Left), Right: orNil(r.Right), Detail: orNil(r.Detail), Text: r.Text(language)}
+	}
+	return out
+}
+
+// tierOf reads a tier as the row keeps it.
+func tierOf(s string) names.Tier {
+	for t := names.Certain; t > names.None; t-- {
+		if t.String() == s {
+			return t
+		}
+	}
+	return names.None
+}
+
+// sides are what the two sides of a comparison are in a match.
+var sides = map[string]api.MatchLeverSide{"a": api.MatchLeverSideSearch, "b": api.MatchLeverSideDetention}
+
+func leversWire(m watch.Match, language string) []api.MatchLever {
+	levers := names.Levers(m.Search.Person(), m.Detention.Person(), names.Compare)
+	out := make([]api.MatchLever, len(levers))
+	for i, l := range levers {
+		out[i] = api.MatchLever{Code: api.MatchLeverCode(l.Code), Side: orNil(sides[l.Side]), Tier: api.MatchLeverTier(l.Tier.String()), Text: l.Text(language)}
 	}
 	return out
 }

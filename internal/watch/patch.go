@@ -125,6 +125,12 @@ func (c SearchPatch) apply(s *Search, now time.Time) ([]string, error) {
 		bad.add("/close_reason", "not_allowed")
 	}
 	s.check(&bad, now)
+	if c.Name != nil { // what was taken once can still be renewed
+		onePerson(&bad, "/name", s.Name)
+	}
+	if c.AlsoKnownAs != nil {
+		othersOfOne(&bad, s.AlsoKnownAs)
+	}
 	city := ""
 	if s.City != nil {
 		city = *s.City

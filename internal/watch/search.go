@@ -192,6 +192,8 @@ func (n NewSearch) check(now time.Time) (SearchProfile, error) {
 	profile := SearchProfile{Name: strings.TrimSpace(n.Name), AlsoKnownAs: trimmed(n.AlsoKnownAs), BirthYear: n.BirthYear, Sex: n.Sex,
 		Relation: strings.TrimSpace(n.Relation)}
 	profile.check(&bad, now)
+	onePerson(&bad, "/name", profile.Name)
+	othersOfOne(&bad, profile.AlsoKnownAs)
 	checkPlace(&bad, n.Language, n.City)
 	return profile, bad.fault()
 }
@@ -230,6 +232,19 @@ func (p SearchProfile) check(bad *fields, now time.Time) {
 	}
 	if utf8.RuneCountInString(p.CloseReason) > maxCloseReason {
 		bad.add("/close_reason", "too_long")
+	}
+}
+
+// onePerson refuses a list of people: which of them was found could not be said, and whoever may ask for one may not ask for all.
+func onePerson(bad *fields, pointer, name string) {
+	if utf8.RuneCountInString(name) <= maxName && names.Split(name) != nil {
+		bad.add(pointer, "several_names")
+	}
+}
+
+func othersOfOne(bad *fields, forms []string) {
+	for i, name := range forms[:min(len(forms), maxOtherNames)] {
+		onePerson(bad, "/also_known_as/"+strconv.Itoa(i), name)
 	}
 }
 

@@ -384,7 +384,8 @@ type ClientInterface interface {
 	//
 	// Each person needs a name or a description. `taken_at`, `birth_year`, `sex`, `source`, `citizenship` and `needs`
 	// take any text or number: what cannot be understood is kept as given and answered with a warning, so that one odd
-	// field never loses a report. Everything else is strict, and a refused body gets a pointer to each fault.
+	// field never loses a report. Everything else is strict, and a refused body gets a pointer to each fault. A whole list in one
+	// `name` is kept too, with a warning `several_names` that says where each person stands in it.
 	// Logging off shift is allowed and marked.
 	//
 	// Takes any type of body and a specified content type.
@@ -400,7 +401,8 @@ type ClientInterface interface {
 	//
 	// Each person needs a name or a description. `taken_at`, `birth_year`, `sex`, `source`, `citizenship` and `needs`
 	// take any text or number: what cannot be understood is kept as given and answered with a warning, so that one odd
-	// field never loses a report. Everything else is strict, and a refused body gets a pointer to each fault.
+	// field never loses a report. Everything else is strict, and a refused body gets a pointer to each fault. A whole list in one
+	// `name` is kept too, with a warning `several_names` that says where each person stands in it.
 	// Logging off shift is allowed and marked.
 	//
 	// Takes a body of the `application/json` content type.
@@ -608,7 +610,8 @@ type ClientInterface interface {
 	//
 	// Needs no account. The phone makes `client_id` and `secret`; the server keeps only a hash of the secret and cannot
 	// give it back. The answer is the same whatever is known. A name of one word needs a second fact: `birth_year`, or
-	// a second word. The search ends after 30 days unless it is renewed.
+	// a second word. The search ends after 30 days unless it is renewed. A search is for one person: a list of people in one
+	// name is refused with `several_names`.
 	//
 	// The answer may be 428 `challenge_required`. Then find `nonce`, a decimal number, so that SHA-256 of
 	// `token + "." + nonce` begins with `difficulty` zero bits, and repeat the request with `proof`.
@@ -625,7 +628,8 @@ type ClientInterface interface {
 	//
 	// Needs no account. The phone makes `client_id` and `secret`; the server keeps only a hash of the secret and cannot
 	// give it back. The answer is the same whatever is known. A name of one word needs a second fact: `birth_year`, or
-	// a second word. The search ends after 30 days unless it is renewed.
+	// a second word. The search ends after 30 days unless it is renewed. A search is for one person: a list of people in one
+	// name is refused with `several_names`.
 	//
 	// The answer may be 428 `challenge_required`. Then find `nonce`, a decimal number, so that SHA-256 of
 	// `token + "." + nonce` begins with `difficulty` zero bits, and repeat the request with `proof`.
@@ -1431,7 +1435,8 @@ func (c *Core) ListDetentions(ctx context.Context, params *ListDetentionsParams,
 //
 // Each person needs a name or a description. `taken_at`, `birth_year`, `sex`, `source`, `citizenship` and `needs`
 // take any text or number: what cannot be understood is kept as given and answered with a warning, so that one odd
-// field never loses a report. Everything else is strict, and a refused body gets a pointer to each fault.
+// field never loses a report. Everything else is strict, and a refused body gets a pointer to each fault. A whole list in one
+// `name` is kept too, with a warning `several_names` that says where each person stands in it.
 // Logging off shift is allowed and marked.
 //
 // Takes any type of body and a specified content type.
@@ -1457,7 +1462,8 @@ func (c *Core) LogDetentionsWithBody(ctx context.Context, params *LogDetentionsP
 //
 // Each person needs a name or a description. `taken_at`, `birth_year`, `sex`, `source`, `citizenship` and `needs`
 // take any text or number: what cannot be understood is kept as given and answered with a warning, so that one odd
-// field never loses a report. Everything else is strict, and a refused body gets a pointer to each fault.
+// field never loses a report. Everything else is strict, and a refused body gets a pointer to each fault. A whole list in one
+// `name` is kept too, with a warning `several_names` that says where each person stands in it.
 // Logging off shift is allowed and marked.
 //
 // Takes a body of the `application/json` content type.
@@ -1905,7 +1911,8 @@ func (c *Core) ListSearches(ctx context.Context, params *ListSearchesParams, req
 //
 // Needs no account. The phone makes `client_id` and `secret`; the server keeps only a hash of the secret and cannot
 // give it back. The answer is the same whatever is known. A name of one word needs a second fact: `birth_year`, or
-// a second word. The search ends after 30 days unless it is renewed.
+// a second word. The search ends after 30 days unless it is renewed. A search is for one person: a list of people in one
+// name is refused with `several_names`.
 //
 // The answer may be 428 `challenge_required`. Then find `nonce`, a decimal number, so that SHA-256 of
 // `token + "." + nonce` begins with `difficulty` zero bits, and repeat the request with `proof`.
@@ -1932,7 +1939,8 @@ func (c *Core) CreateSearchWithBody(ctx context.Context, params *CreateSearchPar
 //
 // Needs no account. The phone makes `client_id` and `secret`; the server keeps only a hash of the secret and cannot
 // give it back. The answer is the same whatever is known. A name of one word needs a second fact: `birth_year`, or
-// a second word. The search ends after 30 days unless it is renewed.
+// a second word. The search ends after 30 days unless it is renewed. A search is for one person: a list of people in one
+// name is refused with `several_names`.
 //
 // The answer may be 428 `challenge_required`. Then find `nonce`, a decimal number, so that SHA-256 of
 // `token + "." + nonce` begins with `difficulty` zero bits, and repeat the request with `proof`.
@@ -6571,7 +6579,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Each person needs a name or a description. `taken_at`, `birth_year`, `sex`, `source`, `citizenship` and `needs`
 	// take any text or number: what cannot be understood is kept as given and answered with a warning, so that one odd
-	// field never loses a report. Everything else is strict, and a refused body gets a pointer to each fault.
+	// field never loses a report. Everything else is strict, and a refused body gets a pointer to each fault. A whole list in one
+	// `name` is kept too, with a warning `several_names` that says where each person stands in it.
 	// Logging off shift is allowed and marked.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -6587,7 +6596,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Each person needs a name or a description. `taken_at`, `birth_year`, `sex`, `source`, `citizenship` and `needs`
 	// take any text or number: what cannot be understood is kept as given and answered with a warning, so that one odd
-	// field never loses a report. Everything else is strict, and a refused body gets a pointer to each fault.
+	// field never loses a report. Everything else is strict, and a refused body gets a pointer to each fault. A whole list in one
+	// `name` is kept too, with a warning `several_names` that says where each person stands in it.
 	// Logging off shift is allowed and marked.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -6817,7 +6827,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Needs no account. The phone makes `client_id` and `secret`; the server keeps only a hash of the secret and cannot
 	// give it back. The answer is the same whatever is known. A name of one word needs a second fact: `birth_year`, or
-	// a second word. The search ends after 30 days unless it is renewed.
+	// a second word. The search ends after 30 days unless it is renewed. A search is for one person: a list of people in one
+	// name is refused with `several_names`.
 	//
 	// The answer may be 428 `challenge_required`. Then find `nonce`, a decimal number, so that SHA-256 of
 	// `token + "." + nonce` begins with `difficulty` zero bits, and repeat the request with `proof`.
@@ -6834,7 +6845,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Needs no account. The phone makes `client_id` and `secret`; the server keeps only a hash of the secret and cannot
 	// give it back. The answer is the same whatever is known. A name of one word needs a second fact: `birth_year`, or
-	// a second word. The search ends after 30 days unless it is renewed.
+	// a second word. The search ends after 30 days unless it is renewed. A search is for one person: a list of people in one
+	// name is refused with `several_names`.
 	//
 	// The answer may be 428 `challenge_required`. Then find `nonce`, a decimal number, so that SHA-256 of
 	// `token + "." + nonce` begins with `difficulty` zero bits, and repeat the request with `proof`.
@@ -10031,7 +10043,8 @@ func (c *ClientWithResponses) ListDetentionsWithResponse(ctx context.Context, pa
 //
 // Each person needs a name or a description. `taken_at`, `birth_year`, `sex`, `source`, `citizenship` and `needs`
 // take any text or number: what cannot be understood is kept as given and answered with a warning, so that one odd
-// field never loses a report. Everything else is strict, and a refused body gets a pointer to each fault.
+// field never loses a report. Everything else is strict, and a refused body gets a pointer to each fault. A whole list in one
+// `name` is kept too, with a warning `several_names` that says where each person stands in it.
 // Logging off shift is allowed and marked.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -10053,7 +10066,8 @@ func (c *ClientWithResponses) LogDetentionsWithBodyWithResponse(ctx context.Cont
 //
 // Each person needs a name or a description. `taken_at`, `birth_year`, `sex`, `source`, `citizenship` and `needs`
 // take any text or number: what cannot be understood is kept as given and answered with a warning, so that one odd
-// field never loses a report. Everything else is strict, and a refused body gets a pointer to each fault.
+// field never loses a report. Everything else is strict, and a refused body gets a pointer to each fault. A whole list in one
+// `name` is kept too, with a warning `several_names` that says where each person stands in it.
 // Logging off shift is allowed and marked.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -10427,7 +10441,8 @@ func (c *ClientWithResponses) ListSearchesWithResponse(ctx context.Context, para
 //
 // Needs no account. The phone makes `client_id` and `secret`; the server keeps only a hash of the secret and cannot
 // give it back. The answer is the same whatever is known. A name of one word needs a second fact: `birth_year`, or
-// a second word. The search ends after 30 days unless it is renewed.
+// a second word. The search ends after 30 days unless it is renewed. A search is for one person: a list of people in one
+// name is refused with `several_names`.
 //
 // The answer may be 428 `challenge_required`. Then find `nonce`, a decimal number, so that SHA-256 of
 // `token + "." + nonce` begins with `difficulty` zero bits, and repeat the request with `proof`.
@@ -10450,7 +10465,8 @@ func (c *ClientWithResponses) CreateSearchWithBodyWithResponse(ctx context.Conte
 //
 // Needs no account. The phone makes `client_id` and `secret`; the server keeps only a hash of the secret and cannot
 // give it back. The answer is the same whatever is known. A name of one word needs a second fact: `birth_year`, or
-// a second word. The search ends after 30 days unless it is renewed.
+// a second word. The search ends after 30 days unless it is renewed. A search is for one person: a list of people in one
+// name is refused with `several_names`.
 //
 // The answer may be 428 `challenge_required`. Then find `nonce`, a decimal number, so that SHA-256 of
 // `token + "." + nonce` begins with `difficulty` zero bits, and repeat the request with `proof`.

@@ -136,7 +136,7 @@ type Reason struct {
 	Detail      string // what kind: see the codes
 }
 
-// The codes of reasons. They are stable; texts in kk, ru and en are the app's.
+// The codes of reasons. They are stable; Reason.Text says them in kk, ru and en.
 const (
 	GivenEqual    = "given_equal"    // the given names agree; Detail "spelling" when by explained differences
 	SurnameEqual  = "surname_equal"  // the same for the surnames

@@ -9,7 +9,8 @@
 //
 // [Parse] each name once. Store [Name.PairKeys] (and, for names of one word, [Name.WordKeys]) as keyed hashes to find candidates,
 // then [Compare] the candidates. A [Verdict] carries a tier, a score inside the band of that tier, and reasons that lay the
-// parts side by side.
+// parts side by side; [Reason.Text] says them in Kazakh, Russian or English. [Levers] tells which further fact would change the tier.
+// [Split] sees when a whole list stands where one name should.
 //
 // # States of a match
 //
@@ -49,7 +50,7 @@
 //   - -ұлы -қызы -ович -евич -ич -овна -евна -ична -оглы -уулу, written apart or hyphenated: the father's stem counts;
 //   - surname endings by gender and case, -ов left out (Серік, Сериков), -off;
 //   - equivalents (Александр, Саша, Олександр; Жүсіп, Юсуп);
-//   - look-alike letters of the other script, words fused or hyphenated, the keyboard left on its Latin layout.
+//   - characters that are not seen (zero-width, soft hyphen, marks of direction); look-alike letters of another script, words fused or hyphenated, the keyboard left on its Latin layout.
 //
 // Two names that are both in the lexicon as names of their own are never a slip of each other.
 //

@@ -60,6 +60,12 @@ var toLatin = func() map[rune]rune {
 	return m
 }()
 
+// greek are the Greek letters that look like Latin ones, for the same reason.
+var greek = map[rune]rune{
+	'Α': 'A', 'Β': 'B', 'Ε': 'E', 'Η': 'H', 'Ι': 'I', 'Κ': 'K', 'Μ': 'M', 'Ο': 'O', 'Ρ': 'P', 'Τ': 'T', 'Υ': 'Y', 'Χ': 'X',
+	'α': 'a', 'ε': 'e', 'ι': 'i', 'κ': 'k', 'ο': 'o', 'ρ': 'p', 'ϲ': 'c',
+}
+
 type script uint8
 
 const (
@@ -109,6 +115,18 @@ func isLetter(r rune) bool {
 	return unicode.IsLetter(r)
 }
 
+// hidden reports a character that is not seen: zero-width spaces and joiners, the soft hyphen, marks that turn the direction of
+// writing. They come with what is copied from web pages and PDF files, in the middle of words too, and part nothing.
+func hidden(r rune) bool {
+	switch {
+	case r == 0xad:
+		return true
+	case r <= lastGlyph:
+		return false
+	}
+	return unicode.Is(unicode.Cf, r)
+}
+
 func isCapital(r rune) bool {
 	if r <= lastGlyph {
 		return glyphs[r].capital
@@ -129,6 +147,14 @@ func unmix(word []rune) {
 	var count, sure [3]int
 	for _, r := range word {
 		count[scriptOf(r)]++
+	}
+	if n := count[noScript]; n > 0 && n < len(word) {
+		for i, r := range word {
+			if l, ok := greek[r]; ok {
+				word[i] = l
+				count[latinScript]++
+			}
+		}
 	}
 	if count[cyrillicScript] == 0 || count[latinScript] == 0 {
 		return

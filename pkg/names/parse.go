@@ -68,7 +68,7 @@ func (n Name) Words() int { return n.words }
 func (n Name) HasPatronymic() bool { return n.words > 0 && n.father >= 0 }
 
 // Parse reads a name in any of the scripts, in any order of its words. It never fails: what cannot be read yields a
-// Name without words. At most 300 runes and 12 words of s are considered.
+// Name without words. At most 300 runes and 12 words of s are considered; characters that are not seen do not count.
 func Parse(s string) (n Name) {
 	s = clip(s)
 	defer func() { n.text = s }()
@@ -84,6 +84,14 @@ func Parse(s string) (n Name) {
 }
 
 func clip(s string) string {
+	if strings.ContainsFunc(s, hidden) {
+		s = strings.Map(func(r rune) rune {
+			if hidden(r) {
+				return -1
+			}
+			return r
+		}, s)
+	}
 	if len(s) > maxRunes {
 		count := 0
 		for i := range s {
