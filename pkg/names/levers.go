@@ -64,7 +64,7 @@ func tryYears(a, b Person, try trial) {
 	known := max(a.BirthYear, b.BirthYear)
 	side := ""
 	switch {
-	case years(a.BirthYear, b.BirthYear) == yearClash:
+	case yearOf(years(a.BirthYear, b.BirthYear)) == yearClash:
 		try(YearIfMistaken, "", a.born(0), b)
 		return
 	case a.BirthYear != 0 && b.BirthYear != 0:
