@@ -47,3 +47,18 @@ bench:
 # run: a server with data to play with, on http://127.0.0.1:8080.
 run:
 	go run ./cmd/qorgau demo
+
+.PHONY: names-score names-fit names-data
+# names-score: name matching measured on labelled pairs, which are not in this repository: NAMES_DATA is the folder that holds them. Fitted
+# on one half, reported on the other; each rule left out; 120 thousand and a million people.
+names-score: names-data
+	go run ./cmd/qorgau names score --data "$(NAMES_DATA)" --ablate --sizes 120000,1000000
+
+# names-fit: the weights of name matching, fitted anew on PAIRS (or on NAMES_DATA's own) among the people of NAMES_DATA.
+names-fit: names-data
+	go run ./cmd/qorgau names fit --data "$(NAMES_DATA)" $(if $(PAIRS),--pairs "$(PAIRS)") --out pkg/names/data/model.tsv.new
+	mv pkg/names/data/model.tsv.new pkg/names/data/model.tsv
+
+NAMES_DATA ?= $(if $(PAIRS),$(dir $(PAIRS)))
+names-data:
+	@test -n "$(NAMES_DATA)" || { echo "say where the labelled pairs are: make names-score NAMES_DATA=folder (dev-pairs.tsv, background-names.txt.gz), or make names-fit PAIRS=file"; exit 2; }

@@ -15,7 +15,7 @@ import (
 
 // names holds what can be asked of pkg/names without a server, a database or a key.
 func (c *cli) names() *cobra.Command {
-	return group("names", "Ask how names are matched", c.namesCompare())
+	return group("names", "Ask how names are matched", c.namesCompare(), c.namesMatch(), c.namesScore(), c.namesFit())
 }
 
 // comparison is what `names compare` was asked.

@@ -62,7 +62,9 @@ func align(a, b *Name) (al alignment) {
 		al.n++
 		al.usedA[p], al.usedB[q] = true, true
 	}
-	al.matchInitials(a, b)
+	if rule.On(rule.Initials) {
+		al.matchInitials(a, b)
+	}
 	al.matchJoined(a, b, &al.usedA, &al.usedB)
 	al.matchJoined(b, a, &al.usedB, &al.usedA)
 	al.matchFused(a, b)

@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/qorgau/qorgau/pkg/names/internal/rule"
 )
 
 // Compared is how many people one look compares at most: those who share the most, by rarity. More than these share all words of a query
@@ -68,12 +70,12 @@ func (n *Name) appendKeys(out []indexKey, word *uint8, asked bool) []indexKey {
 				add('b', s[:beginning], sameBeginning)
 			}
 			for k := range len(s) {
-				if len(s) >= 3 {
+				if len(s) >= 3 && rule.On(rule.Deletions) {
 					add('w', s[:k]+s[k+1:], oneLost)
 				}
 			}
 		}
-		if p.entry != nil {
+		if p.entry != nil && rule.On(rule.Equivalents) {
 			for _, g := range p.entry.groups {
 				add('g', lex.groups[g], equalName)
 			}
@@ -93,6 +95,9 @@ func (n *Name) appendKeys(out []indexKey, word *uint8, asked bool) []indexKey {
 // such keys under 'i', and under 'I' those of its abbreviated parts; it asks for its abbreviated parts under 'i', and under 'I' for
 // all.
 func (n *Name) appendInitials(i int, asked bool, add func(byte, string, uint8)) {
+	if !rule.On(rule.Initials) {
+		return
+	}
 	short := n.parts[i].role == Initial
 	for j := range n.parts {
 		if j == i || n.parts[j].role == Initial {
@@ -111,6 +116,9 @@ func (n *Name) appendInitials(i int, asked bool, add func(byte, string, uint8)) 
 // appendJoined adds words as they look without the space between them: neighbours in either order, all in a row, and any word long enough
 // to be such a one.
 func (n *Name) appendJoined(add func(byte, string, uint8)) {
+	if !rule.On(rule.Joined) {
+		return
+	}
 	var buf [maxTokens * 2 * maxSounds]byte
 	all := buf[:0]
 	last := ""

@@ -1,5 +1,7 @@
 package names
 
+import "github.com/qorgau/qorgau/pkg/names/internal/rule"
+
 // Differences between two words in canonical sounds are of two sorts. An explained one is a known way of writing the same
 // sound; it costs little and is no slip. Everything else is a slip of a hand, an ear or a machine and costs at least slipFloor.
 const (
@@ -60,7 +62,12 @@ const (
 	swapped     = 60
 )
 
-var substitution = func() (m [128][128]uint8) {
+type costs [128][128]uint8
+
+// substitution is what exchanges cost; unexplained is the same without the spellings of one sound, to see what knowing them is worth.
+var substitution, unexplained = costsOf(true), costsOf(false)
+
+func costsOf(spellings bool) (m costs) {
 	for i := range m {
 		for j := range m[i] {
 			switch {
@@ -75,17 +82,22 @@ var substitution = func() (m [128][128]uint8) {
 	for _, s := range slips {
 		m[s.a][s.b], m[s.b][s.a] = s.cost, s.cost
 	}
-	for _, e := range explained {
-		m[e.a][e.b], m[e.b][e.a] = e.cost, e.cost
+	if spellings {
+		for _, e := range explained {
+			m[e.a][e.b], m[e.b][e.a] = e.cost, e.cost
+		}
 	}
 	return m
-}()
+}
 
 // dropCost is what it costs that b, before next (0 at the end) and after before, is missing from the other word, where across
 // stands in place of next. Explained: Kazakh ы and і are short and often left out (Пірімбетов, Примбетов; Бауыржан, Бауржан);
 // iotation before ә, ү, ө is how Russian spells them (Ләззат, Ляззат; Гүлнар, Гюльнара), and Latin writes ю as plain u
 // (Ryumin, Rumin); ң is ng in Latin.
 func dropCost(b, before, next, across, acrossBefore byte) uint16 {
+	if !rule.On(rule.Explained) {
+		before, across, acrossBefore = 0, 0, 0
+	}
 	switch b {
 	case 'Y':
 		if before != 0 && next != 0 {
@@ -120,6 +132,10 @@ func distance(a, b string, limit uint16) uint16 {
 	if len(a) > maxCompared || len(b) > maxCompared {
 		return limit + 1
 	}
+	table := &substitution
+	if !rule.On(rule.Explained) {
+		table = &unexplained
+	}
 	// Three rows on the stack: the one before last is for exchanged neighbours.
 	var rows [3][maxCompared + 1]uint16
 	prev, row, last := &rows[0], &rows[1], &rows[2]
@@ -133,7 +149,7 @@ func distance(a, b string, limit uint16) uint16 {
 		low := row[0]
 		for j := 1; j <= len(b); j++ {
 			x, y := a[i-1], b[j-1]
-			best := prev[j-1] + uint16(substitution[x&127][y&127])
+			best := prev[j-1] + uint16(table[x&127][y&127])
 			if best > prev[j-1] || x != y {
 				if c := prev[j] + dropCost(x, at(a, i-2), at(a, i), at(b, j), y); c < best {
 					best = c

@@ -1,6 +1,10 @@
 package names
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/qorgau/qorgau/pkg/names/internal/rule"
+)
 
 // ending says what the end of a word marks it as.
 type ending uint8
@@ -77,7 +81,7 @@ var standing = map[string]bool{
 // endingOf finds the ending of a word from its folded raw sounds. A word of the lexicon has none of the weak kinds:
 // Айдын, Марина, Сабина are names as they are. Russian cannot take -ska or -ina from a word of two sounds.
 func endingOf(folded string, attested bool) (s suffix, ok bool) {
-	if attested || folded == "" {
+	if attested || folded == "" || !rule.On(rule.Endings) {
 		return suffix{}, false
 	}
 	for _, s := range byLast[folded[len(folded)-1]&127] {

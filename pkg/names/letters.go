@@ -4,6 +4,8 @@ import (
 	"unicode"
 
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/qorgau/qorgau/pkg/names/internal/rule"
 )
 
 // The phonetic alphabet. Lower-case ASCII letters are sounds shared by both scripts; capitals are letters
@@ -299,7 +301,7 @@ func settle(raw []byte) []byte {
 			case b == 'j' && last == 'd':
 				out[n-1] = 'j'
 				continue
-			case last == 'i' || last == 'Y':
+			case (last == 'i' || last == 'Y') && rule.On(rule.Iotation):
 				switch b {
 				case 'e', 'E':
 					if n > 1 && out[n-2] == b {

@@ -19,6 +19,12 @@ type Model struct {
 	Certain, Likely, Possible float64
 }
 
+// Shipped is a copy of the model that comes with the package.
+func Shipped() *Model {
+	m := *shipped()
+	return &m
+}
+
 var shipped = sync.OnceValue(func() *Model {
 	m, err := ParseModel(modelTSV)
 	if err != nil {

@@ -6,6 +6,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/qorgau/qorgau/pkg/names/internal/rule"
 )
 
 // Limits on one written name. What lies beyond is not looked at, so that a pasted list costs no more than a name.
@@ -73,7 +75,7 @@ func Parse(s string) (n Name) {
 	s = clip(s)
 	defer func() { n.text = s }()
 	n = read(s)
-	if n.recognised() > 0 || !layoutSuspect(s) {
+	if n.recognised() > 0 || !layoutSuspect(s) || !rule.On(rule.Layout) {
 		return n
 	}
 	if m := read(retype(s)); m.words > 0 && 2*m.recognised() >= m.words && m.recognised() >= 1 {
@@ -166,7 +168,9 @@ func read(s string) Name {
 // newPart reads one word. Its lexicon entry is looked up by the whole word, for a patronymic by the father's name.
 func newPart(text string, word []rune) part {
 	p := part{text: text}
-	unmix(word)
+	if rule.On(rule.Lookalikes) {
+		unmix(word)
+	}
 	for i, r := range word {
 		word[i] = lower(r)
 	}
@@ -183,7 +187,7 @@ func newPart(text string, word []rune) part {
 			folded[i] = fold(b)
 		}
 		p.addForm(raw, string(folded[:len(raw)]))
-		if !twofold {
+		if !twofold || !rule.On(rule.Readings) {
 			break
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"math/bits"
 	"slices"
 	"strings"
+
+	"github.com/qorgau/qorgau/pkg/names/internal/rule"
 )
 
 // A relation is how two words of two names go together, from not at all to equal.
@@ -41,6 +43,7 @@ type sight struct {
 func (s sight) relate(a, b *part) (relation, uint16) {
 	ap, bp := a.role == Patronymic, b.role == Patronymic
 	switch {
+	case !rule.On(rule.Fathers):
 	case ap && bp:
 		return relateFathers(a, b)
 	case ap || bp:
@@ -49,6 +52,9 @@ func (s sight) relate(a, b *part) (relation, uint16) {
 	r, c := relateWhole(a, b)
 	if r > slipped {
 		return r, c
+	}
+	if anotherSurname(a, b) || anotherSurname(b, a) {
+		return rival, c
 	}
 	if rs, cs := s.relateStems(a, b); rs > r || rs == r && cs < c || rs == rival {
 		return rs, cs
@@ -78,7 +84,7 @@ func relateWhole(a, b *part) (relation, uint16) {
 		return equivalent, 0
 	case best == never:
 		return unrelated, 0
-	case a.attested && b.attested, compounds(x, y):
+	case bothNames(a, b), compounds(x, y):
 		return rival, best
 	}
 	return strayed(best, max(len(x), len(y)))
@@ -87,8 +93,11 @@ func relateWhole(a, b *part) (relation, uint16) {
 // distinct reports whether x and y, of a and b, are two names of their own, so that their difference is neither a slip nor a
 // spelling (Ерлан, Ержан; Әділ, Еділ). What differs only by қ as х is one name (Асқат, Асхат).
 func distinct(a, b *part, x, y string) bool {
-	return a.attested && b.attested && !shareGroup(a.entry, b.entry) && (len(x) < 4 || !throatApart(x, y))
+	return bothNames(a, b) && !shareGroup(a.entry, b.entry) && (len(x) < 4 || !throatApart(x, y))
 }
+
+// bothNames reports whether both words are names that people are registered under.
+func bothNames(a, b *part) bool { return a.attested && b.attested && rule.On(rule.Attested) }
 
 // seconds are second halves of Kazakh names that make another name of the same first half, and sound alike.
 var seconds = [...]string{"jan", "han", "lan", "kan"}
@@ -162,7 +171,7 @@ func (s sight) relateStems(a, b *part) (relation, uint16) {
 			return suffixed, c
 		case c == never:
 			return unrelated, 0
-		case a.attested && b.attested, compounds(x, y):
+		case bothNames(a, b), compounds(x, y):
 			return rival, c
 		}
 		return strayed(c, max(len(x), len(y)))
@@ -178,13 +187,18 @@ func (s sight) relateStems(a, b *part) (relation, uint16) {
 	return unrelated, 0
 }
 
+// anotherSurname reports that b is the surname a with -в behind its -ко.
+func anotherSurname(a, b *part) bool {
+	return slavic(a) && b.end == ovEnding && strings.TrimSuffix(strings.TrimSuffix(b.forms[0].fold, "a"), "v") == a.forms[0].fold
+}
+
 // slavic reports a surname in -ко, which -ов makes another surname of (Ткаченко, Ткаченков), not the same one in another form.
 func slavic(p *part) bool { return p.end == noEnding && strings.HasSuffix(p.forms[0].fold, "ko") }
 
 // relateFathers compares two patronymics by the father's name they are made of.
 func relateFathers(a, b *part) (relation, uint16) {
 	c := nearest(a, b, func(f *form) string { return f.root })
-	named := a.attested && b.attested
+	named := bothNames(a, b)
 	x, y := a.forms[0].root, b.forms[0].root
 	switch {
 	case c == 0:
@@ -275,7 +289,7 @@ func nearest(a, b *part, by func(*form) string) uint16 {
 func stemLen(a, b *part) int { return min(len(a.forms[0].root), len(b.forms[0].root)) }
 
 func shareGroup(a, b *entry) bool {
-	if a == nil || b == nil {
+	if a == nil || b == nil || !rule.On(rule.Equivalents) {
 		return false
 	}
 	for _, g := range a.groups {

@@ -202,7 +202,7 @@ func (t *tally) nothing() bool {
 // most is the highest tier that the facts allow, however well the words agree:
 //
 //   - certain: two given parts agree, of which one without a slip, a patronymic or the birth year agrees, no other word stands against
-//     another, and nothing contradicts; of a given name and a patronymic, which many have for their whole name, the year must agree too;
+//     another or is a related name of its own, and nothing contradicts; of a given name and a patronymic, which many have for their whole name, the year must agree too;
 //   - likely: nothing contradicts, and more than one word is known, or the birth year agrees;
 //   - possible: the rest.
 func (t *tally) most() Tier {
@@ -212,7 +212,7 @@ func (t *tally) most() Tier {
 	switch {
 	case t.contradicted(), t.clashing > 0, (t.one || t.names() < 2) && !second:
 		return Possible
-	case differing || t.exact == 0:
+	case differing || t.exact == 0 || t.others > 0:
 		return Likely
 	case t.names() >= 2 && second, t.names() == 1 && father && t.yearAgrees():
 		return Certain
