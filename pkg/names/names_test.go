@@ -230,8 +230,9 @@ func FuzzCompare(f *testing.F) {
 		if there.Tier != back.Tier || there.Score != back.Score {
 			t.Fatalf("%s %v one way, %s %v the other", there.Tier, there.Score, back.Tier, back.Score)
 		}
-		floor := map[names.Tier][2]float64{names.None: {0, .35}, names.Possible: {.35, .65}, names.Likely: {.65, .9}, names.Certain: {.9, 1.01}}
-		if r := floor[there.Tier]; !(there.Score >= r[0] && there.Score < r[1]) {
+		m := names.Shipped()
+		least := map[names.Tier]float64{names.Possible: m.Possible, names.Likely: m.Likely, names.Certain: m.Certain}
+		if there.Score < least[there.Tier] || there.Score > 1 || there.Tier == names.None && there.Score >= m.Possible {
 			t.Fatalf("%s with score %v", there.Tier, there.Score)
 		}
 		if len(there.Reasons) > 40 {

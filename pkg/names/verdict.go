@@ -202,17 +202,18 @@ func (t *tally) nothing() bool {
 // most is the highest tier that the facts allow, however well the words agree:
 //
 //   - certain: two given parts agree, of which one without a slip, a patronymic or the birth year agrees, no other word stands against
-//     another or is a related name of its own, and nothing contradicts; of a given name and a patronymic, which many have for their whole name, the year must agree too;
-//   - likely: nothing contradicts, and more than one word is known, or the birth year agrees;
+//     another or is a related name of its own, at most one is left over, and nothing contradicts; of a given name and a patronymic, which many have for their whole name, the year must agree too;
+//   - likely: nothing contradicts, no word is a name of its own beside one like it (Ерлан, Ержан), and more than one word is known, or the
+//     birth year agrees;
 //   - possible: the rest.
 func (t *tally) most() Tier {
 	father := t.father == fatherAgrees || t.father == fatherSlip
 	second := father || t.yearAgrees() || t.crossed > 0
-	differing := t.rivals > 0 || t.leftA > 0 && t.leftB > 0
+	differing := t.leftA > 0 && t.leftB > 0
 	switch {
-	case t.contradicted(), t.clashing > 0, (t.one || t.names() < 2) && !second:
+	case t.contradicted(), t.clashing > 0, t.rivals > 0, (t.one || t.names() < 2) && !second:
 		return Possible
-	case differing || t.exact == 0 || t.others > 0:
+	case differing, t.leftA+t.leftB > 1, t.exact == 0, t.others > 0:
 		return Likely
 	case t.names() >= 2 && second, t.names() == 1 && father && t.yearAgrees():
 		return Certain

@@ -1,0 +1,161 @@
+package names_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/qorgau/qorgau/pkg/names"
+)
+
+func indexed(people ...string) *names.Index[string] {
+	x := names.NewIndex[string](nil)
+	for _, p := range people {
+		x.Put(p, person(p, 0))
+	}
+	return x
+}
+
+func TestFindAcrossSpellings(t *testing.T) {
+	t.Parallel()
+	const meant = "Ахметов Арман Серікұлы"
+	x := indexed(meant, "Ахметов Данияр Серікұлы", "Омарова Динара Болатқызы", "Сериков Арман Ахметович", "Kim Viktor")
+	for _, q := range []string{
+		meant, "Akhmetov Arman Serikovich", "арман ахметов", "АХМЕТОВА АРМАНА СЕРИКОВИЧА", "Ахметов А. С.", "ахметоварман", "F[vtnjd Fhvfy",
+		"Ахметов Армон", "Ахметов Арман Серик улы", "Ахмеов Арман", "Axmetov Arman", "Ahmetov Arman Serıkūly",
+	} {
+		hits, more := x.Find(person(q, 0), 3)
+		if len(hits) == 0 || hits[0].ID != meant || more {
+			t.Errorf("%q finds %v (more %t)", q, hits, more)
+		}
+	}
+	for _, q := range []string{"", "…", "А. Б.", "12345", "Фролкин"} {
+		if hits, _ := x.Find(person(q, 0), 3); len(hits) != 0 {
+			t.Errorf("%q finds %v", q, hits)
+		}
+	}
+}
+
+// Whoever was replaced or taken out is found no more, and counts no more; a place that was free is taken again.
+func TestIndexForgets(t *testing.T) {
+	t.Parallel()
+	x := indexed("Ахметов Арман", "Омаров Данияр")
+	x.Put("Ахметов Арман", person("Сериков Айдос", 0))
+	x.Remove("Омаров Данияр")
+	x.Remove("nobody")
+	x.Put("new", person("Жүнісова Ләззат", 0))
+	for q, want := range map[string]int{"Ахметов Арман": 0, "Омаров Данияр": 0, "Сериков Айдос": 1, "Жунисова Ляззат": 1} {
+		if hits, _ := x.Find(person(q, 0), 5); len(hits) != want {
+			t.Errorf("%q finds %d, want %d", q, len(hits), want)
+		}
+	}
+	if x.Len() != 2 || x.Population().Size() != 2 {
+		t.Errorf("%d people, population %d; want 2 and 2", x.Len(), x.Population().Size())
+	}
+}
+
+func TestEveryFormIsFound(t *testing.T) {
+	t.Parallel()
+	x := names.NewIndex[int](nil)
+	x.Put(1, names.Person{Names: []names.Name{names.Parse("Крылова Марина"), names.Parse("Қасымова Мариям Болатқызы"), names.Parse("")}, BirthYear: 1980})
+	for _, q := range []string{"Крылова Марина", "Kassymova Mariyam"} {
+		if hits, _ := x.Find(person(q, 1980), 1); len(hits) != 1 || hits[0].Tier != names.Certain {
+			t.Errorf("%q: %v", q, hits)
+		}
+	}
+}
+
+// The same agreement means less among more people whose names are as common.
+func TestScoreKnowsTheSizeOfTheIndex(t *testing.T) {
+	t.Parallel()
+	x := names.NewIndex[int](nil)
+	a, b := person("Ахметов Арман", 0), person("Akhmetov Arman", 0)
+	grow := func(from, to int) float64 {
+		for i := from; i < to; i++ {
+			name := fmt.Sprintf("Сорт%c%cкин Фёдор", 'а'+rune(i%30), 'а'+rune(i/30%30))
+			if i%10_000 == 0 {
+				name = "Ахметов Арман"
+			}
+			x.Put(i, person(name, 0))
+		}
+		return x.Compare(a, b).Score
+	}
+	if few, many := grow(0, 130_000), grow(130_000, 260_000); many >= few {
+		t.Errorf("score %.5f among 130,000, %.5f among twice as many", few, many)
+	}
+}
+
+// What Find says of a pair is what Judge says among the same people.
+func TestFindAndJudgeAgree(t *testing.T) {
+	t.Parallel()
+	people := []string{"Ахметов Арман Серікұлы", "Ахметов Арман Болатұлы", "Akhmetov Arman", "Ахметова Арай"}
+	x := indexed(people...)
+	q := person("Ахметов Арман", 0)
+	var parsed []names.Person
+	for _, p := range people {
+		parsed = append(parsed, person(p, 0))
+	}
+	hits, _ := x.Find(q, 10)
+	verdicts := x.Judge(q, parsed)
+	for _, h := range hits {
+		for i, p := range people {
+			if p == h.ID && (verdicts[i].Score != h.Score || verdicts[i].Tier != h.Tier || len(verdicts[i].Reasons) != len(h.Reasons)) {
+				t.Errorf("%s: found with %.6f %s, judged %.6f %s", p, h.Score, h.Tier, verdicts[i].Score, verdicts[i].Tier)
+			}
+		}
+	}
+	if len(hits) < 3 {
+		t.Errorf("%d hits", len(hits))
+	}
+}
+
+// More namesakes than one look compares are never cut in silence.
+func TestFindSaysThatThereAreMore(t *testing.T) {
+	t.Parallel()
+	x := names.NewIndex[int](nil)
+	for i := range names.Compared + 1 {
+		x.Put(i, person("Ахметов Арман Серікұлы", 0))
+	}
+	if _, more := x.Find(person("Ахметов Арман Серікұлы", 0), 5); !more {
+		t.Error("more namesakes than are compared, and nothing says so")
+	}
+	x.Remove(0)
+	if _, more := x.Find(person("Ахметов Арман Серікұлы", 0), 5); more {
+		t.Error("all were compared, and more are said to be there")
+	}
+}
+
+func TestIndexFromManySides(t *testing.T) {
+	t.Parallel()
+	x := indexed()
+	var wg sync.WaitGroup
+	for g := range 8 {
+		wg.Go(func() {
+			for i := range 60 {
+				id := fmt.Sprint(g, i%20)
+				x.Put(id, person("Ахметов Арман Серікұлы", 1950+i))
+				x.Find(person("Akhmetov Arman", 1960), 3)
+				if i%3 == 0 {
+					x.Remove(id)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n := x.Len(); n == 0 || n > 160 {
+		t.Errorf("%d people", n)
+	}
+}
+
+func BenchmarkFind(b *testing.B) {
+	x := names.NewIndex[int](nil)
+	given := []string{"Арман", "Данияр", "Айдос", "Ерлан", "Серік", "Бауыржан", "Нұрлан", "Асқар", "Қанат", "Марат"}
+	for i := range 20_000 {
+		x.Put(i, person(given[i%10]+"ов"+string('а'+rune(i/10%30))+" "+given[i/7%10]+" "+given[i/77%10]+"ұлы", 1950+i%60))
+	}
+	q := person("Armanov Daniyar Serikovich", 1980)
+	b.ReportAllocs()
+	for b.Loop() {
+		x.Find(q, 20)
+	}
+}
