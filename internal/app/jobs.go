@@ -39,6 +39,7 @@ const (
 	beatEvery  = 5 * time.Second
 	beatsKept  = time.Hour
 	chainEvery = time.Second
+	indexEvery = time.Second
 	sweepEvery = time.Minute
 	purgeEvery = 6 * time.Hour
 	keysEvery  = 12 * time.Hour

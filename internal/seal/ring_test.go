@@ -6,7 +6,6 @@ import (
 	"errors"
 	"maps"
 	"math"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -202,49 +201,6 @@ func TestJSON(t *testing.T) {
 		if err == nil || strings.Contains(err.Error(), name) || strings.Contains(err.Error(), "Б") || strings.Contains(err.Error(), "1990") {
 			t.Errorf("opening %s: %v", plain, err)
 		}
-	}
-}
-
-// The blind index: the same on every node and every day, another on the other side and under another keyset, never negative.
-func TestBlind(t *testing.T) {
-	t.Parallel()
-	ks := fresh(t)
-	r := opened(t, ks)
-	rotated := ks
-	rotated.Epoch = 2
-	rotated.Search, rotated.Detention = maps.Clone(ks.Search), maps.Clone(ks.Detention)
-	rotated.Search["2"], rotated.Detention["2"] = fresh(t).Search["1"], fresh(t).Detention["1"]
-	blind := func(r *seal.Ring, side seal.Side) []int32 {
-		b := r.Blinder(side)
-		out := make([]int32, 64)
-		for i := range out {
-			out[i] = b.Blind(strings.Repeat("a", i))
-		}
-		return out
-	}
-	searches := blind(r, seal.SearchSide)
-	if again := blind(opened(t, ks), seal.SearchSide); !slices.Equal(searches, again) {
-		t.Error("another node blinds otherwise")
-	}
-	if r.Epoch() != 1 || opened(t, rotated).Epoch() != 2 {
-		t.Error("epoch")
-	}
-	for other, keys := range map[string][]int32{
-		"detention side": blind(r, seal.DetentionSide), "next epoch": blind(opened(t, rotated), seal.SearchSide),
-		"another keyset": blind(opened(t, fresh(t)), seal.SearchSide),
-	} {
-		if slices.ContainsFunc(keys, func(k int32) bool { return slices.Contains(searches, k) }) {
-			t.Errorf("the %s meets the search side", other)
-		}
-	}
-	distinct := map[int32]bool{}
-	for _, k := range searches {
-		if distinct[k] = true; k < 0 {
-			t.Errorf("%d is negative", k)
-		}
-	}
-	if len(distinct) < 64 {
-		t.Errorf("%d different keys of 64", len(distinct))
 	}
 }
 

@@ -14,7 +14,6 @@ import (
 	"github.com/qorgau/qorgau/internal/fault"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/push"
-	"github.com/qorgau/qorgau/internal/seal"
 )
 
 // SearchPatch is a merge patch of a search read at Revision. What is nil stays. Close ends the search, with a reason in the
@@ -188,11 +187,6 @@ func (p *Post) keepPatch(ctx context.Context, tx *pg.Tx, who Caller, s *Search, 
 		if len(changed) == 0 {
 			action = "search.renewed"
 		}
-		if slices.ContainsFunc(changed, naming) {
-			if err := p.index.Put(ctx, tx, seal.SearchSide, s.ID, p.index.Stored(seal.SearchSide, s.Person())); err != nil {
-				return err
-			}
-		}
 	}
 	if err := keepSearch(ctx, tx, s.SearchRow); err != nil {
 		return err
@@ -204,11 +198,8 @@ func (p *Post) keepPatch(ctx context.Context, tx *pg.Tx, who Caller, s *Search, 
 		Subject: s.ID, Details: map[string]any{"fields": append([]string{}, changed...)}})
 }
 
-// fallSilent takes a search out of the index and stops what waits to be told of it.
+// fallSilent stops what waits to be told of a search.
 func (p *Post) fallSilent(ctx context.Context, tx *pg.Tx, id uuid.UUID) error {
-	if err := p.index.Drop(ctx, tx, seal.SearchSide, id); err != nil {
-		return err
-	}
 	matches, err := matchesOf(ctx, tx, id)
 	if err != nil {
 		return err

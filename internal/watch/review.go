@@ -28,6 +28,7 @@ const (
 	ReasonCall          Reason = "call"           // the news is told by voice only
 	ReasonGuessing      Reason = "guessing"       // the name was asked for over and over when this search was made
 	ReasonTier          Reason = "tier"           // the names do not agree well enough
+	ReasonCommonName    Reason = "common_name"    // more people share the name than can be compared: another may fit better
 	ReasonAnotherRecord Reason = "another_record" // the family was told of another record that fits as well or better
 	ReasonToldLimit     Reason = "told_limit"     // many different searches were told of this person already
 	ReasonReporterLimit Reason = "reporter_limit" // many families were told on this reporter's word within the hour
@@ -112,6 +113,8 @@ func (p *Post) review(pr pair, others []MatchRow, otherDetentions map[uuid.UUID]
 		return ReasonTier
 	case pr.search.Guessed:
 		return ReasonGuessing
+	case pr.crowded:
+		return ReasonCommonName
 	case fitsAsWell(pr, others, otherDetentions):
 		return ReasonAnotherRecord
 	case p.limits.Told > 0 && toldOf >= p.limits.Told:

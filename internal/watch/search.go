@@ -134,9 +134,6 @@ func (p *Post) create(ctx context.Context, tx *pg.Tx, n NewSearch, profile Searc
 	if err := insertSearch(ctx, tx, s.SearchRow); err != nil {
 		return Created{}, err
 	}
-	if err := p.index.Put(ctx, tx, seal.SearchSide, id, p.index.Stored(seal.SearchSide, profile.Person())); err != nil {
-		return Created{}, err
-	}
 	if len(n.Channels) > 0 {
 		if err := p.push.SetChannels(ctx, tx, s.owner(), key.Key, n.Channels); err != nil {
 			return Created{}, err
