@@ -117,7 +117,7 @@ func (l *Ledger) listByName(ctx context.Context, tx *pg.Tx, p account.Principal,
 	if cut {
 		return nil, false, fault.BadField("#q", "too_many")
 	}
-	found, err := l.inSight(ctx, tx, p, f.args(p, tx), filters, finder.IDs(hits, names.Possible))
+	found, err := l.inSight(ctx, tx, p, f.args(p, tx), filters, finder.IDs(hits, names.None))
 	if err != nil {
 		return nil, false, err
 	}

@@ -189,7 +189,7 @@ func TestTooManyNamesakesAreSaidAloud(t *testing.T) {
 		f.refused(err, "invalid", "#q too_many")
 	}
 	id := f.one(p, f.almaly, detention.Entry{Name: "Оспанов Марат"})
-	if page, _, err := f.ledger.List(f.ctx, p, detention.Filter{Query: "Ospanov Marat", Limit: 5}); err != nil || !slices.Equal(ids(page), []uuid.UUID{id}) {
+	if page, _, err := f.ledger.List(f.ctx, p, detention.Filter{Query: "Ospanov Marat", Limit: 5}); err != nil || len(page) == 0 || page[0].ID != id {
 		t.Errorf("more of the name: %v, %v", ids(page), err)
 	}
 }

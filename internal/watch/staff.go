@@ -87,7 +87,7 @@ func (p *Post) searchesByName(ctx context.Context, tx *pg.Tx, by account.Princip
 		return nil, false, fault.BadField("#q", "too_many") // never cut in silence
 	}
 	rows, err := tx.Query(ctx, listSearches+" and s.id = any(@ids::uuid[])",
-		pgx.NamedArgs{"reader": by.Account, "now": tx.Now, "state": string(f.State), "ids": finder.IDs(hits, names.Possible)})
+		pgx.NamedArgs{"reader": by.Account, "now": tx.Now, "state": string(f.State), "ids": finder.IDs(hits, names.None)})
 	if err != nil {
 		return nil, false, fmt.Errorf("list searches by name: %w", err)
 	}

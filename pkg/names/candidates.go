@@ -139,7 +139,12 @@ func (x *Index[K]) candidates(q *Person, most int) (found []slot[K], more bool) 
 	x.addYears(t, q.BirthYear)
 	floor, over := t.floor(most)
 	for _, n := range t.touched {
-		if t.sum[n] >= floor && len(found) < most {
+		if t.sum[n] > floor {
+			found = append(found, x.slots[n])
+		}
+	}
+	for _, n := range t.touched {
+		if t.sum[n] == floor && len(found) < most {
 			found = append(found, x.slots[n])
 		}
 	}
