@@ -326,7 +326,7 @@ func waitForJobs(s *site, pool *pgxpool.Pool) time.Duration {
 	began := time.Now()
 	for {
 		var n int
-		s.must(pool.QueryRow(s.ctx, "select count(*) from river_job where queue = 'match' and state in ('available', 'running', 'retryable')").Scan(&n))
+		s.must(pool.QueryRow(s.ctx, "select count(*) from river_job where queue like 'match%' and state in ('available', 'running', 'retryable')").Scan(&n))
 		if n == 0 {
 			return time.Since(began)
 		}

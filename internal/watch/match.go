@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
 
 	"github.com/qorgau/qorgau/internal/alert"
 	"github.com/qorgau/qorgau/internal/detention"
@@ -32,8 +33,8 @@ type pair struct {
 const matchSlice = 300 * time.Millisecond
 
 // MatchDetentions looks for the searches that newly logged detentions answer. Each for whom anyone searches is matched in a
-// transaction of its own, and one that fails keeps no other family waiting. What it does not come to in its slice of time goes behind
-// the jobs that wait. Run again, it finds its own matches and changes nothing.
+// transaction of its own, and one that fails keeps no other family waiting. What it does not come to in its slice of time is
+// handed on (LaterQueue). Run again, it finds its own matches and changes nothing.
 func (p *Post) MatchDetentions(ctx context.Context, ids []uuid.UUID) error {
 	look, err := p.finder.Look(ctx)
 	if err != nil {
@@ -62,6 +63,10 @@ func (p *Post) MatchDetentions(ctx context.Context, ids []uuid.UUID) error {
 	return errors.Join(failed...)
 }
 
+// LaterQueue is where the rest of a slice waits. It has few workers of its own: the first slice of every batch finds one free, and
+// however many batches come, the rest goes on.
+const LaterQueue = "match_later"
+
 func (p *Post) matchLater(ctx context.Context, rest []detention.Detention) error {
 	if len(rest) == 0 {
 		return nil
@@ -71,7 +76,7 @@ func (p *Post) matchLater(ctx context.Context, rest []detention.Detention) error
 		ids[i] = d.ID
 	}
 	return p.db.InTx(ctx, func(tx *pg.Tx) error {
-		tx.Enqueue(detention.Recorded{DetentionIDs: ids}, nil)
+		tx.Enqueue(detention.Recorded{DetentionIDs: ids}, &river.InsertOpts{Queue: LaterQueue})
 		return nil
 	})
 }

@@ -192,9 +192,15 @@ func lockRevisions(ctx context.Context, tx *pg.Tx, query string, ids []uuid.UUID
 	return out, nil
 }
 
+// What the rules look at: the pairs themselves, what their families were told of others, and who was ever told of these detentions.
+// By parts, each with its index: the proposals of a common name are thousands, and nobody asks for them here.
+const situationOf = `select ` + matchColumns + ` from matches m where m.search_id = any($1::uuid[]) and m.detention_id = any($2::uuid[])
+	union select ` + matchColumns + ` from matches m where m.search_id = any($1::uuid[]) and m.state in ('notified', 'confirmed')
+	union select ` + matchColumns + ` from matches m where m.detention_id = any($2::uuid[]) and m.notified_at is not null`
+
 func (p *Post) readSituation(ctx context.Context, tx *pg.Tx, searches, detentions []uuid.UUID) (situation, error) {
 	st := situation{matches: map[uuid.UUID][]MatchRow{}, toldOf: map[uuid.UUID]int{}, detentions: map[uuid.UUID]detention.Detention{}}
-	rows, err := tx.Query(ctx, "select "+matchColumns+" from matches m where m.search_id = any($1::uuid[]) or m.detention_id = any($2::uuid[])", searches, detentions)
+	rows, err := tx.Query(ctx, situationOf, searches, detentions)
 	if err != nil {
 		return situation{}, fmt.Errorf("read matches: %w", err)
 	}

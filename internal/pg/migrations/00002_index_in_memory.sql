@@ -40,6 +40,10 @@ create trigger data_keys_names after update of wrapped on data_keys
 
 drop table name_keys;
 
+-- A common name has thousands of proposals; the rules look at what was told.
+create index matches_told_search on matches (search_id) where state in ('notified', 'confirmed');
+create index matches_told_detention on matches (detention_id) where notified_at is not null;
+
 -- Too many people share the name to compare it with all of them: a person decides.
 alter table matches drop constraint matches_review_reason_check;
 alter table matches add constraint matches_review_reason_check
