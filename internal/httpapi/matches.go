@@ -6,6 +6,7 @@ import (
 	"github.com/qorgau/qorgau/api"
 	"github.com/qorgau/qorgau/internal/account"
 	"github.com/qorgau/qorgau/internal/watch"
+	"github.com/qorgau/qorgau/pkg/names"
 )
 
 // ListMatches gives what waits for a person, and what was decided.
@@ -83,13 +84,18 @@ func (s *Server) DecideHold(ctx context.Context, r DecideHoldRequestObject) (Dec
 
 func matchWire(m watch.Match) api.Match {
 	out := api.Match{ID: m.ID, SearchID: m.SearchID, DetentionID: m.DetentionID, Tier: api.MatchTier(m.Tier), State: api.MatchState(m.State),
-		ReviewReason: (*api.ReviewReason)(orNil(m.Reason)), Reasons: make([]api.MatchReason, len(m.Verdict.Reasons)), Score: float64(m.Score),
+		ReviewReason: (*api.ReviewReason)(orNil(m.Reason)), Reasons: reasonsWire(m.Verdict), Score: float64(m.Score),
 		CreatedAt: m.CreatedAt, DecidedBy: m.DecidedBy, DecidedAt: m.DecidedAt, NotifiedAt: m.NotifiedAt,
 		Search: api.MatchSearch{Name: m.Search.Name, BirthYear: orNil(m.Search.BirthYear), Relation: orNil(m.Search.Relation)},
 		Detention: api.MatchDetention{Name: orNil(m.Detention.Name), BirthYear: orNil(m.Detention.BirthYear),
 			DepartmentID: m.Detention.DepartmentID, DepartmentName: m.DepartmentName}}
-	for i, r := range m.Verdict.Reasons {
-		out.Reasons[i] = api.MatchReason{Code: string(r.Code), Left: orNil(r.Left), Right: orNil(r.Right), Detail: orNil(r.Detail)}
+	return out
+}
+
+func reasonsWire(v names.Verdict) []api.MatchReason {
+	out := make([]api.MatchReason, len(v.Reasons))
+	for i, r := range v.Reasons {
+		out[i] = api.MatchReason{Code: string(r.Code), Left: orNil(r.Left), Right: orNil(r.Right), Detail: orNil(r.Detail)}
 	}
 	return out
 }

@@ -47,7 +47,7 @@ func (p *Post) MatchDetentions(ctx context.Context, ids []uuid.UUID) error {
 	}); err != nil {
 		return err
 	}
-	over := time.NewTimer(matchSlice)
+	over := time.NewTimer(p.slice)
 	defer over.Stop()
 	var failed []error
 	for i, d := range found {

@@ -41,6 +41,7 @@ type Post struct {
 	hotline    string
 	out        *slog.Logger
 	sources    *sources
+	slice      time.Duration
 }
 
 // Options for New. Hotline is the number that families see where a department's own is not verified; empty shows none.
@@ -59,7 +60,7 @@ type Options struct {
 // New makes the post and lends push the functions that look at a case again just before a notice goes out.
 func New(o Options) *Post {
 	p := &Post{db: o.DB, ring: o.Ring, log: o.Audit, finder: o.Finder, detentions: o.Detentions, push: o.Push, limits: o.Limits,
-		hotline: o.Hotline, out: o.Log, sources: newSources()}
+		hotline: o.Hotline, out: o.Log, sources: newSources(), slice: matchSlice}
 	o.Push.Recheck(push.Erased, func(context.Context, *pg.Tx, push.Notice) (bool, error) { return true, nil })
 	for _, kind := range []string{push.Match, push.Update, push.Retraction, push.Correction} {
 		o.Push.Recheck(kind, p.stillTrue)
