@@ -90,7 +90,7 @@ func (f *Finder) connect(ctx context.Context) (err error) {
 	return err
 }
 
-var wholeTables = []string{"set local enable_seqscan = on", "set local enable_hashjoin = on", "set local enable_mergejoin = on"}
+var wholeTables = []string{"set local work_mem = '64MB'", "set local enable_seqscan = on", "set local enable_hashjoin = on", "set local enable_mergejoin = on"}
 
 // hangUp forgets the connection and with it what the indexes were good for.
 func (f *Finder) hangUp() {

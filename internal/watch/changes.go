@@ -28,7 +28,7 @@ func (p *Post) AfterCorrection(ctx context.Context, c detention.Corrected) error
 			return err
 		}
 		if c.Named {
-			if err := p.matchDetention(ctx, look, c.DetentionID, a); err != nil {
+			if err := p.matchDetention(ctx, look, c.DetentionID, nil, a); err != nil {
 				return err
 			}
 		}

@@ -51,8 +51,8 @@ func (p *Post) MatchDetentions(ctx context.Context, ids []uuid.UUID) error {
 	defer over.Stop()
 	var failed []error
 	for i, d := range found {
-		if hits, _ := look.Searches(d.Person()); len(finder.IDs(hits, names.Possible)) > 0 {
-			failed = append(failed, p.matchDetention(ctx, look, d.ID, anew{}))
+		if c := searchesFor(look, d); len(c.ids) > 0 {
+			failed = append(failed, p.matchDetention(ctx, look, d.ID, &c, anew{}))
 		}
 		select {
 		case <-over.C:
@@ -90,9 +90,22 @@ func (p *Post) onFreshRecords(ctx context.Context, fn func(tx *pg.Tx) error) err
 	return err
 }
 
-// matchDetention looks through the searches for one detention. It is read inside the transaction: what is matched is what
-// the record says now. A search that is committed after the look has a job of its own, which sees this detention.
-func (p *Post) matchDetention(ctx context.Context, look *finder.Look, id uuid.UUID, again anew) error {
+// candidates are the searches that may look for a detention as it was read.
+type candidates struct {
+	revision int
+	ids      []uuid.UUID
+	more     bool // share the name than were compared
+}
+
+func searchesFor(look *finder.Look, d detention.Detention) candidates {
+	hits, more := look.Searches(d.Person())
+	return candidates{d.Revision, finder.IDs(hits, names.Possible), more}
+}
+
+// matchDetention looks through the searches for one detention; known, if not nil, are those that were found. It is read inside the
+// transaction: what is matched is what the record says now. A search that is committed after the look has a job of its own, which
+// sees this detention.
+func (p *Post) matchDetention(ctx context.Context, look *finder.Look, id uuid.UUID, known *candidates, again anew) error {
 	return p.onFreshRecords(ctx, func(tx *pg.Tx) error {
 		found, err := p.detentions.Load(ctx, tx, id)
 		if err != nil || len(found) == 0 {
@@ -102,19 +115,23 @@ func (p *Post) matchDetention(ctx context.Context, look *finder.Look, id uuid.UU
 		if d.State == detention.Withdrawn {
 			return nil
 		}
-		hits, more := look.Searches(d.Person())
-		if more {
+		c := known
+		if c == nil || c.revision != d.Revision {
+			now := searchesFor(look, d)
+			c = &now
+		}
+		if c.more {
 			if err := alert.Raise(ctx, tx, alert.News{Organisation: d.OrganisationID, Kind: alert.CandidatesOverflow, SubjectKind: "detention", Subject: id}); err != nil {
 				return err
 			}
 		}
-		searches, err := p.openSearches(ctx, tx, d, finder.IDs(hits, names.Possible))
+		searches, err := p.openSearches(ctx, tx, d, c.ids)
 		if err != nil {
 			return err
 		}
 		pairs := compareAll(look, searches, d)
 		for i := range pairs {
-			pairs[i].crowded = more
+			pairs[i].crowded = c.more
 		}
 		return p.settle(ctx, tx, slices.DeleteFunc(pairs, func(pr pair) bool { return pr.verdict.Tier == names.None }), again)
 	})
