@@ -107,22 +107,22 @@ func (f *Finder) hangUp() {
 
 // load reads everything, in one snapshot.
 func (f *Finder) load(ctx context.Context) error {
-	for _, s := range sides {
-		if _, err := f.conn.Exec(ctx, fmt.Sprintf(ofAnotherCluster, s.table)); err != nil {
+	for _, table := range []string{sides[0].table, sides[1].table, "search_attempts"} {
+		if _, err := f.conn.Exec(ctx, fmt.Sprintf(ofAnotherCluster, table)); err != nil {
 			return fmt.Errorf("take over names of another cluster: %w", err)
 		}
 	}
 	f.held = newIndexes()
-	return f.read(ctx, func(s side) (string, []any) { return fmt.Sprintf(rowsOf, s.table, s.alive), nil }, wholeTables...)
+	return f.read(ctx, "", nil, wholeTables...)
 }
 
 func (f *Finder) readChanges(ctx context.Context) error {
-	then := f.snapshot
-	return f.read(ctx, func(s side) (string, []any) { return fmt.Sprintf(rowsOf+becameVisible, s.table, s.alive), []any{then} })
+	return f.read(ctx, becameVisible, []any{f.snapshot})
 }
 
-// read feeds the rows of both sides, as one snapshot sees them, and remembers the snapshot.
-func (f *Finder) read(ctx context.Context, query func(side) (string, []any), first ...string) error {
+// read feeds the rows of all tables for which a condition holds, as one snapshot sees them, and remembers the snapshot.
+func (f *Finder) read(ctx context.Context, where string, args []any, first ...string) error {
+	f.held.attempts.forget(f.db.Now().Add(-Kept))
 	return pgx.BeginTxFunc(ctx, f.conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 		b := &pgx.Batch{}
 		for _, statement := range first {
@@ -131,9 +131,11 @@ func (f *Finder) read(ctx context.Context, query func(side) (string, []any), fir
 		var snapshot string
 		b.Queue("select pg_current_snapshot()::text").QueryRow(func(row pgx.Row) error { return row.Scan(&snapshot) })
 		for _, s := range sides {
-			statement, args := query(s)
-			b.Queue(statement, args...).Query(func(rows pgx.Rows) error { return f.feed(ctx, s, rows) })
+			b.Queue(fmt.Sprintf(rowsOf, s.table, s.alive)+where, args...).Query(func(rows pgx.Rows) error { return f.feed(ctx, s, rows) })
 		}
+		b.Queue("select r.id, r.at, r.names_ct from search_attempts r"+where+" order by r.at", args...).Query(func(rows pgx.Rows) error {
+			return f.feedAttempts(ctx, rows)
+		})
 		if err := tx.SendBatch(ctx, b).Close(); err != nil {
 			return fmt.Errorf("read names: %w", err)
 		}

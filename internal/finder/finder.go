@@ -1,7 +1,7 @@
 // Package finder finds who may be meant by a name, in memory: the database holds no name and no key of one.
 //
-// Each node keeps two indexes of pkg/names, one of standing searches and one of detentions, fed from the sealed rows. What it knows
-// of rarity is counted over both. Find gives candidates and their order; whoever uses them loads the rows under the scope of the
+// Each node keeps indexes of pkg/names, of standing searches, of detentions and of the names that were asked for within the day, fed
+// from the sealed rows. What it knows of rarity is counted over the first two. Find gives candidates and their order; whoever uses them loads the rows under the scope of the
 // reader and judges what they say now.
 //
 // States: empty → loading → current, and empty again when the connection to the database is lost.
@@ -54,14 +54,15 @@ type Finder struct {
 	held     *indexes
 }
 
-// indexes are the two sides; they share what is known of rarity.
+// indexes are the two sides, which share what is known of rarity, and what was asked for within the day, which says nothing of it.
 type indexes struct {
 	searches, detentions *names.Index[uuid.UUID]
+	attempts             *attempts
 }
 
 func newIndexes() *indexes {
 	pop := names.NewPopulation()
-	return &indexes{searches: names.NewIndex[uuid.UUID](pop), detentions: names.NewIndex[uuid.UUID](pop)}
+	return &indexes{searches: names.NewIndex[uuid.UUID](pop), detentions: names.NewIndex[uuid.UUID](pop), attempts: newAttempts()}
 }
 
 // turn is one catch-up, and those who wait for it.

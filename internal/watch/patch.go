@@ -57,18 +57,12 @@ func (p *Post) Patch(ctx context.Context, who Caller, id uuid.UUID, c SearchPatc
 		}
 		if slices.ContainsFunc(changed, naming) {
 			// The search is its own origin: renamed over and over it would ask for everyone on a list.
-			refused, err = p.guard(ctx, tx, asking{names: is.forms(), proof: c.Proof, source: id.String(), staff: who.Staff != nil,
+			g, err := p.guard(ctx, tx, asking{names: is.forms(), proof: c.Proof, source: id.String(), staff: who.Staff != nil,
 				organisation: was.OrganisationID})
-			if err != nil || refused != nil {
+			if refused = g.refused; err != nil || refused != nil {
 				return err
 			}
-			if who.Staff == nil {
-				guessed, err := p.suspected(ctx, tx, is.forms())
-				if err != nil {
-					return err
-				}
-				is.Guessed = is.Guessed || guessed
-			}
+			is.Guessed = is.Guessed || g.suspected && who.Staff == nil
 		}
 		if err := p.keepPatch(ctx, tx, who, &is, changed); err != nil {
 			return err

@@ -90,15 +90,11 @@ func (p *Post) Create(ctx context.Context, n NewSearch) (Created, error) {
 		if err != nil {
 			return err
 		}
-		refused, err = p.guard(ctx, tx, asking{names: profile.forms(), proof: n.Proof, source: n.Source, staff: n.By != nil, organisation: organisation})
-		if err != nil || refused != nil {
+		g, err := p.guard(ctx, tx, asking{names: profile.forms(), proof: n.Proof, source: n.Source, staff: n.By != nil, organisation: organisation})
+		if refused = g.refused; err != nil || refused != nil {
 			return err
 		}
-		if n.By == nil { // staff have heard the caller
-			if profile.Guessed, err = p.suspected(ctx, tx, profile.forms()); err != nil {
-				return err
-			}
-		}
+		profile.Guessed = g.suspected && n.By == nil // staff have heard the caller
 		out, err = p.create(ctx, tx, n, profile, organisation)
 		return err
 	})

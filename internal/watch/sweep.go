@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/qorgau/qorgau/internal/audit"
+	"github.com/qorgau/qorgau/internal/finder"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/push"
 	"github.com/qorgau/qorgau/internal/seal"
@@ -163,7 +164,7 @@ func (p *Post) eraseOne(ctx context.Context, s SearchRow) (bool, error) {
 func (p *Post) forgetAttempts(ctx context.Context) (int, error) {
 	return p.inSteps(ctx, func(tx *pg.Tx) (int, error) {
 		n, err := tx.Exec(ctx, `delete from search_attempts where id in (select id from search_attempts where at <= $1 limit $2 for update skip locked)`,
-			tx.Now.Add(-attemptsKept), sweepStep)
+			tx.Now.Add(-finder.Kept), sweepStep)
 		if err != nil {
 			return 0, fmt.Errorf("forget attempts: %w", err)
 		}

@@ -40,6 +40,20 @@ create trigger data_keys_names after update of wrapped on data_keys
 
 drop table name_keys;
 
+-- How often a name was asked for is counted in memory too: equal hashes with a time beside them showed which names are asked for
+-- how often. The names of a request are sealed under the month's key; rows leave after a day, and with this migration.
+drop table search_attempts;
+create table search_attempts (
+    id        uuid primary key,
+    names_ct  bytea not null constraint search_attempts_names_sealed check (is_sealed(names_ct)),
+    at        timestamptz not null,
+    names_xid xid8 not null default pg_current_xact_id()
+);
+create index search_attempts_at on search_attempts (at);
+create index search_attempts_names on search_attempts (names_xid);
+create trigger search_attempts_names before insert or update of names_ct on search_attempts
+    for each row execute function names_changed();
+
 -- A common name has thousands of proposals; the rules look at what was told.
 create index matches_told_search on matches (search_id) where state in ('notified', 'confirmed');
 create index matches_told_detention on matches (detention_id) where notified_at is not null;
