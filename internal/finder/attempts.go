@@ -1,7 +1,9 @@
 package finder
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -18,8 +20,8 @@ import (
 // Kept is how long what was asked for is counted.
 const Kept = 24 * time.Hour
 
-// AttemptPlace is where an attempt is sealed, under the key of the month in which it was made.
-const AttemptPlace = "search_attempts.names_ct"
+// An attempt is sealed under the key of the month in which it was made.
+const attemptPlace = "search_attempts.names_ct"
 
 // Attempt is a request that named someone: each two words by which a person could be found, and the first attempt of the row of
 // attempts in which it stands.
@@ -29,6 +31,18 @@ type Attempt struct {
 	Names []string  `json:"names"`
 	First uuid.UUID `json:"first"`
 }
+
+// Seal seals an attempt for its row. All of about one length look alike: two of one name must not be known by it.
+func (a Attempt) Seal(key seal.Key, row uuid.UUID) ([]byte, error) {
+	plain, err := json.Marshal(a)
+	if err != nil {
+		return nil, errors.New("encode attempt: it does not go into JSON") // the encoder's own text may repeat a name
+	}
+	plain = append(plain, bytes.Repeat([]byte{' '}, attemptStep-len(plain)%attemptStep)...)
+	return key.Seal(attemptPlace, row, plain)
+}
+
+const attemptStep = 512
 
 // attempts are those of the last day.
 type attempts struct {
@@ -85,7 +99,7 @@ func (f *Finder) feedAttempts(ctx context.Context, rows pgx.Rows) error {
 		if err != nil {
 			return fmt.Errorf("open attempt: %w", err)
 		}
-		if err := key.OpenJSON(AttemptPlace, id, ct, &made); err != nil {
+		if err := key.OpenJSON(attemptPlace, id, ct, &made); err != nil {
 			f.log.ErrorContext(ctx, "an attempt does not open and is not counted", "id", id)
 			return nil
 		}

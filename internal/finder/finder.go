@@ -95,6 +95,15 @@ func (f *Finder) Close() {
 // Ready tells whether the indexes have been loaded.
 func (f *Finder) Ready() bool { return f.ready.Load() }
 
+// Loaded waits until the indexes have been loaded: for who is about to look inside a transaction, which should not be open meanwhile.
+func (f *Finder) Loaded(ctx context.Context) error {
+	if f.Ready() {
+		return nil
+	}
+	_, err := f.Look(ctx)
+	return err
+}
+
 // Look is a view of the indexes in which everything is that was committed before it was asked for.
 type Look struct{ in *indexes }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/qorgau/qorgau/internal/fault"
 	"github.com/qorgau/qorgau/internal/finder"
 	"github.com/qorgau/qorgau/internal/pg"
+	"github.com/qorgau/qorgau/internal/seal"
 	"github.com/qorgau/qorgau/pkg/names"
 )
 
@@ -293,6 +294,47 @@ func (s *shelf) scans() (n int) {
 	s.Helper()
 	s.must(s.db.Pool.QueryRow(s.ctx, "select coalesce(sum(seq_scan), 0) from pg_stat_user_tables where relname in ('searches', 'detentions', 'data_keys')").Scan(&n))
 	return n
+}
+
+// What was asked for is counted on every node, after a restart, and for a day.
+func TestAttempts(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	add := func(first uuid.UUID, asked ...string) uuid.UUID {
+		t.Helper()
+		id := uuid.New()
+		key, err := s.ring.PeriodKey(seal.Period(s.db.Now()))
+		s.must(err)
+		ct, err := finder.Attempt{Names: asked, First: first}.Seal(key, id)
+		s.must(err)
+		s.exec("insert into search_attempts (id, names_ct, at) values ($1, $2, $3)", id, ct, s.db.Now())
+		return id
+	}
+	counts := func(when string, want int) {
+		t.Helper()
+		for n, f := range []*finder.Finder{s.finder, s.node()} {
+			found, more := s.look(f).Attempts("Akhmetov Arman", s.db.Now().Add(-finder.Kept))
+			if len(found) != want || more {
+				t.Errorf("%s, node %d: %d counted, want %d, more %t", when, n, len(found), want, more)
+			}
+		}
+	}
+	counts("at first", 0)
+	first := add(uuid.New(), "ахметов арман", "ахметов иванов", "арман иванов")
+	add(first, "сериков ерлан")
+	s.db.Clock.Move(time.Hour)
+	second := add(first, "арман ахмметов", "ахметов арман")
+	counts("twice", 2)
+	if found, _ := s.look(s.finder).Attempts("арман ахметов", s.db.Now().Add(-finder.Kept)); found[0].ID != second || found[0].First != first || found[1].ID != first {
+		t.Errorf("%+v", found)
+	}
+	s.exec("update search_attempts set names_xid = '900000000000'")
+	s.cutOff("application_name = 'qorgau' and state = 'idle'")
+	counts("restored", 2)
+	s.db.Clock.Move(23 * time.Hour)
+	counts("a day after the first", 1)
+	s.db.Clock.Move(time.Hour)
+	counts("a day after the second", 0)
 }
 
 // Many write, rename and look at once; in the end both nodes know what the table says.

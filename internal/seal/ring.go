@@ -49,7 +49,7 @@ const (
 	ForFingerprint                // of request bodies
 	ForRefresh                    // refresh tokens that the server derives
 	ForChallenge                  // proofs of work
-	ForName                       // how often one name was asked for
+	_                             // was of names that were asked for; the number is not given again
 	ForAddress                    // push tokens and phones of one owner, to see that two are one
 	ForSource                     // in-memory limits by origin; never stored
 	purposeCount

@@ -213,7 +213,7 @@ func TestMAC(t *testing.T) {
 		for _, s := range p {
 			b = append(b, []byte(s))
 		}
-		return r.MAC(seal.ForName, b...)
+		return r.MAC(seal.ForAddress, b...)
 	}
 	seen := map[string]string{}
 	for what, mac := range map[string][]byte{
@@ -228,14 +228,14 @@ func TestMAC(t *testing.T) {
 	if !bytes.Equal(parts("ab", "c"), parts("ab", "c")) {
 		t.Error("not the same twice")
 	}
-	for _, p := range []seal.Purpose{seal.ForPseudonym, seal.ForFingerprint, seal.ForRefresh, seal.ForChallenge, seal.ForAddress, seal.ForSource, seal.ForName} {
+	for _, p := range []seal.Purpose{seal.ForPseudonym, seal.ForFingerprint, seal.ForRefresh, seal.ForChallenge, seal.ForAddress, seal.ForSource} {
 		mac := string(r.MAC(p, []byte("x")))
 		if other, twice := seen[mac]; twice {
 			t.Errorf("purpose %d meets %s", p, other)
 		}
 		seen[mac] = "another purpose"
 	}
-	if bytes.Equal(opened(t, fresh(t)).MAC(seal.ForName, []byte("ab"), []byte("c")), parts("ab", "c")) {
+	if bytes.Equal(opened(t, fresh(t)).MAC(seal.ForAddress, []byte("ab"), []byte("c")), parts("ab", "c")) {
 		t.Error("two keysets agree")
 	}
 }

@@ -270,7 +270,7 @@ func (p *Post) addAttempt(ctx context.Context, tx *pg.Tx, asked []string, first 
 	if err != nil {
 		return first, err
 	}
-	ct, err := key.SealJSON(finder.AttemptPlace, id, finder.Attempt{Names: asked, First: first})
+	ct, err := finder.Attempt{Names: asked, First: first}.Seal(key, id)
 	if err != nil {
 		return first, err
 	}

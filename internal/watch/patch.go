@@ -37,6 +37,9 @@ type SearchPatch struct {
 // stale (with the View as it is now and the fields that differ from what was sent), conflict (it is closed), invalid,
 // challenge_required, too_many.
 func (p *Post) Patch(ctx context.Context, who Caller, id uuid.UUID, c SearchPatch) (View, error) {
+	if err := p.finder.Loaded(ctx); err != nil {
+		return View{}, err
+	}
 	var v View
 	var refused *fault.Error // a refusal is committed: what the guard counted must stay
 	err := p.db.InTx(ctx, func(tx *pg.Tx) error {

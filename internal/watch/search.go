@@ -77,6 +77,9 @@ func (p *Post) Create(ctx context.Context, n NewSearch) (Created, error) {
 		return Created{}, err
 	}
 	var out Created
+	if err := p.finder.Loaded(ctx); err != nil {
+		return out, err
+	}
 	var refused *fault.Error // a refusal is committed: what the guard counted must stay
 	err = p.db.InTx(ctx, func(tx *pg.Tx) error {
 		known, err := p.repeated(ctx, tx, n)
