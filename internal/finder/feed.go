@@ -71,7 +71,7 @@ func (f *Finder) catchUp() error {
 		return err
 	}
 	f.ready.Store(true)
-	f.log.Info("names are indexed", "searches", f.held.searches.Len(), "detentions", f.held.detentions.Len(),
+	f.log.InfoContext(f.ctx, "names are indexed", "searches", f.held.searches.Len(), "detentions", f.held.detentions.Len(),
 		"took", time.Since(began).Round(time.Millisecond).String())
 	return nil
 }
