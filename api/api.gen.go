@@ -854,6 +854,7 @@ const (
 	ReviewReasonAsylum        ReviewReason = "asylum"
 	ReviewReasonCall          ReviewReason = "call"
 	ReviewReasonCanary        ReviewReason = "canary"
+	ReviewReasonCommonName    ReviewReason = "common_name"
 	ReviewReasonDoNotTell     ReviewReason = "do_not_tell"
 	ReviewReasonGuessing      ReviewReason = "guessing"
 	ReviewReasonMinor         ReviewReason = "minor"
@@ -873,6 +874,8 @@ func (e ReviewReason) Valid() bool {
 	case ReviewReasonCall:
 		return true
 	case ReviewReasonCanary:
+		return true
+	case ReviewReasonCommonName:
 		return true
 	case ReviewReasonDoNotTell:
 		return true
@@ -1693,6 +1696,30 @@ type DeviceOpen struct {
 // Disclosure What may be told: `sealed` to the legal team only, `relatives` to searches that fit, `public` may be published.
 type Disclosure string
 
+// Duplicate Another record that may be of the same person. In the reasons left is the record asked about, right this one.
+type Duplicate struct {
+	// Detention Example: {"also_known_as":["Ахметов А. С."],"as_given":{"taken_at":"после обеда"},"birth_year":1990,"client_id":"3e2f9f9c-ac43-4f2d-9c70-4d3c2e1fa091","consent":{"status":"not_asked"},"department_id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2b1","disclosure":"relatives","do_not_tell":[],"id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2c1","name":"Ахметов Арман Серікұлы","needs":[],"off_shift":false,"organisation_id":"0198f3b2-0000-7000-8000-000000000001","recorded_at":"2026-12-16T09:20:00Z","recorded_by":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2a3","represented_by":["0198f3b2-6c1a-7d30-9a41-5b0c7de1f2a3"],"revision":1,"sex":"male","source":"seen","state":"held","updated_at":"2026-12-16T09:20:00Z"}
+	Detention Detention     `json:"detention"`
+	Reasons   []MatchReason `json:"reasons"`
+
+	// Score For ordering. Compare only with other scores.
+	Score float64 `json:"score"`
+
+	// Tier `certain` is told at once, unless a rule asks for a person first. `likely` waits for an operator or coordinator.
+	// `possible` is shown to them only.
+	Tier MatchTier `json:"tier"`
+}
+
+// DuplicatePage defines model for DuplicatePage.
+type DuplicatePage struct {
+	// Complete False when more people share the name than are compared, so that others may be missing.
+	Complete bool        `json:"complete"`
+	Items    []Duplicate `json:"items"`
+
+	// NextCursor Pass it as `cursor` to read on. Absent on the last page.
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
 // Event defines model for Event.
 type Event struct {
 	// ClientID Absent for events that the server wrote.
@@ -1951,10 +1978,10 @@ type MatchReason struct {
 	Code   string  `json:"code"`
 	Detail *string `json:"detail,omitempty"`
 
-	// Left From the search.
+	// Left From the search
 	Left *string `json:"left,omitempty"`
 
-	// Right From the detention.
+	// Right From the detention
 	Right *string `json:"right,omitempty"`
 
 	// Text The parts side by side and what that says, in the language asked for.
@@ -2783,6 +2810,21 @@ type PatchDetentionParams struct {
 
 	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListDuplicatesParams defines parameters for ListDuplicates.
+type ListDuplicatesParams struct {
+	// Cursor `next_cursor` of the page before. Opaque; good only with the same filters.
+	Cursor *PageCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Limit At most so many items.
+	Limit *PageLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 
 	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`

@@ -26,12 +26,12 @@ import (
 
 	"github.com/qorgau/qorgau/internal/account"
 	"github.com/qorgau/qorgau/internal/audit"
-	"github.com/qorgau/qorgau/internal/blind"
 	"github.com/qorgau/qorgau/internal/config"
 	"github.com/qorgau/qorgau/internal/department"
 	"github.com/qorgau/qorgau/internal/detention"
 	"github.com/qorgau/qorgau/internal/dispatch"
 	"github.com/qorgau/qorgau/internal/fault"
+	"github.com/qorgau/qorgau/internal/finder"
 	"github.com/qorgau/qorgau/internal/httpapi"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/push"
@@ -53,6 +53,7 @@ type parts struct {
 	center *push.Center
 	desk   *account.Desk
 	ring   *seal.Ring
+	finder *finder.Finder
 	sender *fcm.Sender // nil: notices go to the console
 	meters *prometheus.Registry
 }
@@ -76,14 +77,14 @@ func assemble(ctx context.Context, o Options, db *pg.DB, ring *seal.Ring) (*part
 	}
 	log := audit.New(ring)
 	p.desk = newDesk(db, ring, o.Log, p.center, limits)
-	index := blind.NewIndex(ring)
-	ledger := detention.New(db, ring, log, index)
-	p.post = watch.New(watch.Options{DB: db, Ring: ring, Audit: log, Index: index, Detentions: ledger, Push: p.center,
+	p.finder = finder.New(db, ring, o.Log)
+	ledger := detention.New(db, ring, log, p.finder)
+	p.post = watch.New(watch.Options{DB: db, Ring: ring, Audit: log, Finder: p.finder, Detentions: ledger, Push: p.center,
 		Limits: limits.watch, Hotline: o.Config.Hotline, Log: o.Log})
 	p.server = &httpapi.Server{
 		DB: db, Ring: ring, Audit: log, Accounts: p.desk, Departments: department.New(db, log), Push: p.center,
 		Detentions: ledger, Watch: p.post, Calendar: dispatch.New(db, log), Log: o.Log, Version: o.Version,
-		Limits: limits.api, TrustedProxies: o.Config.TrustedProxies, Metrics: p.meters,
+		Limits: limits.api, TrustedProxies: o.Config.TrustedProxies, Metrics: p.meters, Indexed: p.finder.Ready,
 		// Deliveries that nobody has tried say that jobs do not move; those that wait for a provider say nothing about us.
 		OldestPending: func(ctx context.Context) (time.Duration, error) {
 			w, err := push.Progress(ctx, db)

@@ -33,12 +33,14 @@ const (
 	keepCompleted = time.Hour
 
 	matchWorkers = 8
+	laterWorkers = 2 // of matchWorkers' work, what took longer than its slice
 	pushWorkers  = 32
 	otherWorkers = 4
 
 	beatEvery  = 5 * time.Second
 	beatsKept  = time.Hour
 	chainEvery = time.Second
+	indexEvery = time.Second
 	sweepEvery = time.Minute
 	purgeEvery = 6 * time.Hour
 	keysEvery  = 12 * time.Hour
@@ -61,6 +63,7 @@ func newJobs(db *pg.DB, log *slog.Logger, p *parts, work bool) (*river.Client[pg
 			Workers: workers, PeriodicJobs: chores(),
 			Queues: map[string]river.QueueConfig{
 				detention.MatchQueue: {MaxWorkers: matchWorkers},
+				watch.LaterQueue:     {MaxWorkers: laterWorkers},
 				push.Queue:           {MaxWorkers: pushWorkers},
 				river.QueueDefault:   {MaxWorkers: otherWorkers},
 			},

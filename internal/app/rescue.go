@@ -8,6 +8,7 @@ import (
 	"github.com/qorgau/qorgau/internal/detention"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/push"
+	"github.com/qorgau/qorgau/internal/watch"
 )
 
 const (
@@ -25,7 +26,7 @@ func rescue(ctx context.Context, db *pg.DB, log *slog.Logger) {
 	repeat(ctx, rescueEvery, func(ctx context.Context) {
 		// River stamps attempted_at with the machine's time, whatever clock a test has put in.
 		tag, err := db.Pool.Exec(ctx, "update river_job set state = 'available' where state = 'running' and queue = any($1) and attempted_at < $2",
-			[]string{detention.MatchQueue, push.Queue}, time.Now().Add(-newsStuckAfter))
+			[]string{detention.MatchQueue, watch.LaterQueue, push.Queue}, time.Now().Add(-newsStuckAfter))
 		if err != nil && !failing && ctx.Err() == nil {
 			log.WarnContext(ctx, "stuck jobs cannot be rescued", "code", coded(pg.Unavailable(err)).Error())
 		}

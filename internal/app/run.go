@@ -201,6 +201,7 @@ func (a *App) serve(ctx context.Context) error {
 		a.loops.Go(func() { tie(loops, a.store.db, a.log) })
 		a.loops.Go(func() { rescue(loops, a.store.db, a.log) })
 	}
+	a.loops.Go(func() { a.parts.finder.Keep(loops, indexEvery) })
 	a.loops.Go(func() { pulse(loops, a.store.db, a.node, a.log) })
 	if a.store.place != nil {
 		a.loops.Go(func() { a.watchOver(loops, a.store.place.URL()) })
@@ -294,6 +295,9 @@ func (a *App) stop(ctx context.Context) error {
 	}
 	if a.metrics != nil {
 		errs = append(errs, shutdown(ctx, a.metrics))
+	}
+	if a.parts != nil {
+		a.parts.finder.Close()
 	}
 	if a.parts != nil && a.parts.sender != nil {
 		a.parts.sender.Close()

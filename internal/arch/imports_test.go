@@ -35,7 +35,7 @@ var order = []place{
 	{"internal/pg/pgtest", []string{"internal/pg", "internal/pg/embedded"}},
 	{"internal/seal", []string{"internal/fault", "internal/pg"}},
 	{"internal/audit", []string{"internal/fault", "internal/pg", "internal/seal"}},
-	{"internal/blind", []string{"internal/fault", "internal/pg", "internal/seal", "pkg/names"}},
+	{"internal/finder", []string{"internal/fault", "internal/pg", "internal/seal", "pkg/names"}},
 
 	// Features, each to the right of those before it.
 	{"internal/alert", upTo()},
@@ -44,9 +44,9 @@ var order = []place{
 	{"internal/push", upTo("internal/alert", "internal/account", "internal/department")},
 	{"internal/push/fcm", []string{"internal/fault", "internal/push"}},
 	{"internal/push/fcm/standin", nil},
-	{"internal/detention", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/blind")},
-	{"internal/watch", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/blind", "internal/detention")},
-	{"internal/dispatch", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/blind", "internal/detention", "internal/watch")},
+	{"internal/detention", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/finder")},
+	{"internal/watch", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/finder", "internal/detention")},
+	{"internal/dispatch", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/finder", "internal/detention", "internal/watch")},
 	{"internal/live", []string{"internal/fault", "internal/pg"}},
 
 	// The edge and the whole.

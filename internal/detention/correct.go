@@ -17,7 +17,6 @@ import (
 	"github.com/qorgau/qorgau/internal/audit"
 	"github.com/qorgau/qorgau/internal/fault"
 	"github.com/qorgau/qorgau/internal/pg"
-	"github.com/qorgau/qorgau/internal/seal"
 )
 
 // Set is one member of a merge patch: absent (nil), null (Clear), or a value.
@@ -245,14 +244,9 @@ func (l *Ledger) keepCorrection(ctx context.Context, tx *pg.Tx, p account.Princi
 	if err != nil {
 		return err
 	}
-	job := Corrected{DetentionID: d.ID, EventID: event, ActorID: p.Account, Moved: moved, Named: !sameKeys(was.Profile, d.Profile)}
+	job := Corrected{DetentionID: d.ID, EventID: event, ActorID: p.Account, Moved: moved, Named: !sameNames(was.Profile, d.Profile)}
 	for _, field := range changed {
 		job.Told = job.Told || slices.Contains([]string{"disclosure", "do_not_tell", "needs", "birth_year"}, field)
-	}
-	if job.Named {
-		if err := l.index.Put(ctx, tx, seal.DetentionSide, d.ID, l.index.Stored(seal.DetentionSide, d.Person())); err != nil {
-			return err
-		}
 	}
 	if job.Named || job.Moved || job.Told {
 		tx.Enqueue(job, nil)
@@ -264,7 +258,7 @@ func (l *Ledger) keepCorrection(ctx context.Context, tx *pg.Tx, p account.Princi
 	return nil
 }
 
-// sameKeys tells whether matching would see the same person in both.
-func sameKeys(a, b Profile) bool {
+// sameNames tells whether matching would see the same person in both.
+func sameNames(a, b Profile) bool {
 	return a.Name == b.Name && a.BirthYear == b.BirthYear && slices.Equal(a.AlsoKnownAs, b.AlsoKnownAs)
 }

@@ -14,7 +14,6 @@ import (
 	"github.com/qorgau/qorgau/internal/fault"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/seal"
-	"github.com/qorgau/qorgau/pkg/names"
 )
 
 func TestAStaleCorrectionShowsBoth(t *testing.T) {
@@ -61,27 +60,16 @@ func TestACorrectionKeepsWhatWas(t *testing.T) {
 		}
 	}
 	f.counts(1, "select count(*) from audit_entries where action = 'detention.corrected' and subject_id = $1", id)
-	// A name may go when there is a description, and with it the keys.
+	// A name may go when there is a description.
 	f.correct(p, id, detention.Correction{Revision: 2, Name: &detention.Set[string]{Clear: true}, Description: set("мужчина, около 40")})
-	f.counts(0, "select count(*) from name_keys where owner_id = $1", id)
+	if page, _, err := f.ledger.List(f.ctx, p, detention.Filter{Query: "Seitov Nurlan", Limit: 10}); err != nil || len(page) != 0 {
+		t.Errorf("without a name: %d found, %v", len(page), err)
+	}
 	// Nothing changed is no change.
 	if d := f.correct(p, id, detention.Correction{Revision: 3, Description: set("мужчина, около 40")}); d.Revision != 3 {
 		t.Errorf("revision %d", d.Revision)
 	}
 	f.counts(3, "select count(*) from detention_events")
-}
-
-// Keys of an earlier epoch are of the name that was replaced.
-func TestACorrectionLeavesNoKeysOfAnEarlierEpoch(t *testing.T) {
-	t.Parallel()
-	f := newField(t)
-	p := f.lawyer()
-	id := f.one(p, f.almaly, detention.Entry{Name: "Оспанов Бекзат"})
-	f.exec("insert into name_keys (side, owner_id, epoch, keys) values ('detention', $1, 0, '{1,2}'), ('search', $1, 0, '{1,2}')", id)
-	f.correct(p, id, detention.Correction{Revision: 1, Name: set("Сейтов Нұрлан")})
-	f.counts(1, "select count(*) from name_keys where owner_id = $1 and side = 'detention' and epoch = 1", id)
-	f.counts(1, "select count(*) from name_keys where owner_id = $1 and side = 'search'", id)
-	f.counts(2, "select count(*) from name_keys where owner_id = $1", id)
 }
 
 func TestWhatACorrectionAnnounces(t *testing.T) {
@@ -402,27 +390,4 @@ func TestAnErasedRecordIsGone(t *testing.T) {
 		}
 		return err
 	}))
-}
-
-// The keys that a correction leaves are those that logging the right name would have left.
-func TestKeysFollowTheName(t *testing.T) {
-	t.Parallel()
-	f := newField(t)
-	p := f.lawyer()
-	id := f.one(p, f.almaly, detention.Entry{Name: "Оспанов Бекзат"})
-	keys := func() []int32 { return value[[]int32](f, "select keys from name_keys where owner_id = $1", id) }
-	before := keys()
-	f.correct(p, id, detention.Correction{Revision: 1, Note: set("очки")})
-	if !slices.Equal(keys(), before) {
-		t.Error("a note changed the keys")
-	}
-	f.correct(p, id, detention.Correction{Revision: 2, AlsoKnownAs: set([]string{"Оспанов"}), Facts: fact("birth_year", "1990")})
-	person := names.Person{Names: []names.Name{names.Parse("Оспанов Бекзат"), names.Parse("Оспанов")}, BirthYear: 1990}
-	if !slices.Equal(keys(), f.index.Stored(seal.DetentionSide, person)) || slices.Equal(keys(), before) {
-		t.Error("another form and a year did not renew the keys")
-	}
-	f.correct(p, id, detention.Correction{Revision: 3, Facts: fact("birth_year", "1991")})
-	if person.BirthYear = 1991; !slices.Equal(keys(), f.index.Stored(seal.DetentionSide, person)) {
-		t.Error("another year did not renew the keys")
-	}
 }

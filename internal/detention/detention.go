@@ -15,7 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/qorgau/qorgau/internal/audit"
-	"github.com/qorgau/qorgau/internal/blind"
+	"github.com/qorgau/qorgau/internal/finder"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/seal"
 	"github.com/qorgau/qorgau/pkg/names"
@@ -23,15 +23,15 @@ import (
 
 // Ledger records and reads detentions.
 type Ledger struct {
-	db    *pg.DB
-	ring  *seal.Ring
-	log   *audit.Log
-	index *blind.Index
+	db     *pg.DB
+	ring   *seal.Ring
+	log    *audit.Log
+	finder *finder.Finder
 }
 
 // New makes the ledger.
-func New(db *pg.DB, ring *seal.Ring, log *audit.Log, index *blind.Index) *Ledger {
-	return &Ledger{db: db, ring: ring, log: log, index: index}
+func New(db *pg.DB, ring *seal.Ring, log *audit.Log, f *finder.Finder) *Ledger {
+	return &Ledger{db: db, ring: ring, log: log, finder: f}
 }
 
 // State of a custody.

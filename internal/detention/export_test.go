@@ -17,7 +17,7 @@ func (l *Ledger) ExplainInsert(ctx context.Context, tx *pg.Tx, p account.Princip
 	if err != nil {
 		return nil, err
 	}
-	in := insertion{principal: p, batch: b, id: uuid.New(), epoch: l.ring.Epoch(), rows: prepared}
+	in := insertion{principal: p, batch: b, id: uuid.New(), rows: prepared}
 	rows, err := tx.Query(ctx, "explain (analyze, buffers) "+insertBatchSQL, in.args(tx.Now)...)
 	if err != nil {
 		return nil, fmt.Errorf("explain: %w", err)

@@ -14,9 +14,9 @@ import (
 
 	"github.com/qorgau/qorgau/internal/account"
 	"github.com/qorgau/qorgau/internal/audit"
-	"github.com/qorgau/qorgau/internal/blind"
 	"github.com/qorgau/qorgau/internal/detention"
 	"github.com/qorgau/qorgau/internal/fault"
+	"github.com/qorgau/qorgau/internal/finder"
 	"github.com/qorgau/qorgau/internal/pg/pgtest"
 	"github.com/qorgau/qorgau/internal/seal"
 )
@@ -29,7 +29,7 @@ type field struct {
 	ctx                     context.Context
 	db                      *pgtest.Database
 	ring                    *seal.Ring
-	index                   *blind.Index
+	finder                  *finder.Finder
 	ledger                  *detention.Ledger
 	org                     uuid.UUID
 	almaly, medeu, saryarqa uuid.UUID // two in almaty, one in astana
@@ -45,8 +45,9 @@ func newField(t testing.TB) *field {
 	jobs, err := river.NewClient(riverpgxv5.New(f.db.Pool), &river.Config{})
 	f.must(err)
 	f.db.UseJobs(jobs)
-	f.index = blind.NewIndex(f.ring)
-	f.ledger = detention.New(f.db.DB, f.ring, audit.New(f.ring), f.index)
+	f.finder = finder.New(f.db.DB, f.ring, nil)
+	t.Cleanup(f.finder.Close)
+	f.ledger = detention.New(f.db.DB, f.ring, audit.New(f.ring), f.finder)
 	f.org = f.organisation()
 	f.almaly, f.medeu, f.saryarqa = f.department("almaty"), f.department("almaty"), f.department("astana")
 	return f

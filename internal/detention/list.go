@@ -12,8 +12,8 @@ import (
 	"github.com/qorgau/qorgau/internal/account"
 	"github.com/qorgau/qorgau/internal/audit"
 	"github.com/qorgau/qorgau/internal/fault"
+	"github.com/qorgau/qorgau/internal/finder"
 	"github.com/qorgau/qorgau/internal/pg"
-	"github.com/qorgau/qorgau/internal/seal"
 	"github.com/qorgau/qorgau/pkg/names"
 )
 
@@ -45,9 +45,18 @@ func (l *Ledger) List(ctx context.Context, p account.Principal, f Filter) (page 
 	if err := p.Needs(account.Lawyer, account.Operator, account.Coordinator); err != nil {
 		return nil, false, err
 	}
+	var look *finder.Look
+	if f.Query != "" {
+		if names.Parse(f.Query).Words() == 0 {
+			return nil, false, fault.BadField("#q", "bad_format")
+		}
+		if look, err = l.finder.Look(ctx); err != nil {
+			return nil, false, err
+		}
+	}
 	err = l.db.InTx(ctx, func(tx *pg.Tx) error {
 		if f.Query != "" {
-			page, more, err = l.listByName(ctx, tx, p, f)
+			page, more, err = l.listByName(ctx, tx, p, look, f)
 		} else {
 			page, more, err = l.listByTime(ctx, tx, p, f)
 		}
@@ -100,44 +109,54 @@ func (l *Ledger) listByTime(ctx context.Context, tx *pg.Tx, p account.Principal,
 	}
 }
 
-// listByName asks the blind index and ranks by likeness. A query of one word finds everyone with that word.
-func (l *Ledger) listByName(ctx context.Context, tx *pg.Tx, p account.Principal, f Filter) ([]Detention, bool, error) {
+// listByName asks the index and ranks by likeness. A query of one word finds everyone with that word. Nothing is cut in silence:
+// where too many share what is asked for, more of the name is wanted.
+func (l *Ledger) listByName(ctx context.Context, tx *pg.Tx, p account.Principal, look *finder.Look, f Filter) ([]Detention, bool, error) {
 	query := names.Person{Names: []names.Name{names.Parse(f.Query)}}
-	keys := l.index.Asked(seal.DetentionSide, query)
-	if len(keys) == 0 {
-		return nil, false, fault.BadField("#q", "bad_format")
+	hits, cut := look.Detentions(query)
+	if cut {
+		return nil, false, fault.BadField("#q", "too_many")
 	}
-	owners, overflow, err := l.index.Candidates(ctx, tx, seal.DetentionSide, keys)
+	found, err := l.inSight(ctx, tx, p, f.args(p, tx), filters, finder.IDs(hits, names.None))
 	if err != nil {
 		return nil, false, err
 	}
-	if overflow {
-		return nil, false, fault.BadField("#q", "too_many") // never cut in silence: ask for more of the name
-	}
-	args := f.args(p, tx)
-	args["owners"] = owners
-	rows, err := tx.Query(ctx, selectDetention+readable+filters+` and d.id = any(@owners::uuid[])`, args)
-	if err != nil {
-		return nil, false, fmt.Errorf("list detentions by name: %w", err)
-	}
-	found, err := l.collect(ctx, tx, rows)
-	if err != nil {
-		return nil, false, err
-	}
-	page := rank(query, slices.DeleteFunc(found, func(d Detention) bool { return d.Canary && !canarySeenBy(p, d) }))
+	page := rank(look, query, found)
 	page = page[min(f.Skip, len(page)):]
 	return page[:min(f.Limit, len(page))], len(page) > f.Limit, nil
 }
 
-func rank(query names.Person, found []Detention) []Detention {
+// inSight opens those of these detentions that the reader may see.
+func (l *Ledger) inSight(ctx context.Context, tx *pg.Tx, p account.Principal, args pgx.NamedArgs, and string, ids []uuid.UUID) ([]Detention, error) {
+	args["ids"] = ids
+	rows, err := tx.Query(ctx, selectDetention+readable+and+` and d.id = any(@ids::uuid[])`, args)
+	if err != nil {
+		return nil, fmt.Errorf("list detentions by name: %w", err)
+	}
+	found, err := l.collect(ctx, tx, rows)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(found, func(d Detention) bool { return d.Canary && !canarySeenBy(p, d) }), nil
+}
+
+func rank(look *finder.Look, query names.Person, found []Detention) []Detention {
 	score := make(map[uuid.UUID]float64, len(found))
-	for _, d := range found {
-		score[d.ID] = names.Compare(query, d.Person()).Score
+	for i, v := range look.Judge(query, people(found)) {
+		score[found[i].ID] = v.Score
 	}
 	slices.SortFunc(found, func(a, b Detention) int {
 		return cmp.Or(cmp.Compare(score[b.ID], score[a.ID]), slices.Compare(b.ID[:], a.ID[:]))
 	})
 	return found
+}
+
+func people(found []Detention) []names.Person {
+	out := make([]names.Person, len(found))
+	for i, d := range found {
+		out[i] = d.Person()
+	}
+	return out
 }
 
 // Get gives one detention; absent and out of scope are the same. Faults: forbidden (no grant that reads any), not_found.

@@ -76,13 +76,12 @@ type prepared struct {
 	id, clientID, eventID uuid.UUID
 	wrapped               []byte
 	profileCT, detailsCT  []byte
-	keys                  []int32
 	origin                []byte
 	warnings              []Warning
 }
 
-// Record stores a batch of 1 to 200 people in one transaction: rows, first events, blind keys, audit and the job that
-// starts matching. Sent again, whole or in part, on any number of phones, it answers with the same ids and has no second
+// Record stores a batch of 1 to 200 people in one transaction: rows, first events, audit and the job that starts
+// matching. Sent again, whole or in part, on any number of phones, it answers with the same ids and has no second
 // effect. Faults: forbidden (no right in one's own organisation, where what one records belongs), invalid (with a pointer to
 // each), client_id_taken (an id of another organisation), unavailable.
 func (l *Ledger) Record(ctx context.Context, p account.Principal, b Batch) (uuid.UUID, []Result, error) {
@@ -110,7 +109,7 @@ func (l *Ledger) Record(ctx context.Context, p account.Principal, b Batch) (uuid
 		if err := checkAssembly(ctx, tx, p.Organisation, b.AssemblyID); err != nil {
 			return err
 		}
-		fresh, err := insertBatch(ctx, tx, insertion{principal: p, batch: b, id: batchID, epoch: l.ring.Epoch(), rows: rows})
+		fresh, err := insertBatch(ctx, tx, insertion{principal: p, batch: b, id: batchID, rows: rows})
 		if err != nil {
 			return err
 		}
@@ -274,8 +273,7 @@ func (l *Ledger) sealEntry(profile Profile, now time.Time) (prepared, error) {
 	if err != nil {
 		return prepared{}, err
 	}
-	out := prepared{id: id, eventID: eventID, wrapped: key.Wrapped, origin: profile.Origin,
-		keys: l.index.Stored(seal.DetentionSide, profile.Person())}
+	out := prepared{id: id, eventID: eventID, wrapped: key.Wrapped, origin: profile.Origin}
 	if out.profileCT, err = key.SealJSON(profilePlace, id, profile); err != nil {
 		return prepared{}, err
 	}

@@ -42,7 +42,6 @@ func TestElevenAreLoggedAtOnce(t *testing.T) {
 	f.counts(11, "select count(*) from detentions where batch_id = $1", batch)
 	f.counts(11, "select count(*) from detention_events where kind = 'taken' and to_department_id = $1 and recorded_by = $2 and client_id is null", f.almaly, p.Account)
 	f.counts(11, "select count(*) from data_keys where scope = 'detention' and organisation_id = $1 and period = '2026-11'", f.org)
-	f.counts(11, "select count(*) from name_keys where side = 'detention' and cardinality(keys) > 0")
 	f.counts(1, "select count(*) from audit_entries where action = 'detention.recorded' and subject_id = $1", batch)
 	got := jobs[detention.Recorded](f)
 	if len(got) != 1 || !slices.Equal(got[0].DetentionIDs, recorded) {
@@ -99,7 +98,6 @@ func TestARepeatHasNoSecondEffect(t *testing.T) {
 	f.counts(11, "select count(*) from detentions")
 	f.counts(11, "select count(*) from detention_events")
 	f.counts(11, "select count(*) from data_keys where scope = 'detention'")
-	f.counts(11, "select count(*) from name_keys")
 	f.counts(1, "select count(*) from river_job")
 
 	// A list that grew: the new one is created and announced alone.
@@ -246,7 +244,7 @@ func TestAClientIDOfAnotherOrganisation(t *testing.T) {
 	list[4].ClientID = taken.ClientID
 	_, _, err := f.ledger.Record(f.ctx, f.lawyer(), detention.Batch{DepartmentID: f.almaly, Entries: list})
 	f.refused(err, "client_id_taken", "/detainees/4/client_id not_allowed")
-	for _, table := range []string{"detentions", "detention_events", "name_keys", "river_job", "audit_entries"} {
+	for _, table := range []string{"detentions", "detention_events", "river_job", "audit_entries"} {
 		f.counts(1, "select count(*) from "+table) // the other's alone
 	}
 	f.counts(1, "select count(*) from data_keys where scope = 'detention'")
@@ -318,7 +316,6 @@ func TestTextsAreStrict(t *testing.T) {
 	if d := f.get(p, nameless); d.Name != "" || d.Description == "" {
 		t.Errorf("%+v", d.Profile)
 	}
-	f.counts(0, "select count(*) from name_keys where owner_id = $1", nameless)
 	_, err = f.ledger.Correct(f.ctx, p, nameless, detention.Correction{Revision: 1, Description: &detention.Set[string]{Clear: true}})
 	f.refused(err, "invalid", "/name required")
 }

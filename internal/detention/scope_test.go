@@ -192,7 +192,7 @@ func (w *table) try(r reader, p account.Principal, x relation) {
 	w.exec("delete from representations where detention_id = $1", id)
 	w.exec("update detentions set recorded_by = $2 where id = $1", id, w.authors[x.owner].Account)
 	// The next detention is looked for alone.
-	w.exec("delete from name_keys where owner_id = $1", id)
+	w.exec("update detentions set state = 'withdrawn' where id = $1", id)
 }
 
 // listed gives nil when the detention is in the list and not_found when it is not.

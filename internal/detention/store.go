@@ -9,7 +9,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/qorgau/qorgau/internal/account"
-	"github.com/qorgau/qorgau/internal/blind"
 	"github.com/qorgau/qorgau/internal/fault"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/seal"
@@ -19,7 +18,6 @@ type insertion struct {
 	principal account.Principal
 	batch     Batch
 	id        uuid.UUID
-	epoch     int16
 	rows      []prepared
 }
 
@@ -27,26 +25,23 @@ type insertion struct {
 // rows only. Rows go in by client_id, so that two phones sending one list wait for each other instead of deadlocking; then by
 // id, which follows the request, so that of two entries under one client_id the first stays.
 const insertBatchSQL = `with input as (
-	select * from unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::bytea[], $5::uuid[], $6::bytea[], $7::text[])
-		as i(id, client_id, wrapped, profile_ct, event_id, details_ct, keys)
+	select * from unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::bytea[], $5::uuid[], $6::bytea[])
+		as i(id, client_id, wrapped, profile_ct, event_id, details_ct)
 ), fresh as (
 	insert into detentions (id, organisation_id, client_id, batch_id, department_id, assembly_id, state, key_id, profile_ct,
 		recorded_by, off_shift, recorded_at, updated_at)
-	select i.id, $8, i.client_id, $9, $10, $11, 'held', i.id, i.profile_ct, $12,
-		not exists (select 1 from shifts s where s.account_id = $12 and s.department_id = $10 and s.state <> 'left'
-			and s.starts_at <= $13 and s.ends_at > $13), $13, $13
+	select i.id, $7, i.client_id, $8, $9, $10, 'held', i.id, i.profile_ct, $11,
+		not exists (select 1 from shifts s where s.account_id = $11 and s.department_id = $9 and s.state <> 'left'
+			and s.starts_at <= $12 and s.ends_at > $12), $12, $12
 	from input i order by i.client_id, i.id
 	on conflict on constraint detentions_client_id do nothing
 	returning id, client_id
 ), sealed as (
 	insert into data_keys (id, organisation_id, scope, period, wrapped)
-	select i.id, $8, 'detention', $14, i.wrapped from input i join fresh f on f.id = i.id
+	select i.id, $7, 'detention', $13, i.wrapped from input i join fresh f on f.id = i.id
 ), chain as (
 	insert into detention_events (id, detention_id, kind, to_department_id, key_id, details_ct, recorded_by, recorded_at)
-	select i.event_id, i.id, 'taken', $10, i.id, i.details_ct, $12, $13 from input i join fresh f on f.id = i.id
-), blind as (
-	insert into name_keys (side, owner_id, epoch, keys)
-	select 'detention', i.id, $15, i.keys::integer[] from input i join fresh f on f.id = i.id where i.keys <> '{}'
+	select i.event_id, i.id, 'taken', $9, i.id, i.details_ct, $11, $12 from input i join fresh f on f.id = i.id
 )
 select client_id, id from fresh`
 
@@ -55,13 +50,12 @@ func (in insertion) args(now time.Time) []any {
 	n := len(in.rows)
 	ids, clients, events := make([]uuid.UUID, n), make([]uuid.UUID, n), make([]uuid.UUID, n)
 	wrapped, profiles, details := make([][]byte, n), make([][]byte, n), make([][]byte, n)
-	keys := make([]string, n)
 	for i, r := range in.rows {
 		ids[i], clients[i], events[i] = r.id, r.clientID, r.eventID
-		wrapped[i], profiles[i], details[i], keys[i] = r.wrapped, r.profileCT, r.detailsCT, blind.ArrayText(r.keys)
+		wrapped[i], profiles[i], details[i] = r.wrapped, r.profileCT, r.detailsCT
 	}
-	return []any{ids, clients, wrapped, profiles, events, details, keys,
-		in.principal.Organisation, in.id, in.batch.DepartmentID, in.batch.AssemblyID, in.principal.Account, now, seal.Period(now), in.epoch}
+	return []any{ids, clients, wrapped, profiles, events, details,
+		in.principal.Organisation, in.id, in.batch.DepartmentID, in.batch.AssemblyID, in.principal.Account, now, seal.Period(now)}
 }
 
 // insertBatch writes the batch and returns the new rows' ids by client_id.

@@ -133,6 +133,27 @@ func (s *Server) AddEvent(ctx context.Context, r AddEventRequestObject) (AddEven
 	return AddEvent201JSONResponse(eventWire(e)), nil
 }
 
+// ListDuplicates gives the records that may be of the same person.
+func (s *Server) ListDuplicates(ctx context.Context, r ListDuplicatesRequestObject) (ListDuplicatesResponseObject, error) {
+	p, _ := account.From(ctx)
+	skip, err := readSkip(r.Params.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	found, complete, err := s.Detentions.Duplicates(ctx, p, r.ID)
+	if err != nil {
+		return nil, err
+	}
+	rest := found[min(skip, len(found)):]
+	page := rest[:min(limitOf(r.Params.Limit), len(rest))]
+	out := api.DuplicatePage{Items: make([]api.Duplicate, len(page)), Complete: complete, NextCursor: skipCursor(skip+len(page), len(page) < len(rest))}
+	for i, d := range page {
+		out.Items[i] = api.Duplicate{Tier: api.MatchTier(d.Verdict.Tier.String()), Score: d.Verdict.Score, Reasons: reasonsWire(d.Verdict, LanguageOf(ctx)),
+			Detention: s.detentionWire(p, d.Detention)}
+	}
+	return ListDuplicates200JSONResponse{Body: out}, nil
+}
+
 // PutRepresentation is "I act for her".
 func (s *Server) PutRepresentation(ctx context.Context, r PutRepresentationRequestObject) (PutRepresentationResponseObject, error) {
 	p, _ := account.From(ctx)

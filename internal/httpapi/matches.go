@@ -86,13 +86,18 @@ func (s *Server) DecideHold(ctx context.Context, r DecideHoldRequestObject) (Dec
 
 func matchWire(m watch.Match, language string) api.Match {
 	out := api.Match{ID: m.ID, SearchID: m.SearchID, DetentionID: m.DetentionID, Tier: api.MatchTier(m.Tier), State: api.MatchState(m.State),
-		TierText: tierOf(m.Tier).Text(language), ReviewReason: (*api.ReviewReason)(orNil(m.Reason)), Reasons: make([]api.MatchReason, len(m.Verdict.Reasons)), Score: float64(m.Score),
+		TierText: tierOf(m.Tier).Text(language), ReviewReason: (*api.ReviewReason)(orNil(m.Reason)), Reasons: reasonsWire(m.Verdict, language), Score: float64(m.Score),
 		CreatedAt: m.CreatedAt, DecidedBy: m.DecidedBy, DecidedAt: m.DecidedAt, NotifiedAt: m.NotifiedAt,
 		Search: api.MatchSearch{Name: m.Search.Name, BirthYear: orNil(m.Search.BirthYear), Relation: orNil(m.Search.Relation)},
 		Detention: api.MatchDetention{Name: orNil(m.Detention.Name), BirthYear: orNil(m.Detention.BirthYear),
 			DepartmentID: m.Detention.DepartmentID, DepartmentName: m.DepartmentName}}
-	for i, r := range m.Verdict.Reasons {
-		out.Reasons[i] = api.MatchReason{Code: r.Code, Left: orNil(r.Left), Right: orNil(r.Right), Detail: orNil(r.Detail), Text: r.Text(language)}
+	return out
+}
+
+func reasonsWire(v names.Verdict, language string) []api.MatchReason {
+	out := make([]api.MatchReason, len(v.Reasons))
+	for i, r := range v.Reasons {
+		out[i] = api.MatchReason{Code: r.Code, Left: orNil(r.Left), Right: orNil(r.Right), Detail: orNil(r.Detail), Text: r.Text(language)}
 	}
 	return out
 }
@@ -111,9 +116,8 @@ func tierOf(s string) names.Tier {
 var sides = map[string]api.MatchLeverSide{"a": api.MatchLeverSideSearch, "b": api.MatchLeverSideDetention}
 
 func leversWire(m watch.Match, language string) []api.MatchLever {
-	levers := names.Levers(m.Search.Person(), m.Detention.Person(), names.Compare)
-	out := make([]api.MatchLever, len(levers))
-	for i, l := range levers {
+	out := make([]api.MatchLever, len(m.Levers))
+	for i, l := range m.Levers {
 		out[i] = api.MatchLever{Code: api.MatchLeverCode(l.Code), Side: orNil(sides[l.Side]), Tier: api.MatchLeverTier(l.Tier.String()), Text: l.Text(language)}
 	}
 	return out

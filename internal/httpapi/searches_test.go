@@ -13,9 +13,9 @@ import (
 
 	"github.com/qorgau/qorgau/api"
 	"github.com/qorgau/qorgau/internal/account"
-	"github.com/qorgau/qorgau/internal/blind"
 	"github.com/qorgau/qorgau/internal/department"
 	"github.com/qorgau/qorgau/internal/detention"
+	"github.com/qorgau/qorgau/internal/finder"
 	"github.com/qorgau/qorgau/internal/push"
 	"github.com/qorgau/qorgau/internal/watch"
 	"github.com/qorgau/qorgau/pkg/client"
@@ -32,13 +32,14 @@ func newHotline(t *testing.T, limits watch.Limits) hotline {
 	o := newOffice(t)
 	s := o.Server
 	quiet := slog.New(slog.DiscardHandler)
-	index := blind.NewIndex(s.Ring)
+	index := finder.New(s.DB, s.Ring, quiet)
+	t.Cleanup(index.Close)
 	center, err := push.New(push.Options{DB: s.DB, Ring: s.Ring, Log: quiet})
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.Detentions = detention.New(s.DB, s.Ring, s.Audit, index)
-	s.Watch = watch.New(watch.Options{DB: s.DB, Ring: s.Ring, Audit: s.Audit, Index: index, Detentions: s.Detentions, Push: center, Limits: limits, Log: quiet})
+	s.Watch = watch.New(watch.Options{DB: s.DB, Ring: s.Ring, Audit: s.Audit, Finder: index, Detentions: s.Detentions, Push: center, Limits: limits, Log: quiet})
 	if _, err := department.LoadShipped(t.Context(), s.DB); err != nil {
 		t.Fatal(err)
 	}

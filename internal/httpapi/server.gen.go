@@ -106,6 +106,9 @@ type ServerInterface interface {
 	// PatchDetention Correct a detention
 	// (PATCH /v1/detentions/{id})
 	PatchDetention(ctx echo.Context, id PathID, params PatchDetentionParams) error
+	// ListDuplicates List records that may be of the same person
+	// (GET /v1/detentions/{id}/duplicates)
+	ListDuplicates(ctx echo.Context, id PathID, params ListDuplicatesParams) error
 	// ListEvents Read the chain of events
 	// (GET /v1/detentions/{id}/events)
 	ListEvents(ctx echo.Context, id PathID, params ListEventsParams) error
@@ -1615,6 +1618,70 @@ func (w *ServerInterfaceWrapper) PatchDetention(ctx echo.Context) error {
 	return err
 }
 
+// ListDuplicates converts echo context to params.
+func (w *ServerInterfaceWrapper) ListDuplicates(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id PathID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDuplicatesParams
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListDuplicates(ctx, id, params)
+	return err
+}
+
 // ListEvents converts echo context to params.
 func (w *ServerInterfaceWrapper) ListEvents(ctx echo.Context) error {
 	var err error
@@ -2962,6 +3029,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/detentions", wrapper.ListDetentions, options.OperationMiddlewares["listDetentions"]...)
 	router.GET(options.BaseURL+"/v1/detentions/:id", wrapper.GetDetention, options.OperationMiddlewares["getDetention"]...)
 	router.PATCH(options.BaseURL+"/v1/detentions/:id", wrapper.PatchDetention, options.OperationMiddlewares["patchDetention"]...)
+	router.GET(options.BaseURL+"/v1/detentions/:id/duplicates", wrapper.ListDuplicates, options.OperationMiddlewares["listDuplicates"]...)
 	router.GET(options.BaseURL+"/v1/detentions/:id/events", wrapper.ListEvents, options.OperationMiddlewares["listEvents"]...)
 	router.POST(options.BaseURL+"/v1/detentions/:id/events", wrapper.AddEvent, options.OperationMiddlewares["addEvent"]...)
 	router.DELETE(options.BaseURL+"/v1/detentions/:id/representation", wrapper.EndRepresentation, options.OperationMiddlewares["endRepresentation"]...)
@@ -3946,6 +4014,46 @@ func (response PatchDetention200JSONResponse) VisitPatchDetentionResponse(w http
 	return err
 }
 
+type ListDuplicatesRequestObject struct {
+	ID     PathID `json:"id"`
+	Params ListDuplicatesParams
+}
+
+type ListDuplicatesResponseObject interface {
+	VisitListDuplicatesResponse(w http.ResponseWriter) error
+}
+
+type ListDuplicates200ResponseHeaders struct {
+	ETag *string
+}
+
+type ListDuplicates200JSONResponse struct {
+	Body    DuplicatePage
+	Headers ListDuplicates200ResponseHeaders
+}
+
+func (response ListDuplicates200JSONResponse) VisitListDuplicatesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDuplicates304Response = NotModifiedResponse
+
+func (response ListDuplicates304Response) VisitListDuplicatesResponse(w http.ResponseWriter) error {
+	w.WriteHeader(304)
+	return nil
+}
+
 type ListEventsRequestObject struct {
 	ID     PathID `json:"id"`
 	Params ListEventsParams
@@ -4838,6 +4946,9 @@ type StrictServerInterface interface {
 	// PatchDetention Correct a detention
 	// (PATCH /v1/detentions/{id})
 	PatchDetention(ctx context.Context, request PatchDetentionRequestObject) (PatchDetentionResponseObject, error)
+	// ListDuplicates List records that may be of the same person
+	// (GET /v1/detentions/{id}/duplicates)
+	ListDuplicates(ctx context.Context, request ListDuplicatesRequestObject) (ListDuplicatesResponseObject, error)
 	// ListEvents Read the chain of events
 	// (GET /v1/detentions/{id}/events)
 	ListEvents(ctx context.Context, request ListEventsRequestObject) (ListEventsResponseObject, error)
@@ -5914,6 +6025,32 @@ func (sh *strictHandler) PatchDetention(ctx echo.Context, id PathID, params Patc
 		return err
 	} else if validResponse, ok := response.(PatchDetentionResponseObject); ok {
 		return validResponse.VisitPatchDetentionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListDuplicates operation middleware
+func (sh *strictHandler) ListDuplicates(ctx echo.Context, id PathID, params ListDuplicatesParams) error {
+	var request ListDuplicatesRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDuplicates(ctx.Request().Context(), request.(ListDuplicatesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDuplicates")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListDuplicatesResponseObject); ok {
+		return validResponse.VisitListDuplicatesResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

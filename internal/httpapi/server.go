@@ -59,6 +59,8 @@ type Server struct {
 	TrustedProxies []netip.Prefix
 	// Metrics takes the request metrics; nil measures nothing.
 	Metrics prometheus.Registerer
+	// Indexed tells whether names can be looked for; nil leaves that check out of readyz.
+	Indexed func() bool
 	// OldestPending is how long the oldest delivery has waited; nil leaves that check out of readyz.
 	OldestPending func(ctx context.Context) (time.Duration, error)
 

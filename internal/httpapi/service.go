@@ -45,8 +45,8 @@ func (n notReady) Error() string {
 	return "not ready: " + strings.Join(failed, ", ")
 }
 
-// GetReadiness proves that work gets done: the database answers, a job ran within 15 s, no notice has waited for 60 s, and
-// what is logged now can be sealed.
+// GetReadiness proves that work gets done: the database answers, a job ran within 15 s, no notice has waited for 60 s,
+// what is logged now can be sealed, and names can be looked for.
 func (s *Server) GetReadiness(ctx context.Context, _ GetReadinessRequestObject) (GetReadinessResponseObject, error) {
 	ctx, cancel := context.WithTimeout(ctx, readinessLimit)
 	defer cancel()
@@ -60,6 +60,9 @@ func (s *Server) GetReadiness(ctx context.Context, _ GetReadinessRequestObject) 
 		api.ReadinessCheck{Name: "database", Ok: err == nil},
 		api.ReadinessCheck{Name: "jobs", Ok: beat != nil && now.Sub(*beat) < heartbeatAge},
 		api.ReadinessCheck{Name: "keys", Ok: s.Ring.HasPeriod(now)})
+	if s.Indexed != nil {
+		checks = append(checks, api.ReadinessCheck{Name: "index", Ok: s.Indexed()})
+	}
 	if s.OldestPending != nil {
 		age, err := s.OldestPending(ctx)
 		checks = append(checks, api.ReadinessCheck{Name: "deliveries", Ok: err == nil && age < deliveryAge})

@@ -64,9 +64,15 @@ func (g *rig) failing(t testing.TB) string {
 func TestReadinessProvesThatWorkGetsDone(t *testing.T) {
 	t.Parallel()
 	age, ageErr := time.Duration(0), error(nil)
+	indexed := false
 	g := newRig(t, func(s *Server) {
+		s.Indexed = func() bool { return indexed }
 		s.OldestPending = func(context.Context) (time.Duration, error) { return age, ageErr }
 	})
+	if got := g.failing(t); got != "jobs,index" {
+		t.Errorf("before the first job, and before names are read: %s", got)
+	}
+	indexed = true
 	if got := g.failing(t); got != "jobs" {
 		t.Errorf("before the first job: %s", got)
 	}

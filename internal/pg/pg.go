@@ -12,6 +12,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -101,6 +102,18 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 type discard struct{}
 
 func (discard) Printf(string, ...any) {}
+
+// Alone opens a connection outside the pool, with settings of its own: for who must not wait for the pool because callers that
+// hold its connections wait for them. Whoever takes it closes it, and hands its errors to Unavailable.
+func (db *DB) Alone(ctx context.Context, settings map[string]string) (*pgx.Conn, error) {
+	cfg := db.Pool.Config().ConnConfig
+	maps.Copy(cfg.RuntimeParams, settings)
+	conn, err := pgx.ConnectConfig(ctx, cfg)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	return conn, nil
+}
 
 // Close ends all connections.
 func (db *DB) Close() {

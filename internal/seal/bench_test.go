@@ -4,8 +4,6 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
-
-	"github.com/qorgau/qorgau/internal/seal"
 )
 
 // What sealing adds to one detention: a key of its own and one profile.
@@ -22,15 +20,6 @@ func BenchmarkMintAndSealJSON(b *testing.B) {
 		if _, err := m.SealJSON(place, row, profile); err != nil {
 			b.Fatal(err)
 		}
-	}
-}
-
-// What the blind index adds for each key of a name.
-func BenchmarkBlind(b *testing.B) {
-	blinder := opened(b, fresh(b)).Blinder(seal.SearchSide)
-	b.ReportAllocs()
-	for b.Loop() {
-		blinder.Blind("belgisizova|aigul")
 	}
 }
 

@@ -1,7 +1,6 @@
 // Package seal keeps personal fields unreadable to whoever holds the database but not the keyset.
 //
-// Three layers. The keyset is a file outside the database: one key for each month ("period"), PRF keys for the blind
-// index (one for each side, so that a dump cannot join searches with detentions) and a root for purposes such as
+// Three layers. The keyset is a file outside the database: one key for each month ("period") and a root for purposes such as
 // pseudonyms and fingerprints. A period key wraps the data keys minted in its month; a data key seals the fields of one
 // detention, search or account. Destroying a data key erases its record; destroying a period key erases, in backups
 // too, all that began in that month.
@@ -45,15 +44,13 @@ var ErrPassphrase = errors.New("passphrase does not open the keyset")
 // errDamaged is not for the passphrase to mend, but for a copy of the file.
 var errDamaged = errors.New("keyset file is damaged: it is not what this program wrote")
 
-// Keyset is the file's content: secrets, in memory only while a command runs.
+// Keyset is the file's content: secrets, in memory only while a command runs. Files of before the index lay in memory also hold
+// "search", "detention" and "epoch", keys of hashes that the database held then; they are read over.
 type Keyset struct {
-	Version   int               `json:"version"`
-	Root      []byte            `json:"root"`      // purposes: pseudonyms, fingerprints, challenges, refresh tokens
-	Signing   []byte            `json:"signing"`   // Ed25519 seed of access tokens
-	Search    map[string][]byte `json:"search"`    // epoch -> PRF key of the search side
-	Detention map[string][]byte `json:"detention"` // epoch -> PRF key of the detention side
-	Epoch     int               `json:"epoch"`     // the epoch in use
-	Periods   map[string][]byte `json:"periods"`   // "2026-11" -> key that wraps that month's data keys
+	Version int               `json:"version"`
+	Root    []byte            `json:"root"`    // purposes: pseudonyms, fingerprints, challenges, refresh tokens
+	Signing []byte            `json:"signing"` // Ed25519 seed of access tokens
+	Periods map[string][]byte `json:"periods"` // "2026-11" -> key that wraps that month's data keys
 }
 
 const redacted = "[redacted]"
@@ -69,17 +66,12 @@ func (Keyset) MarshalJSON() ([]byte, error) { return json.Marshal(redacted) }
 
 // NewKeyset makes fresh random keys, with period keys from the month of now on.
 func NewKeyset(now time.Time) (Keyset, error) {
-	ks := Keyset{Version: keysetVersion, Epoch: 1, Search: map[string][]byte{}, Detention: map[string][]byte{}, Periods: map[string][]byte{}}
+	ks := Keyset{Version: keysetVersion, Periods: map[string][]byte{}}
 	secrets := []*[]byte{&ks.Root, &ks.Signing}
 	for _, s := range secrets {
 		*s = make([]byte, keyBytes)
 		if _, err := rand.Read(*s); err != nil {
 			return Keyset{}, fmt.Errorf("draw keyset: %w", err)
-		}
-	}
-	for _, m := range []map[string][]byte{ks.Search, ks.Detention} {
-		if err := addKey(m, "1"); err != nil {
-			return Keyset{}, err
 		}
 	}
 	if err := ks.ExtendPeriods(now, periodsAhead); err != nil {
@@ -123,14 +115,12 @@ func (ks Keyset) validate() error {
 	if ks.Version != keysetVersion {
 		return fmt.Errorf("keyset version %d is not known to this program (it knows %d)", ks.Version, keysetVersion)
 	}
+	if len(ks.Periods) == 0 {
+		return errors.New("keyset lacks keys")
+	}
 	keys := [][]byte{ks.Root, ks.Signing}
-	for _, m := range []map[string][]byte{ks.Search, ks.Detention, ks.Periods} {
-		if len(m) == 0 {
-			return errors.New("keyset lacks keys")
-		}
-		for _, k := range m {
-			keys = append(keys, k)
-		}
+	for _, k := range ks.Periods {
+		keys = append(keys, k)
 	}
 	for _, k := range keys {
 		if len(k) != keyBytes {

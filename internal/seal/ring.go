@@ -9,9 +9,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash"
-	"io"
-	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -24,24 +21,13 @@ const prefix = "Q1"
 // ErrDestroyed says that the data key is gone: the record was erased.
 var ErrDestroyed = errors.New("data key is destroyed")
 
-// errOpen hides why a ciphertext did not open: it is damaged, swapped, or of another key.
-var errOpen = errors.New("ciphertext does not open under this key, table, column and row")
-
-// Side is one side of the blind index.
-type Side string
-
-// The two sides; each has its own PRF key.
-const (
-	SearchSide    Side = "search"
-	DetentionSide Side = "detention"
-)
+// ErrOpen hides why a ciphertext did not open: it is damaged, swapped, or of another key.
+var ErrOpen = errors.New("ciphertext does not open under this key, table, column and row")
 
 // Ring is an opened keyset, ready for use from many goroutines.
 type Ring struct {
 	periods     map[string]*subtle.AESGCM // wrap data keys
 	loose       map[string]*subtle.AESGCM // seal what belongs to no record
-	blind       map[Side][]byte
-	epoch       int16
 	purposes    [purposeCount][]byte
 	signing     ed25519.PrivateKey
 	fingerprint []byte
@@ -63,7 +49,7 @@ const (
 	ForFingerprint                // of request bodies
 	ForRefresh                    // refresh tokens that the server derives
 	ForChallenge                  // proofs of work
-	ForName                       // how often one name was asked for
+	_                             // was of names that were asked for; the number is not given again
 	ForAddress                    // push tokens and phones of one owner, to see that two are one
 	ForSource                     // in-memory limits by origin; never stored
 	purposeCount
@@ -74,7 +60,7 @@ func Open(ks Keyset) (*Ring, error) {
 	if err := ks.validate(); err != nil {
 		return nil, err
 	}
-	r := &Ring{periods: map[string]*subtle.AESGCM{}, loose: map[string]*subtle.AESGCM{}, fingerprint: ks.Fingerprint(), epoch: int16(ks.Epoch)}
+	r := &Ring{periods: map[string]*subtle.AESGCM{}, loose: map[string]*subtle.AESGCM{}, fingerprint: ks.Fingerprint()}
 	for name, key := range ks.Periods {
 		a, err := subtle.NewAESGCM(key)
 		if err != nil {
@@ -89,11 +75,6 @@ func Open(ks Keyset) (*Ring, error) {
 		if r.loose[name], err = subtle.NewAESGCM(derived); err != nil {
 			return nil, fmt.Errorf("loose key: %w", err)
 		}
-	}
-	epoch := strconv.Itoa(ks.Epoch)
-	r.blind = map[Side][]byte{SearchSide: ks.Search[epoch], DetentionSide: ks.Detention[epoch]}
-	if r.blind[SearchSide] == nil || r.blind[DetentionSide] == nil {
-		return nil, errors.New("keyset lacks the blind keys of its epoch")
 	}
 	for p := range purposeCount {
 		k, err := hkdf.Key(sha256.New, ks.Root, nil, fmt.Sprintf("qorgau purpose %d v1", p), keyBytes)
@@ -111,9 +92,6 @@ func (r *Ring) Fingerprint() []byte { return r.fingerprint }
 
 // Signing is the key of access tokens.
 func (r *Ring) Signing() ed25519.PrivateKey { return r.signing }
-
-// Epoch is the blind index's generation in use.
-func (r *Ring) Epoch() int16 { return r.epoch }
 
 // HasPeriod tells whether records that begin at that time can be sealed.
 func (r *Ring) HasPeriod(at time.Time) bool { return r.periods[Period(at)] != nil }
@@ -136,23 +114,6 @@ func (r *Ring) MAC(p Purpose, parts ...[]byte) []byte {
 // Pseudonym stands for an account in the audit for one month (16 bytes).
 func (r *Ring) Pseudonym(account uuid.UUID, at time.Time) []byte {
 	return r.MAC(ForPseudonym, account[:], []byte(Period(at)))[:16]
-}
-
-// Blinder hashes name keys of one side with one key schedule; it is not safe for use from several goroutines.
-type Blinder struct {
-	mac hash.Hash
-	sum [sha256.Size]byte
-}
-
-// Blinder makes one for a side.
-func (r *Ring) Blinder(side Side) *Blinder { return &Blinder{mac: hmac.New(sha256.New, r.blind[side])} }
-
-// Blind turns a name key into its keyed hash, cut to 31 bits: collisions cost a candidate that scoring throws out, and leave
-// less for who counts.
-func (b *Blinder) Blind(key string) int32 {
-	b.mac.Reset()
-	_, _ = io.WriteString(b.mac, key)
-	return int32(binary.BigEndian.Uint32(b.mac.Sum(b.sum[:0])) >> 1)
 }
 
 // Key is an opened data key: it seals the fields of one record.
@@ -202,15 +163,15 @@ func (r *Ring) Unwrap(scope string, id uuid.UUID, period string, wrapped []byte)
 	}
 	ct, ok := cutPrefix(wrapped)
 	if !ok {
-		return Key{}, errOpen
+		return Key{}, ErrOpen
 	}
 	raw, err := kek.Decrypt(ct, wrapAD(scope, id))
 	if err != nil {
-		return Key{}, errOpen
+		return Key{}, ErrOpen
 	}
 	a, err := subtle.NewAESGCM(raw)
 	if err != nil {
-		return Key{}, errOpen
+		return Key{}, ErrOpen
 	}
 	return Key{ID: id, Period: period, aead: a}, nil
 }
@@ -244,9 +205,6 @@ func (k Key) Seal(place string, row uuid.UUID, plain []byte) ([]byte, error) {
 	if k.aead == nil {
 		return nil, fmt.Errorf("seal %s: %w", place, ErrDestroyed)
 	}
-	if k.aead == nil {
-		return nil, fmt.Errorf("seal %s: %w", place, ErrDestroyed)
-	}
 	ct, err := k.aead.Encrypt(plain, placeAD(place, row))
 	if err != nil {
 		return nil, fmt.Errorf("seal %s: %w", place, err)
@@ -261,11 +219,11 @@ func (k Key) Open(place string, row uuid.UUID, ct []byte) ([]byte, error) {
 	}
 	body, ok := cutPrefix(ct)
 	if !ok {
-		return nil, fmt.Errorf("open %s: %w", place, errOpen)
+		return nil, fmt.Errorf("open %s: %w", place, ErrOpen)
 	}
 	plain, err := k.aead.Decrypt(body, placeAD(place, row))
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", place, errOpen)
+		return nil, fmt.Errorf("open %s: %w", place, ErrOpen)
 	}
 	return plain, nil
 }

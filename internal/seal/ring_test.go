@@ -6,7 +6,6 @@ import (
 	"errors"
 	"maps"
 	"math"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -205,49 +204,6 @@ func TestJSON(t *testing.T) {
 	}
 }
 
-// The blind index: the same on every node and every day, another on the other side and under another keyset, never negative.
-func TestBlind(t *testing.T) {
-	t.Parallel()
-	ks := fresh(t)
-	r := opened(t, ks)
-	rotated := ks
-	rotated.Epoch = 2
-	rotated.Search, rotated.Detention = maps.Clone(ks.Search), maps.Clone(ks.Detention)
-	rotated.Search["2"], rotated.Detention["2"] = fresh(t).Search["1"], fresh(t).Detention["1"]
-	blind := func(r *seal.Ring, side seal.Side) []int32 {
-		b := r.Blinder(side)
-		out := make([]int32, 64)
-		for i := range out {
-			out[i] = b.Blind(strings.Repeat("a", i))
-		}
-		return out
-	}
-	searches := blind(r, seal.SearchSide)
-	if again := blind(opened(t, ks), seal.SearchSide); !slices.Equal(searches, again) {
-		t.Error("another node blinds otherwise")
-	}
-	if r.Epoch() != 1 || opened(t, rotated).Epoch() != 2 {
-		t.Error("epoch")
-	}
-	for other, keys := range map[string][]int32{
-		"detention side": blind(r, seal.DetentionSide), "next epoch": blind(opened(t, rotated), seal.SearchSide),
-		"another keyset": blind(opened(t, fresh(t)), seal.SearchSide),
-	} {
-		if slices.ContainsFunc(keys, func(k int32) bool { return slices.Contains(searches, k) }) {
-			t.Errorf("the %s meets the search side", other)
-		}
-	}
-	distinct := map[int32]bool{}
-	for _, k := range searches {
-		if distinct[k] = true; k < 0 {
-			t.Errorf("%d is negative", k)
-		}
-	}
-	if len(distinct) < 64 {
-		t.Errorf("%d different keys of 64", len(distinct))
-	}
-}
-
 // Borders between parts count, purposes do not meet, and a keyset is its own.
 func TestMAC(t *testing.T) {
 	t.Parallel()
@@ -257,7 +213,7 @@ func TestMAC(t *testing.T) {
 		for _, s := range p {
 			b = append(b, []byte(s))
 		}
-		return r.MAC(seal.ForName, b...)
+		return r.MAC(seal.ForAddress, b...)
 	}
 	seen := map[string]string{}
 	for what, mac := range map[string][]byte{
@@ -272,14 +228,14 @@ func TestMAC(t *testing.T) {
 	if !bytes.Equal(parts("ab", "c"), parts("ab", "c")) {
 		t.Error("not the same twice")
 	}
-	for _, p := range []seal.Purpose{seal.ForPseudonym, seal.ForFingerprint, seal.ForRefresh, seal.ForChallenge, seal.ForAddress, seal.ForSource, seal.ForName} {
+	for _, p := range []seal.Purpose{seal.ForPseudonym, seal.ForFingerprint, seal.ForRefresh, seal.ForChallenge, seal.ForAddress, seal.ForSource} {
 		mac := string(r.MAC(p, []byte("x")))
 		if other, twice := seen[mac]; twice {
 			t.Errorf("purpose %d meets %s", p, other)
 		}
 		seen[mac] = "another purpose"
 	}
-	if bytes.Equal(opened(t, fresh(t)).MAC(seal.ForName, []byte("ab"), []byte("c")), parts("ab", "c")) {
+	if bytes.Equal(opened(t, fresh(t)).MAC(seal.ForAddress, []byte("ab"), []byte("c")), parts("ab", "c")) {
 		t.Error("two keysets agree")
 	}
 }

@@ -13,8 +13,6 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf16"
-
-	"github.com/qorgau/qorgau/pkg/names"
 )
 
 // mark is a value that was put in somewhere and must come out nowhere.
@@ -46,10 +44,6 @@ func (m mark) forms() map[string][]string {
 		add("UTF-16", utf16s(s)...)
 	}
 	hashed := []string{m.word, strings.ToLower(m.word), strings.ToUpper(m.word), m.whole, strings.ToLower(m.whole), strings.ToUpper(m.whole)}
-	for _, k := range names.Parse(m.word).WordKeys() {
-		add("the key of its sound", string(k))
-		hashed = append(hashed, string(k))
-	}
 	for _, s := range hashed {
 		s256, s1, m5 := sha256.Sum256([]byte(s)), sha1.Sum([]byte(s)), md5.Sum([]byte(s))
 		for form, sum := range map[string][]byte{"SHA-256": s256[:], "SHA-1": s1[:], "MD5": m5[:]} {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"runtime"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,13 +16,14 @@ import (
 	"github.com/qorgau/qorgau/internal/account"
 	"github.com/qorgau/qorgau/internal/app"
 	"github.com/qorgau/qorgau/internal/audit"
-	"github.com/qorgau/qorgau/internal/blind"
 	"github.com/qorgau/qorgau/internal/department"
 	"github.com/qorgau/qorgau/internal/detention"
+	index "github.com/qorgau/qorgau/internal/finder"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/push"
 	"github.com/qorgau/qorgau/internal/seal"
 	"github.com/qorgau/qorgau/internal/watch"
+	"github.com/qorgau/qorgau/pkg/names"
 )
 
 // lab is matching alone, in this process, over many searches that were written in bulk.
@@ -29,7 +31,7 @@ type lab struct {
 	*site
 	db         *pg.DB
 	ring       *seal.Ring
-	index      *blind.Index
+	finder     *index.Finder
 	ledger     *detention.Ledger
 	post       *watch.Post
 	lawyer     account.Principal
@@ -55,11 +57,12 @@ func newLab(s *site) *lab {
 	l.db.UseJobs(jobs)
 	quiet := slog.New(slog.DiscardHandler)
 	log := audit.New(l.ring)
-	l.index = blind.NewIndex(l.ring)
-	l.ledger = detention.New(l.db, l.ring, log, l.index)
+	l.finder = index.New(l.db, l.ring, quiet)
+	s.Cleanup(l.finder.Close)
+	l.ledger = detention.New(l.db, l.ring, log, l.finder)
 	center, err := push.New(push.Options{DB: l.db, Ring: l.ring, Log: quiet})
 	s.must(err)
-	l.post = watch.New(watch.Options{DB: l.db, Ring: l.ring, Audit: log, Index: l.index, Detentions: l.ledger, Push: center, Log: quiet})
+	l.post = watch.New(watch.Options{DB: l.db, Ring: l.ring, Audit: log, Finder: l.finder, Detentions: l.ledger, Push: center, Log: quiet})
 	desk := account.New(account.Options{DB: l.db, Ring: l.ring, Audit: log, Log: quiet, Issuer: "bench"})
 	_, err = desk.EnsureOrganisation(s.ctx, "bench")
 	s.must(err)
@@ -74,32 +77,33 @@ func newLab(s *site) *lab {
 	return l
 }
 
-// fill adds standing searches, sealed and keyed as the service does it, by COPY.
-func (l *lab) fill(n int) {
+// fill adds standing searches, sealed as the service does it, by COPY.
+func (l *lab) fill(n int) { l.fillWith(n, l.people.name) }
+
+func (l *lab) fillWith(n int, name func(*rand.Rand) (string, int)) {
 	l.Helper()
 	const step = 10_000
 	for done := 0; done < n; done += step {
-		l.copyIn(min(step, n-done))
+		l.copyIn(min(step, n-done), name)
 	}
-	_, err := l.db.Pool.Exec(l.ctx, "vacuum analyze name_keys, searches, data_keys")
+	_, err := l.db.Pool.Exec(l.ctx, "vacuum analyze searches, data_keys")
 	l.must(err)
 }
 
-func (l *lab) copyIn(n int) {
+func (l *lab) copyIn(n int, called func(*rand.Rand) (string, int)) {
 	l.Helper()
 	now := time.Now().UTC()
-	var keys, searches, blinds [][]any
+	var keys, searches [][]any
 	for range n {
 		id := uuid.Must(uuid.NewV7())
 		key, err := l.ring.Mint("search", id, now)
 		l.must(err)
-		name, year := l.people.name(l.rand)
+		name, year := called(l.rand)
 		profile := watch.SearchProfile{Name: name, BirthYear: year, Relation: "mother"}
 		ct, err := key.SealJSON("searches.profile_ct", id, profile)
 		l.must(err)
 		keys = append(keys, []any{id, l.lawyer.Organisation, key.Scope, key.Period, key.Wrapped})
 		searches = append(searches, []any{id, l.lawyer.Organisation, uuid.New(), ciphertext(32), id, ct, "ru", "open", now, now, now.Add(watch.Term)})
-		blinds = append(blinds, []any{"search", id, l.ring.Epoch(), l.index.Stored(seal.SearchSide, profile.Person())})
 	}
 	for _, t := range []struct {
 		table   string
@@ -108,11 +112,46 @@ func (l *lab) copyIn(n int) {
 	}{
 		{"data_keys", []string{"id", "organisation_id", "scope", "period", "wrapped"}, keys},
 		{"searches", []string{"id", "organisation_id", "client_id", "secret_hash", "key_id", "profile_ct", "language", "state", "created_at", "updated_at", "expires_at"}, searches},
-		{"name_keys", []string{"side", "owner_id", "epoch", "keys"}, blinds},
 	} {
 		_, err := l.db.Pool.CopyFrom(l.ctx, pgx.Identifier{t.table}, t.columns, pgx.CopyFromRows(t.rows))
 		l.must(err)
 	}
+}
+
+// load reads the index from nothing, as a node that starts: how long that takes, and what it holds of memory.
+func (l *lab) load() (took time.Duration, heap uint64) {
+	l.Helper()
+	before := inUse()
+	f := index.New(l.db, l.ring, nil)
+	defer f.Close()
+	began := time.Now()
+	_, err := f.Look(l.ctx)
+	l.must(err)
+	took = time.Since(began)
+	return took, inUse() - before
+}
+
+func inUse() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// looks times looks for one person each, in milliseconds: without reading a row.
+func (l *lab) looks(n int) []float64 {
+	l.Helper()
+	var times []float64
+	for range n {
+		name, year := l.people.name(l.rand)
+		q := names.Person{Names: []names.Name{names.Parse(name)}, BirthYear: year}
+		began := time.Now()
+		look, err := l.finder.Look(l.ctx)
+		l.must(err)
+		look.Searches(q)
+		times = append(times, float64(time.Since(began).Microseconds())/1000)
+	}
+	return times
 }
 
 // match logs n people one by one and times the matching of each, in milliseconds.

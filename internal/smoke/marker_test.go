@@ -481,7 +481,7 @@ func (p *planter) breakThings() {
 	log := func(way string) answer {
 		return p.ask("POST", "/v1/detentions/batch", lawyer, p.written(batchOf(almaly, p.name(way))))
 	}
-	for _, table := range []string{"detentions", "detention_events", "name_keys"} {
+	for _, table := range []string{"detentions", "detention_events"} {
 		p.exec("alter table " + table + " rename to hidden")
 		p.expect(500, log("name while "+table+" is gone"))
 		p.exec("alter table hidden rename to " + table)

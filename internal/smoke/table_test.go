@@ -179,6 +179,7 @@ var table = []row{
 	{operation: "listDetentions", on: "detention", lawyer: their, operator: ofCityOrLent, coordinator: ofCityWithCanariesOrLent, admin: never, path: "/v1/detentions", listed: true},
 	{operation: "getDetention", on: "detention", lawyer: their, operator: ofCityOrLent, coordinator: ofCityWithCanariesOrLent, admin: never, path: "/v1/detentions/{id}"},
 	{operation: "listEvents", on: "detention", lawyer: their, operator: ofCityOrLent, coordinator: ofCityWithCanariesOrLent, admin: never, path: "/v1/detentions/{id}/events"},
+	{operation: "listDuplicates", on: "detention", lawyer: their, operator: ofCityOrLent, coordinator: ofCityWithCanariesOrLent, admin: never, path: "/v1/detentions/{id}/duplicates"},
 	{operation: "patchDetention", on: "detention", lawyer: their, operator: ofCity, coordinator: ofCityWithCanaries, admin: never,
 		method: "PATCH", path: "/v1/detentions/{id}", body: `{"note": "x"}`, headers: stale, ok: []int{412}},
 	{operation: "addEvent", on: "detention", lawyer: their, operator: ofCity, coordinator: ofCityWithCanaries, admin: never,

@@ -447,8 +447,13 @@ func TestOneBadRecordDoesNotStopTheBus(t *testing.T) {
 	lawyer := f.person(account.Lawyer, f.org)
 	bad, good := f.search("Ахметов Арман", 1990), f.search("Оспанов Нұрлан", 1980)
 	d := f.log(lawyer, almaly, entry("Ахметов Арман", 1990), entry("Оспанов Нұрлан", 1980))
-	_, err := f.db.Pool.Exec(f.ctx, "update searches set profile_ct = profile_ct || '\\x00' where id = $1", bad.id)
-	f.must(err)
+	if !f.sought(bad.id, "Ахметов Арман") {
+		t.Fatal("not in the index")
+	}
+	for _, statement := range []string{"alter table searches disable trigger searches_names", "update searches set profile_ct = profile_ct || '\\x00' where id = '" + bad.id.String() + "'"} {
+		_, err := f.db.Pool.Exec(f.ctx, statement)
+		f.must(err)
+	}
 	if err := f.post.MatchDetentions(f.ctx, d); err == nil {
 		t.Error("the job says that all is well")
 	}

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/qorgau/qorgau/internal/fault"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/seal"
@@ -46,7 +48,7 @@ const (
 )
 
 // challenge makes a fault that carries what to solve.
-func (p *Post) challenge(now time.Time, macs [][]byte, difficulty int) (*fault.Error, error) {
+func (p *Post) challenge(now time.Time, bound []byte, difficulty int) (*fault.Error, error) {
 	expires := now.Add(challengeLife).Truncate(time.Second)
 	payload := make([]byte, 0, payloadBytes)
 	payload = append(payload, challengeVersion)
@@ -56,22 +58,30 @@ func (p *Post) challenge(now time.Time, macs [][]byte, difficulty int) (*fault.E
 	if _, err := rand.Read(random[:]); err != nil {
 		return nil, fmt.Errorf("draw challenge: %w", err)
 	}
-	payload = append(append(payload, random[:]...), p.boundTo(macs)...)
+	payload = append(append(payload, random[:]...), bound...)
 	token := base64.RawURLEncoding.EncodeToString(payload) + "." + base64.RawURLEncoding.EncodeToString(p.ring.MAC(seal.ForChallenge, payload))
 	f := fault.New(fault.PreconditionRequired, "challenge_required")
 	f.Challenge = Challenge{Token: token, Algorithm: challengeAlgorithm, Difficulty: difficulty, ExpiresAt: expires}
 	return f, nil
 }
 
-// boundTo ties a challenge to the names that were asked for: solved for one name it opens no other.
-func (p *Post) boundTo(macs [][]byte) []byte {
-	return p.ring.MAC(seal.ForChallenge, append([][]byte{[]byte("names")}, macs...)...)[:boundBytes]
+// boundTo ties a challenge to the names that were asked for: solved for one name it opens no other. To the row of attempts in which
+// the request stands, so that the repeat may be written in another way; where nothing is counted, to the names as written.
+func (p *Post) boundTo(asked []string, t tally) []byte {
+	if t.first != uuid.Nil {
+		return p.ring.MAC(seal.ForChallenge, []byte("row"), t.first[:])[:boundBytes]
+	}
+	parts := [][]byte{[]byte("names")}
+	for _, name := range asked {
+		parts = append(parts, []byte(name))
+	}
+	return p.ring.MAC(seal.ForChallenge, parts...)[:boundBytes]
 }
 
 // spend tells whether the proof answers a challenge of ours for these names that still stands, and uses it up in this
 // transaction. A wrong, foreign, expired or spent proof is as good as none.
-func (p *Post) spend(ctx context.Context, tx *pg.Tx, proof *Proof, macs [][]byte) (bool, error) {
-	mac, expires, ok := p.verify(proof, macs, tx.Now)
+func (p *Post) spend(ctx context.Context, tx *pg.Tx, proof *Proof, bound []byte) (bool, error) {
+	mac, expires, ok := p.verify(proof, bound, tx.Now)
 	if !ok {
 		return false, nil
 	}
@@ -82,7 +92,7 @@ func (p *Post) spend(ctx context.Context, tx *pg.Tx, proof *Proof, macs [][]byte
 	return n == 1, nil
 }
 
-func (p *Post) verify(proof *Proof, macs [][]byte, now time.Time) (mac []byte, expires time.Time, ok bool) {
+func (p *Post) verify(proof *Proof, bound []byte, now time.Time) (mac []byte, expires time.Time, ok bool) {
 	if proof == nil || len(proof.Nonce) > maxNonce {
 		return nil, expires, false
 	}
@@ -97,7 +107,7 @@ func (p *Post) verify(proof *Proof, macs [][]byte, now time.Time) (mac []byte, e
 		return nil, expires, false
 	}
 	expires = time.Unix(int64(binary.BigEndian.Uint64(payload[1:9])), 0).UTC()
-	if !now.Before(expires) || !bytes.Equal(payload[payloadBytes-boundBytes:], p.boundTo(macs)) {
+	if !now.Before(expires) || !bytes.Equal(payload[payloadBytes-boundBytes:], bound) {
 		return nil, expires, false
 	}
 	return mac, expires, leadingZeros(sha256.Sum256([]byte(proof.Token+"."+proof.Nonce))) >= int(payload[9])

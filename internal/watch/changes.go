@@ -10,9 +10,9 @@ import (
 
 	"github.com/qorgau/qorgau/internal/alert"
 	"github.com/qorgau/qorgau/internal/detention"
+	"github.com/qorgau/qorgau/internal/finder"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/push"
-	"github.com/qorgau/qorgau/pkg/names"
 )
 
 // AfterCorrection follows a corrected record: names and years are matched anew, who was told on the strength of the old ones
@@ -20,13 +20,17 @@ import (
 func (p *Post) AfterCorrection(ctx context.Context, c detention.Corrected) error {
 	a := anew{event: c.EventID, actor: c.ActorID}
 	if c.Named || c.Told {
-		if err := p.compareMatched(ctx, c.DetentionID, a); err != nil {
+		look, err := p.finder.Look(ctx)
+		if err != nil {
 			return err
 		}
-	}
-	if c.Named {
-		if err := p.matchDetention(ctx, c.DetentionID, a); err != nil {
+		if err := p.compareMatched(ctx, look, c.DetentionID, a); err != nil {
 			return err
+		}
+		if c.Named {
+			if err := p.matchDetention(ctx, look, c.DetentionID, nil, a); err != nil {
+				return err
+			}
 		}
 	}
 	if c.Moved {
@@ -36,7 +40,7 @@ func (p *Post) AfterCorrection(ctx context.Context, c detention.Corrected) error
 }
 
 // compareMatched settles again every pair that the detention is matched in, also those that the index no longer finds.
-func (p *Post) compareMatched(ctx context.Context, id uuid.UUID, a anew) error {
+func (p *Post) compareMatched(ctx context.Context, look *finder.Look, id uuid.UUID, a anew) error {
 	return p.onFreshRecords(ctx, func(tx *pg.Tx) error {
 		found, err := p.detentions.Load(ctx, tx, id)
 		if err != nil || len(found) == 0 || found[0].State == detention.Withdrawn {
@@ -50,12 +54,7 @@ func (p *Post) compareMatched(ctx context.Context, id uuid.UUID, a anew) error {
 		if err != nil {
 			return err
 		}
-		person := found[0].Person()
-		var pairs []pair
-		for _, s := range searches {
-			pairs = append(pairs, pair{search: s, detention: found[0], verdict: names.Compare(s.Person(), person)})
-		}
-		return p.settle(ctx, tx, pairs, a)
+		return p.settle(ctx, tx, compareAll(look, searches, found[0]), a)
 	})
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/qorgau/qorgau/internal/department"
 	"github.com/qorgau/qorgau/internal/detention"
 	"github.com/qorgau/qorgau/internal/fault"
+	"github.com/qorgau/qorgau/internal/finder"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/pkg/names"
 )
@@ -24,6 +25,8 @@ type Match struct {
 	Detention      detention.Detention
 	DepartmentName string
 	Verdict        names.Verdict
+	// Levers are the facts that would change the tier. Only GetMatch looks for them.
+	Levers []names.Lever
 	// Reason is why it waits, in full; the row keeps only what a database may know.
 	Reason Reason
 }
@@ -49,8 +52,12 @@ func (p *Post) ListMatches(ctx context.Context, by account.Principal, f MatchFil
 	if err := by.Needs(account.Operator, account.Coordinator); err != nil {
 		return nil, false, err
 	}
+	look, err := p.finder.Look(ctx)
+	if err != nil {
+		return nil, false, err
+	}
 	err = p.db.InTx(ctx, func(tx *pg.Tx) error {
-		if page, more, err = p.pageOfMatches(ctx, tx, by, f); err != nil {
+		if page, more, err = p.pageOfMatches(ctx, tx, by, look, f); err != nil {
 			return err
 		}
 		return p.log.Write(ctx, tx, audit.Entry{Organisation: by.Organisation, Actor: by.Account, Action: "match.listed",
@@ -60,7 +67,7 @@ func (p *Post) ListMatches(ctx context.Context, by account.Principal, f MatchFil
 }
 
 // pageOfMatches looks on until the page is full: some reasons, and canaries, show only in the opened record.
-func (p *Post) pageOfMatches(ctx context.Context, tx *pg.Tx, by account.Principal, f MatchFilter) ([]Match, bool, error) {
+func (p *Post) pageOfMatches(ctx context.Context, tx *pg.Tx, by account.Principal, look *finder.Look, f MatchFilter) ([]Match, bool, error) {
 	var page []Match
 	for {
 		rows, err := tx.Query(ctx, "select "+matchColumns+fromMatches+` and (@state = '' or m.state = @state) and (@reason = '' or m.review_reason = @reason)
@@ -74,7 +81,7 @@ func (p *Post) pageOfMatches(ctx context.Context, tx *pg.Tx, by account.Principa
 		if err != nil {
 			return nil, false, fmt.Errorf("list matches: %w", err)
 		}
-		opened, err := p.openMatches(ctx, tx, found)
+		opened, err := p.openMatches(ctx, tx, look, found)
 		if err != nil {
 			return nil, false, err
 		}
@@ -110,17 +117,22 @@ func (p *Post) GetMatch(ctx context.Context, by account.Principal, id uuid.UUID)
 	if err := by.Needs(account.Operator, account.Coordinator); err != nil {
 		return Match{}, err
 	}
+	look, err := p.finder.Look(ctx)
+	if err != nil {
+		return Match{}, err
+	}
 	var m Match
-	err := p.db.InTx(ctx, func(tx *pg.Tx) (err error) {
-		if m, err = p.findMatch(ctx, tx, by, id); err != nil {
+	err = p.db.InTx(ctx, func(tx *pg.Tx) (err error) {
+		if m, err = p.findMatch(ctx, tx, by, look, id); err != nil {
 			return err
 		}
+		m.Levers = names.Levers(m.Search.Person(), m.Detention.Person(), look.Compare)
 		return p.log.Write(ctx, tx, audit.Entry{Organisation: by.Organisation, Actor: by.Account, Action: "match.read", SubjectKind: "match", Subject: id})
 	})
 	return m, err
 }
 
-func (p *Post) findMatch(ctx context.Context, tx *pg.Tx, by account.Principal, id uuid.UUID) (Match, error) {
+func (p *Post) findMatch(ctx context.Context, tx *pg.Tx, by account.Principal, look *finder.Look, id uuid.UUID) (Match, error) {
 	rows, err := tx.Query(ctx, "select "+matchColumns+fromMatches+" and m.id = @id", pgx.NamedArgs{"reader": by.Account, "now": tx.Now, "id": id})
 	if err != nil {
 		return Match{}, fmt.Errorf("find match: %w", err)
@@ -129,7 +141,7 @@ func (p *Post) findMatch(ctx context.Context, tx *pg.Tx, by account.Principal, i
 	if err != nil {
 		return Match{}, fmt.Errorf("find match: %w", err)
 	}
-	opened, err := p.openMatches(ctx, tx, found)
+	opened, err := p.openMatches(ctx, tx, look, found)
 	if err != nil {
 		return Match{}, err
 	}
@@ -139,7 +151,7 @@ func (p *Post) findMatch(ctx context.Context, tx *pg.Tx, by account.Principal, i
 	return opened[0], nil
 }
 
-func (p *Post) openMatches(ctx context.Context, tx *pg.Tx, found []MatchRow) ([]Match, error) {
+func (p *Post) openMatches(ctx context.Context, tx *pg.Tx, look *finder.Look, found []MatchRow) ([]Match, error) {
 	var searchIDs, detentionIDs []uuid.UUID
 	for _, m := range found {
 		searchIDs, detentionIDs = append(searchIDs, m.SearchID), append(detentionIDs, m.DetentionID)
@@ -172,7 +184,7 @@ func (p *Post) openMatches(ctx context.Context, tx *pg.Tx, found []MatchRow) ([]
 			reason = hidden // it comes before all others
 		}
 		out = append(out, Match{MatchRow: m, Search: searches[s], Detention: detentions[d], DepartmentName: place.NameRU, Reason: reason,
-			Verdict: names.Compare(searches[s].Person(), detentions[d].Person())})
+			Verdict: look.Compare(searches[s].Person(), detentions[d].Person())})
 	}
 	return out, nil
 }
@@ -193,9 +205,13 @@ func (p *Post) Decide(ctx context.Context, by account.Principal, id uuid.UUID, v
 	if err := by.Needs(account.Operator, account.Coordinator); err != nil {
 		return Match{}, err
 	}
+	look, err := p.finder.Look(ctx)
+	if err != nil {
+		return Match{}, err
+	}
 	var m Match
-	err := p.onFreshRecords(ctx, func(tx *pg.Tx) error {
-		found, err := p.findMatch(ctx, tx, by, id)
+	err = p.onFreshRecords(ctx, func(tx *pg.Tx) error {
+		found, err := p.findMatch(ctx, tx, by, look, id)
 		if err != nil {
 			return err
 		}
@@ -215,7 +231,7 @@ func (p *Post) Decide(ctx context.Context, by account.Principal, id uuid.UUID, v
 				return err
 			}
 		}
-		m, err = p.findMatch(ctx, tx, by, id)
+		m, err = p.findMatch(ctx, tx, by, look, id)
 		return err
 	})
 	return m, err

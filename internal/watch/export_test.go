@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"time"
 
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/push"
@@ -11,3 +12,6 @@ import (
 func (p *Post) StillTrue(ctx context.Context, tx *pg.Tx, n push.Notice) (bool, error) {
 	return p.stillTrue(ctx, tx, n)
 }
+
+// Slice sets how long one job matches.
+func (p *Post) Slice(d time.Duration) { p.slice = d }

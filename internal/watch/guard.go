@@ -1,39 +1,35 @@
 package watch
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
-	"encoding/hex"
 	"fmt"
 	"math/bits"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/qorgau/qorgau/internal/alert"
 	"github.com/qorgau/qorgau/internal/fault"
+	"github.com/qorgau/qorgau/internal/finder"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/seal"
 	"github.com/qorgau/qorgau/pkg/names"
 )
 
 // Who knows a name can try birth years and fathers' names until a search is told something. The guard counts how often a
-// name is asked for within a day, whatever year and father stand beside it, on all nodes together; it never looks at who
-// is held, so that its answers and their timing say nothing of that.
+// name is asked for within a day, however it is written and whatever year and father stand beside it, on all nodes together; it never
+// looks at who is held, so that its answers and their timing say nothing of that.
 
 const (
-	attemptsKept = 24 * time.Hour
 	sourceWindow = 10 * time.Minute
 	sourcesKept  = 50_000
-	dedupeBytes  = 8 // of a keyed hash, to join the alarms about one name
 	easiest      = 16
 	hardest      = 22  // about four million hashes: some seconds on a phone
-	mostPairs    = 100 // of words in all forms of the name; each is a lock and a row
+	mostPairs    = 100 // of words in all forms of the name; each is looked for
 )
 
 // asking is a request that names someone.
@@ -45,44 +41,52 @@ type asking struct {
 	organisation uuid.UUID
 }
 
-// guard counts the request and says whether it may go on. A refusal (challenge_required, too_many) comes back as the first
-// value, so that the caller commits what was counted. A request with the proof of its challenge was counted when it got the
-// challenge, and is not counted again. Staff are counted and may raise the alarm, but are never stopped: a caller who cannot
-// get through herself must get through by them.
-func (p *Post) guard(ctx context.Context, tx *pg.Tx, a asking) (*fault.Error, error) {
+// guarded is what the guard found.
+type guarded struct {
+	refused *fault.Error // challenge_required, too_many; nil: it may go on
+	// suspected: the name was asked for so often within the day that whoever asks may be trying facts. Nothing is refused for it: a
+	// stranger could keep families out that way. What such a search finds is told by a person.
+	suspected bool
+}
+
+// guard counts the request and says whether it may go on. A refusal is no error, so that the caller commits what was counted. A
+// request with the proof of its challenge was counted when it got the challenge, and is not counted again. Staff are counted and may
+// raise the alarm, but are never stopped: a caller who cannot get through herself must get through by them.
+func (p *Post) guard(ctx context.Context, tx *pg.Tx, a asking) (g guarded, err error) {
 	counting := p.limits.NameFree > 0 || p.limits.NameAlarm > 0 || p.limits.NameMost > 0
 	if !counting && p.limits.SourceFree <= 0 {
-		return nil, nil
+		return g, nil
 	}
-	macs, err := p.nameMACs(a.names)
-	if err != nil {
-		return nil, err
-	}
-	if err := lockNames(ctx, tx, macs); err != nil {
-		return nil, err
-	}
-	proven, err := p.spend(ctx, tx, a.proof, macs)
-	if err != nil || proven {
-		return nil, err
+	asked := askedFor(a.names)
+	if len(asked) > mostPairs {
+		return g, fault.BadField("/name", "too_long")
 	}
 	var t tally
 	if counting {
-		if t, err = p.count(ctx, tx, macs, a); err != nil {
-			return nil, err
+		if t, err = p.count(ctx, tx, asked); err != nil {
+			return g, err
 		}
 	}
-	switch {
-	case a.staff:
-		return nil, nil
-	case len(t.full) > 0:
-		wait, err := p.untilFree(ctx, tx, t.full)
-		return fault.Limited(wait), err
-	case p.limits.NameFree > 0 && t.most > p.limits.NameFree:
-		return p.challenge(tx.Now, macs, difficulty(t.most, p.limits.NameFree))
-	case a.source != "" && p.sources.over(p.sourceKey(a.source, tx.Now), p.limits.SourceFree, tx.Now):
-		return p.challenge(tx.Now, macs, easiest)
+	proven, err := p.spend(ctx, tx, a.proof, p.boundTo(asked, t))
+	if err != nil {
+		return g, err
 	}
-	return nil, nil
+	if counting && !proven {
+		if t, err = p.add(ctx, tx, asked, a, t); err != nil {
+			return g, err
+		}
+	}
+	g.suspected = p.limits.NameAlarm > 0 && t.most >= p.limits.NameAlarm
+	switch {
+	case proven || a.staff:
+	case t.wait > 0:
+		g.refused = fault.Limited(t.wait)
+	case p.limits.NameFree > 0 && t.most > p.limits.NameFree:
+		g.refused, err = p.challenge(tx.Now, p.boundTo(asked, t), difficulty(t.most, p.limits.NameFree))
+	case a.source != "" && p.sources.over(p.sourceKey(a.source, tx.Now), p.limits.SourceFree, tx.Now):
+		g.refused, err = p.challenge(tx.Now, p.boundTo(asked, t), easiest)
+	}
+	return g, err
 }
 
 // difficulty grows by one bit each time the count doubles past what is free.
@@ -90,202 +94,190 @@ func difficulty(count, free int) int {
 	return min(easiest+bits.Len(uint((count-1)/free))-1, hardest)
 }
 
-// nameMACs gives keyed hashes of the names asked for, sorted and distinct. A form that cannot be read as a name is left out,
-// since all such would count as one; when none can be read there is still one hash. Fault: invalid, when there are so many
-// words that they would be a search for half a town.
-func (p *Post) nameMACs(forms []string) ([][]byte, error) {
-	var out [][]byte
-	for _, f := range forms {
-		for _, pair := range pairs(canonical(f)) {
-			out = append(out, p.ring.MAC(seal.ForName, []byte(pair)))
-		}
-	}
-	if out == nil {
-		out = append(out, p.ring.MAC(seal.ForName, nil))
-	}
-	slices.SortFunc(out, bytes.Compare)
-	out = slices.CompactFunc(out, bytes.Equal)
-	if len(out) > mostPairs {
-		return nil, fault.BadField("/name", "too_long")
-	}
-	return out, nil
-}
-
-// pairs gives each two of a name's words. Two are enough to find someone by, so that a third word that changes with each
-// attempt (Ахметов-Иванов Арман, Ахметов-Петров Арман) must not make another name of them.
-func pairs(words []string) []string {
-	if len(words) == 1 {
-		return words
-	}
+// askedFor gives each two own words of each form of the name, sorted and distinct; a name of one word gives that. Two are enough to
+// find someone by, so that a third word that changes with each attempt (Ахметов-Иванов Арман, Ахметов-Петров Арман) must not make
+// another name of them. And the form as it is, for what is seen in the whole only (the keyboard left on its Latin layout). What
+// cannot be read as a name gives nothing.
+func askedFor(forms []string) []string {
 	var out []string
-	for i, w := range words {
-		for _, v := range words[i+1:] {
-			out = append(out, w+"|"+v)
+	for _, f := range forms {
+		if names.Parse(f).Words() > 0 {
+			out = append(out, strings.ToLower(f))
 		}
-	}
-	return out
-}
-
-// canonical gives the words of a name, each as a key that does not mind spelling, script or nickname, sorted. A father's
-// name is left out where two words remain: it is one of the facts that are tried.
-func canonical(name string) []string {
-	var all, own []string
-	for _, w := range names.Parse(name).Each() {
-		key := string(w.Keys[0]) + "/" + vowels(w.Sounds)
-		for _, k := range w.Keys {
-			// A key of equivalents (Александр, Саша) covers more writings than one of sounds; of several, always the same.
-			if s := string(k); strings.HasPrefix(s, equivalents) && (!strings.HasPrefix(key, equivalents) || s < key) {
-				key = s
+		words := ownWords(f)
+		if len(words) == 1 {
+			out = append(out, words[0])
+		}
+		for i, w := range words {
+			for _, v := range words[i+1:] {
+				out = append(out, w+" "+v)
 			}
 		}
-		all = append(all, key)
-		if !w.Patronymic {
-			own = append(own, key)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// ownWords are the words of a name without initials, and without the father's where two remain: he is one of the facts that are
+// tried. A word can be two that were written together.
+func ownWords(name string) []string {
+	tokens := strings.FieldsFunc(strings.ToLower(split(name)), func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsMark(r) && !strings.ContainsRune("'’ʼ`", r)
+	})
+	var all, own []string
+	for i := 0; i < len(tokens); i++ {
+		w := tokens[i]
+		father := names.Parse(w).HasPatronymic()
+		if !father && i+1 < len(tokens) && len([]rune(tokens[i+1])) <= longestSon && !names.Parse(tokens[i+1]).HasPatronymic() &&
+			names.Parse(w+" "+tokens[i+1]).HasPatronymic() {
+			father, w, i = true, w+tokens[i+1], i+1 // Серік ұлы
+		}
+		if names.Parse(w).Words() == 0 {
+			continue
+		}
+		if all = append(all, w); !father {
+			own = append(own, w)
 		}
 	}
-	if len(own) < 2 {
+	if len(own) < 2 && (len(own) == 0 || names.Parse(own[0]).Words() < 2) {
 		own = all
 	}
 	slices.Sort(own)
 	return slices.Compact(own)
 }
 
-const equivalents = "W:="
+const longestSon = 5 // ұлы, қызы, uulu, kyzy
 
-// vowels is the first two vowels among a word's sounds and where consonants stand, as far as spellings agree about them.
-// The key of sounds holds consonants alone: by itself it would count Ахметов Арман, Хамитов Армен and hundreds more as one
-// name, and on a day of 120,000 searches refuse families for each other's sake.
-func vowels(sounds string) string {
-	var out []byte
-	seen := 0
-	for _, r := range sounds {
-		b := byte('.')
-		switch r {
-		case 'a':
-			b = 'a'
-		case 'o', 'u':
-			b = 'o'
-		case 'e', 'i':
-			b = 'i'
-		case 'I':
-			continue // я is ya and ia, ю yu and iu
+// split puts a space where two words were written together: АхметовАрман.
+func split(name string) string {
+	var out strings.Builder
+	last := ' '
+	for _, r := range name {
+		if unicode.IsUpper(r) && unicode.IsLower(last) {
+			out.WriteByte(' ')
 		}
-		if last := len(out) - 1; last >= 0 && out[last] == b {
-			continue
-		}
-		out = append(out, b)
-		if b != '.' {
-			if seen++; seen == 2 {
-				return string(out)
-			}
-		}
+		out.WriteRune(r)
+		last = r
 	}
-	return strings.TrimRight(string(out), ".")
+	return out.String()
 }
 
 // lockNames makes requests for one name follow each other until they commit: side by side, each would see the count before
-// the others. The order is the same for all, so that two requests with several names cannot wait for each other.
-func lockNames(ctx context.Context, tx *pg.Tx, macs [][]byte) error {
-	keys := make([]int64, len(macs))
-	for i, m := range macs {
-		keys[i] = int64(binary.BigEndian.Uint64(m))
+// the others. What is locked is coarse, so that every spelling of a name locks the same: the kinds of sounds that its words begin
+// with. The order is the same for all, so that two requests with several names cannot wait for each other.
+func lockNames(ctx context.Context, tx *pg.Tx, asked []string) error {
+	keys := []int64{guardLock}
+	for _, name := range asked {
+		var kinds []byte
+		for _, w := range strings.Fields(name) {
+			kinds = append(kinds, beginning(w))
+		}
+		slices.Sort(kinds)
+		key := int64(guardLock)
+		for _, k := range kinds {
+			key = key<<4 + int64(k)
+		}
+		keys = append(keys, key)
+	}
+	if len(keys) > 1 {
+		keys = keys[1:]
 	}
 	slices.Sort(keys)
-	if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock(k) from unnest($1::bigint[]) k", keys); err != nil {
+	if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock(k) from unnest($1::bigint[]) k", slices.Compact(keys)); err != nil {
 		return fmt.Errorf("lock names: %w", err)
 	}
 	return nil
 }
 
-// suspected tells whether one of the names was asked for so often within the day that whoever asks may be trying facts.
-// Nothing is refused for it: a stranger could keep families out that way. What such a search finds is told by a person.
-func (p *Post) suspected(ctx context.Context, tx *pg.Tx, forms []string) (bool, error) {
-	if p.limits.NameAlarm <= 0 {
-		return false, nil
+const guardLock = 7215304895
+
+// beginnings are letters that one sound is written with, in Kazakh, Russian and Latin. What is in no line, and vowels, are one kind.
+var beginnings = []string{"бвпфbvpfw", "гғкқхһgkqhx", "дзжстцчшщdzjstc", "лl", "мm", "нңn", "рr"}
+
+func beginning(word string) byte {
+	for _, r := range word {
+		for i, letters := range beginnings {
+			if strings.ContainsRune(letters, r) {
+				return byte(i + 1)
+			}
+		}
+		break
 	}
-	macs, err := p.nameMACs(forms)
-	if err != nil {
-		return false, err
-	}
-	t, err := p.countNames(ctx, tx, macs)
-	return t.most >= p.limits.NameAlarm, err
+	return 0
 }
 
 // tally is how often the names of one request were asked for within the day.
 type tally struct {
-	most int      // the highest count, this request included
-	hot  []byte   // whose it is
-	full [][]byte // names whose limit is reached
+	most  int           // the highest count, this request included
+	first uuid.UUID     // where the row of attempts for that name began
+	wait  time.Duration // until all are below the limit again; 0: they are
 }
 
-// count counts the request and raises the alarm. What is refused is not counted, so that a stranger's persistence does not
-// keep a family out for longer than the day; the alarm sounds for it all the same.
-func (p *Post) count(ctx context.Context, tx *pg.Tx, macs [][]byte, a asking) (tally, error) {
-	t, err := p.countNames(ctx, tx, macs)
-	if err != nil {
-		return t, err
+// count is how often the names were asked for before this request.
+func (p *Post) count(ctx context.Context, tx *pg.Tx, asked []string) (tally, error) {
+	if err := lockNames(ctx, tx, asked); err != nil {
+		return tally{}, err
 	}
-	if len(t.full) == 0 || a.staff {
+	look, err := p.finder.Look(ctx) // behind the lock: it sees who held it before
+	if err != nil {
+		return tally{}, err
+	}
+	return p.countNames(look, asked, tx.Now), nil
+}
+
+// add counts the request and raises the alarm. What is refused is not counted, so that a stranger's persistence does not
+// keep a family out for longer than the day; the alarm sounds for it all the same.
+func (p *Post) add(ctx context.Context, tx *pg.Tx, asked []string, a asking, t tally) (_ tally, err error) {
+	if t.wait == 0 || a.staff {
 		t.most++
-		if err := addAttempts(ctx, tx, macs); err != nil {
+		if t.first, err = p.addAttempt(ctx, tx, asked, t.first); err != nil {
 			return t, err
 		}
 	}
 	if p.limits.NameAlarm <= 0 || t.most < p.limits.NameAlarm {
 		return t, nil
 	}
-	return t, alert.Raise(ctx, tx, alert.News{Organisation: a.organisation, Kind: alert.Guessing, Dedupe: hex.EncodeToString(t.hot[:dedupeBytes])})
+	return t, alert.Raise(ctx, tx, alert.News{Organisation: a.organisation, Kind: alert.Guessing, Dedupe: t.first.String()})
 }
 
-func (p *Post) countNames(ctx context.Context, tx *pg.Tx, macs [][]byte) (tally, error) {
-	t := tally{most: -1}
-	rows, err := tx.Query(ctx, `select m.mac, count(a.id) from unnest($1::bytea[]) m(mac)
-		left join search_attempts a on a.name_mac = m.mac and a.at > $2 group by m.mac order by m.mac`, macs, tx.Now.Add(-attemptsKept))
-	if err != nil {
-		return t, fmt.Errorf("count attempts: %w", err)
-	}
-	var mac []byte
-	var n int
-	_, err = pgx.ForEachRow(rows, []any{&mac, &n}, func() error {
+func (p *Post) countNames(look *finder.Look, asked []string, now time.Time) (t tally) {
+	for _, name := range asked {
+		made, more := look.Attempts(name, now.Add(-finder.Kept))
+		if len(made) == 0 {
+			continue
+		}
+		n := len(made)
+		if more {
+			n = max(n, names.Compared)
+		}
 		if n > t.most {
-			t.most, t.hot = n, bytes.Clone(mac)
+			t.most, t.first = n, made[0].First
 		}
-		if p.limits.NameMost > 0 && n >= p.limits.NameMost {
-			t.full = append(t.full, bytes.Clone(mac))
+		if most := p.limits.NameMost; most > 0 && len(made) >= most {
+			t.wait = max(t.wait, made[most-1].At.Add(finder.Kept).Sub(now))
 		}
-		return nil
-	})
+	}
+	return t
+}
+
+// addAttempt keeps the request for a day, sealed. first is where its row of attempts began; it begins one if it is the first.
+func (p *Post) addAttempt(ctx context.Context, tx *pg.Tx, asked []string, first uuid.UUID) (uuid.UUID, error) {
+	id := uuid.New()
+	if first == uuid.Nil {
+		first = id
+	}
+	key, err := p.ring.PeriodKey(seal.Period(tx.Now))
 	if err != nil {
-		return t, fmt.Errorf("count attempts: %w", err)
+		return first, err
 	}
-	return t, nil
-}
-
-func addAttempts(ctx context.Context, tx *pg.Tx, macs [][]byte) error {
-	ids := make([]uuid.UUID, len(macs))
-	for i := range ids {
-		ids[i] = uuid.New()
+	ct, err := finder.Attempt{Names: asked, First: first}.Seal(key, id)
+	if err != nil {
+		return first, err
 	}
-	if _, err := tx.Exec(ctx, "insert into search_attempts (id, name_mac, at) select i.id, i.mac, $3 from unnest($1::uuid[], $2::bytea[]) i(id, mac)",
-		ids, macs, tx.Now); err != nil {
-		return fmt.Errorf("add attempts: %w", err)
+	if _, err := tx.Exec(ctx, "insert into search_attempts (id, names_ct, at) values ($1, $2, $3)", id, ct, tx.Now); err != nil {
+		return first, fmt.Errorf("add attempt: %w", err)
 	}
-	return nil
-}
-
-// untilFree is how long until all these names are below their limit again.
-func (p *Post) untilFree(ctx context.Context, tx *pg.Tx, full [][]byte) (time.Duration, error) {
-	var wait time.Duration
-	for _, mac := range full {
-		var at time.Time
-		err := tx.QueryRow(ctx, "select at from search_attempts where name_mac = $1 and at > $2 order by at desc offset $3 limit 1",
-			mac, tx.Now.Add(-attemptsKept), p.limits.NameMost-1).Scan(&at)
-		if err != nil {
-			return 0, fmt.Errorf("read attempts: %w", err)
-		}
-		wait = max(wait, at.Add(attemptsKept).Sub(tx.Now))
-	}
-	return wait, nil
+	return first, nil
 }
 
 // sources counts requests by origin, in this process and nowhere else. Two generations bound it: at sourcesKept origins

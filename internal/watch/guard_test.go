@@ -306,3 +306,45 @@ func TestGuardAnswersAlikeWhoeverIsHeld(t *testing.T) {
 		t.Errorf("answers differ:\n%s\n%s", answers["Ахметов Арман"], answers["Сериков Ерлан"])
 	}
 }
+
+// Whoever takes the database must not see how often a name is asked for: no two rows are alike in anything but their length.
+func TestADumpShowsNoFrequencies(t *testing.T) {
+	t.Parallel()
+	f := newField(t, watch.Limits{NameAlarm: 100})
+	for range 3 {
+		f.make(asked())
+	}
+	other := asked()
+	other.Name = "Құдайбергенов Нұрсұлтан Әбдімәлікұлы"
+	f.make(other)
+	if rows, lengths, alike := f.count("select count(*) from search_attempts"), f.count("select count(distinct octet_length(names_ct)) from search_attempts"),
+		f.count("select count(*) from search_attempts a join search_attempts b on a.id < b.id and (a.names_ct = b.names_ct or substring(a.names_ct from 15) = substring(b.names_ct from 15))"); rows != 4 ||
+		lengths != 1 || alike != 0 {
+		t.Errorf("%d rows of %d lengths, %d pairs alike", rows, lengths, alike)
+	}
+}
+
+// Two nodes count together, in any spelling, and after a day no more.
+func TestNodesCountTogether(t *testing.T) {
+	t.Parallel()
+	limits := watch.Limits{NameFree: 3}
+	f := newField(t, limits)
+	nodes := []*watch.Post{f.post, f.node(limits)}
+	ask := func(i int) error {
+		n := asked()
+		n.Name = []string{"Ахметов Арман", "Akhmetov Arman", "Ахметова Арман", "Ахмметов Арманн", "арман ахметов"}[i%5]
+		_, err := nodes[i%2].Create(f.ctx, n)
+		return err
+	}
+	for i := range 3 {
+		f.must(ask(i))
+	}
+	for i := 3; i < 7; i++ {
+		f.challenged(ask(i))
+	}
+	f.db.Clock.Move(24 * time.Hour)
+	for i := range 3 {
+		f.must(ask(i))
+	}
+	f.challenged(ask(4))
+}

@@ -158,7 +158,11 @@ func (p *Post) waitingOn(ctx context.Context, tx *pg.Tx, hold uuid.UUID) ([]Matc
 	if err != nil {
 		return nil, fmt.Errorf("read what waits: %w", err)
 	}
-	return p.openMatches(ctx, tx, found)
+	look, err := p.finder.Look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return p.openMatches(ctx, tx, look, found)
 }
 
 // heldMatch is what waits on a hold, and what was decided on it.

@@ -1,19 +1,21 @@
 package watch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
 
 	"github.com/qorgau/qorgau/internal/alert"
 	"github.com/qorgau/qorgau/internal/detention"
+	"github.com/qorgau/qorgau/internal/finder"
 	"github.com/qorgau/qorgau/internal/pg"
-	"github.com/qorgau/qorgau/internal/seal"
 	"github.com/qorgau/qorgau/pkg/names"
 )
 
@@ -22,40 +24,61 @@ type pair struct {
 	search    Search
 	detention detention.Detention
 	verdict   names.Verdict
+	// crowded: more people share the name than were compared, so that another may fit better.
+	crowded bool
 }
 
-// MatchDetentions looks for the searches that newly logged detentions answer. One look for all tells for whom anyone searches;
-// each of those is then matched in a transaction of its own, and one that fails keeps no other family waiting. Run again, it finds its own matches and changes nothing.
+// matchSlice is how long a job matches before it hands the rest on: a bus full of the commonest name must not keep the next
+// lawyer's news waiting.
+const matchSlice = 300 * time.Millisecond
+
+// MatchDetentions looks for the searches that newly logged detentions answer. Each for whom anyone searches is matched in a
+// transaction of its own, and one that fails keeps no other family waiting. What it does not come to in its slice of time is
+// handed on (LaterQueue). Run again, it finds its own matches and changes nothing.
 func (p *Post) MatchDetentions(ctx context.Context, ids []uuid.UUID) error {
-	if len(ids) == 1 {
-		return p.matchDetention(ctx, ids[0], anew{}) // the look before the look is for many
-	}
-	var found []detention.Detention
-	var sought []bool
-	err := p.db.InTx(ctx, func(tx *pg.Tx) (err error) {
-		if found, err = p.detentions.Load(ctx, tx, ids...); err != nil {
-			return err
-		}
-		sets := make([][]int32, len(found))
-		for i, d := range found {
-			sets[i] = p.index.Asked(seal.SearchSide, d.Person())
-		}
-		sought, err = p.index.Sought(ctx, tx, sets)
-		return err
-	})
+	look, err := p.finder.Look(ctx)
 	if err != nil {
 		return err
 	}
+	var found []detention.Detention
+	if err := p.db.InTx(ctx, func(tx *pg.Tx) (err error) {
+		found, err = p.detentions.Load(ctx, tx, ids...)
+		return err
+	}); err != nil {
+		return err
+	}
+	over := time.NewTimer(p.slice)
+	defer over.Stop()
 	var failed []error
 	for i, d := range found {
-		if !sought[i] {
-			continue
+		if c := searchesFor(look, d); len(c.ids) > 0 {
+			failed = append(failed, p.matchDetention(ctx, look, d.ID, &c, anew{}))
 		}
-		if err := p.matchDetention(ctx, d.ID, anew{}); err != nil {
-			failed = append(failed, err)
+		select {
+		case <-over.C:
+			return errors.Join(append(failed, p.matchLater(ctx, found[i+1:]))...)
+		default:
 		}
 	}
 	return errors.Join(failed...)
+}
+
+// LaterQueue is where the rest of a slice waits. It has few workers of its own: the first slice of every batch finds one free, and
+// however many batches come, the rest goes on.
+const LaterQueue = "match_later"
+
+func (p *Post) matchLater(ctx context.Context, rest []detention.Detention) error {
+	if len(rest) == 0 {
+		return nil
+	}
+	ids := make([]uuid.UUID, len(rest))
+	for i, d := range rest {
+		ids[i] = d.ID
+	}
+	return p.db.InTx(ctx, func(tx *pg.Tx) error {
+		tx.Enqueue(detention.Recorded{DetentionIDs: ids}, &river.InsertOpts{Queue: LaterQueue})
+		return nil
+	})
 }
 
 // onFreshRecords runs fn again when a record changed under it. Three in a row is a storm: then the job comes back later.
@@ -67,9 +90,22 @@ func (p *Post) onFreshRecords(ctx context.Context, fn func(tx *pg.Tx) error) err
 	return err
 }
 
-// matchDetention looks through the searches for one detention. It is read inside the transaction: what is matched is what
-// the record says now.
-func (p *Post) matchDetention(ctx context.Context, id uuid.UUID, again anew) error {
+// candidates are the searches that may look for a detention as it was read.
+type candidates struct {
+	revision int
+	ids      []uuid.UUID
+	more     bool // share the name than were compared
+}
+
+func searchesFor(look *finder.Look, d detention.Detention) candidates {
+	hits, more := look.Searches(d.Person())
+	return candidates{d.Revision, finder.IDs(hits, names.Possible), more}
+}
+
+// matchDetention looks through the searches for one detention; known, if not nil, are those that were found. It is read inside the
+// transaction: what is matched is what the record says now. A search that is committed after the look has a job of its own, which
+// sees this detention.
+func (p *Post) matchDetention(ctx context.Context, look *finder.Look, id uuid.UUID, known *candidates, again anew) error {
 	return p.onFreshRecords(ctx, func(tx *pg.Tx) error {
 		found, err := p.detentions.Load(ctx, tx, id)
 		if err != nil || len(found) == 0 {
@@ -79,63 +115,54 @@ func (p *Post) matchDetention(ctx context.Context, id uuid.UUID, again anew) err
 		if d.State == detention.Withdrawn {
 			return nil
 		}
-		person := d.Person()
-		owners, overflow, err := p.index.Candidates(ctx, tx, seal.SearchSide, p.index.Asked(seal.SearchSide, person))
-		if err != nil {
-			return err
+		c := known
+		if c == nil || c.revision != d.Revision {
+			now := searchesFor(look, d)
+			c = &now
 		}
-		if overflow {
+		if c.more {
 			if err := alert.Raise(ctx, tx, alert.News{Organisation: d.OrganisationID, Kind: alert.CandidatesOverflow, SubjectKind: "detention", Subject: id}); err != nil {
 				return err
 			}
 		}
-		searches, err := p.openSearches(ctx, tx, d, owners)
+		searches, err := p.openSearches(ctx, tx, d, c.ids)
 		if err != nil {
 			return err
 		}
-		return p.settle(ctx, tx, compareAll(searches, d, person), again)
+		pairs := compareAll(look, searches, d)
+		for i := range pairs {
+			pairs[i].crowded = c.more
+		}
+		return p.settle(ctx, tx, slices.DeleteFunc(pairs, func(pr pair) bool { return pr.verdict.Tier == names.None }), again)
 	})
 }
 
-// comparedAtOnce is how many candidates one core takes: below it, starting a second costs more than it saves.
-const comparedAtOnce = 32
-
-// compareAll compares a detention with the searches that may mean it, on all cores, and keeps those that agree at all, in the
-// order of the searches. A common name has hundreds of candidates, and the transaction is open meanwhile.
-func compareAll(searches []Search, d detention.Detention, person names.Person) []pair {
-	verdicts := make([]names.Verdict, len(searches))
-	var wg sync.WaitGroup
-	for from := 0; from < len(searches); from += comparedAtOnce {
-		some := searches[from:min(from+comparedAtOnce, len(searches))]
-		wg.Go(func() {
-			for i, s := range some {
-				verdicts[from+i] = names.Compare(s.Person(), person)
-			}
-		})
+// compareAll compares a detention with searches that may mean it, in their order.
+func compareAll(look *finder.Look, searches []Search, d detention.Detention) []pair {
+	people := make([]names.Person, len(searches))
+	for i, s := range searches {
+		people[i] = s.Person()
 	}
-	wg.Wait()
-	var pairs []pair
-	for i, v := range verdicts {
-		if v.Tier > names.None {
-			pairs = append(pairs, pair{search: searches[i], detention: d, verdict: v})
-		}
+	pairs := make([]pair, len(searches))
+	for i, v := range look.Judge(d.Person(), people) {
+		pairs[i] = pair{search: searches[i], detention: d, verdict: v}
 	}
 	return pairs
 }
 
 // MatchSearch looks for the detentions that a new or changed search asks for.
 func (p *Post) MatchSearch(ctx context.Context, id uuid.UUID) error {
+	look, err := p.finder.Look(ctx)
+	if err != nil {
+		return err
+	}
 	return p.onFreshRecords(ctx, func(tx *pg.Tx) error {
 		s, err := p.loadSearch(ctx, tx, id)
 		if err != nil || s == nil || s.State != Open || !s.ExpiresAt.After(tx.Now) {
 			return err
 		}
-		person := s.Person()
-		owners, overflow, err := p.index.Candidates(ctx, tx, seal.DetentionSide, p.index.Asked(seal.DetentionSide, person))
-		if err != nil {
-			return err
-		}
-		if overflow {
+		hits, more := look.Detentions(s.Person())
+		if more {
 			if err := alert.Raise(ctx, tx, alert.News{Organisation: s.OrganisationID, Kind: alert.CandidatesOverflow, SubjectKind: "search", Subject: id}); err != nil {
 				return err
 			}
@@ -144,7 +171,7 @@ func (p *Post) MatchSearch(ctx context.Context, id uuid.UUID) error {
 		if err != nil {
 			return err
 		}
-		shared, err := p.inReach(ctx, tx, *s, append(owners, matched...))
+		shared, err := p.inReach(ctx, tx, *s, append(finder.IDs(hits, names.Possible), matched...))
 		if err != nil {
 			return err
 		}
@@ -152,27 +179,30 @@ func (p *Post) MatchSearch(ctx context.Context, id uuid.UUID) error {
 		if err != nil {
 			return err
 		}
-		var pairs []pair
-		for _, d := range found {
-			v := names.Compare(person, d.Person())
-			if d.State != detention.Withdrawn && (v.Tier > names.None || slices.Contains(matched, d.ID)) {
-				pairs = append(pairs, pair{search: *s, detention: d, verdict: v})
-			}
+		pairs := pairsOf(look, *s, slices.DeleteFunc(found, func(d detention.Detention) bool { return d.State == detention.Withdrawn }))
+		for i := range pairs {
+			pairs[i].crowded = more
 		}
+		pairs = slices.DeleteFunc(pairs, func(pr pair) bool {
+			return pr.verdict.Tier == names.None && !slices.Contains(matched, pr.detention.ID)
+		})
 		// Best first: when several records fit, the family hears of the best and a person looks at the others.
-		slices.SortStableFunc(pairs, func(a, b pair) int { return compareScores(b.verdict, a.verdict) })
+		slices.SortStableFunc(pairs, func(a, b pair) int { return cmp.Compare(b.verdict.Score, a.verdict.Score) })
 		return p.settle(ctx, tx, pairs, anew{})
 	})
 }
 
-func compareScores(a, b names.Verdict) int {
-	switch {
-	case a.Score < b.Score:
-		return -1
-	case a.Score > b.Score:
-		return 1
+// pairsOf compares a search with detentions that it may mean, in their order.
+func pairsOf(look *finder.Look, s Search, found []detention.Detention) []pair {
+	people := make([]names.Person, len(found))
+	for i, d := range found {
+		people[i] = d.Person()
 	}
-	return 0
+	pairs := make([]pair, len(found))
+	for i, v := range look.Judge(s.Person(), people) {
+		pairs[i] = pair{search: s, detention: found[i], verdict: v}
+	}
+	return pairs
 }
 
 // matchedWith gives the detentions that a search is matched with already: after a change of its name they are compared anew.

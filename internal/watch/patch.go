@@ -14,7 +14,6 @@ import (
 	"github.com/qorgau/qorgau/internal/fault"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/push"
-	"github.com/qorgau/qorgau/internal/seal"
 )
 
 // SearchPatch is a merge patch of a search read at Revision. What is nil stays. Close ends the search, with a reason in the
@@ -38,6 +37,9 @@ type SearchPatch struct {
 // stale (with the View as it is now and the fields that differ from what was sent), conflict (it is closed), invalid,
 // challenge_required, too_many.
 func (p *Post) Patch(ctx context.Context, who Caller, id uuid.UUID, c SearchPatch) (View, error) {
+	if err := p.finder.Loaded(ctx); err != nil {
+		return View{}, err
+	}
 	var v View
 	var refused *fault.Error // a refusal is committed: what the guard counted must stay
 	err := p.db.InTx(ctx, func(tx *pg.Tx) error {
@@ -58,18 +60,12 @@ func (p *Post) Patch(ctx context.Context, who Caller, id uuid.UUID, c SearchPatc
 		}
 		if slices.ContainsFunc(changed, naming) {
 			// The search is its own origin: renamed over and over it would ask for everyone on a list.
-			refused, err = p.guard(ctx, tx, asking{names: is.forms(), proof: c.Proof, source: id.String(), staff: who.Staff != nil,
+			g, err := p.guard(ctx, tx, asking{names: is.forms(), proof: c.Proof, source: id.String(), staff: who.Staff != nil,
 				organisation: was.OrganisationID})
-			if err != nil || refused != nil {
+			if refused = g.refused; err != nil || refused != nil {
 				return err
 			}
-			if who.Staff == nil {
-				guessed, err := p.suspected(ctx, tx, is.forms())
-				if err != nil {
-					return err
-				}
-				is.Guessed = is.Guessed || guessed
-			}
+			is.Guessed = is.Guessed || g.suspected && who.Staff == nil
 		}
 		if err := p.keepPatch(ctx, tx, who, &is, changed); err != nil {
 			return err
@@ -194,11 +190,6 @@ func (p *Post) keepPatch(ctx context.Context, tx *pg.Tx, who Caller, s *Search, 
 		if len(changed) == 0 {
 			action = "search.renewed"
 		}
-		if slices.ContainsFunc(changed, naming) {
-			if err := p.index.Put(ctx, tx, seal.SearchSide, s.ID, p.index.Stored(seal.SearchSide, s.Person())); err != nil {
-				return err
-			}
-		}
 	}
 	if err := keepSearch(ctx, tx, s.SearchRow); err != nil {
 		return err
@@ -210,11 +201,8 @@ func (p *Post) keepPatch(ctx context.Context, tx *pg.Tx, who Caller, s *Search, 
 		Subject: s.ID, Details: map[string]any{"fields": append([]string{}, changed...)}})
 }
 
-// fallSilent takes a search out of the index and stops what waits to be told of it.
+// fallSilent stops what waits to be told of a search.
 func (p *Post) fallSilent(ctx context.Context, tx *pg.Tx, id uuid.UUID) error {
-	if err := p.index.Drop(ctx, tx, seal.SearchSide, id); err != nil {
-		return err
-	}
 	matches, err := matchesOf(ctx, tx, id)
 	if err != nil {
 		return err

@@ -28,6 +28,7 @@ const (
 	ReasonCall          Reason = "call"           // the news is told by voice only
 	ReasonGuessing      Reason = "guessing"       // the name was asked for over and over when this search was made
 	ReasonTier          Reason = "tier"           // the names do not agree well enough
+	ReasonCommonName    Reason = "common_name"    // more people share the name than can be compared: another may fit better
 	ReasonAnotherRecord Reason = "another_record" // the family was told of another record that fits as well or better
 	ReasonToldLimit     Reason = "told_limit"     // many different searches were told of this person already
 	ReasonReporterLimit Reason = "reporter_limit" // many families were told on this reporter's word within the hour
@@ -112,6 +113,8 @@ func (p *Post) review(pr pair, others []MatchRow, otherDetentions map[uuid.UUID]
 		return ReasonTier
 	case pr.search.Guessed:
 		return ReasonGuessing
+	case pr.crowded:
+		return ReasonCommonName
 	case fitsAsWell(pr, others, otherDetentions):
 		return ReasonAnotherRecord
 	case p.limits.Told > 0 && toldOf >= p.limits.Told:
@@ -189,9 +192,15 @@ func lockRevisions(ctx context.Context, tx *pg.Tx, query string, ids []uuid.UUID
 	return out, nil
 }
 
+// What the rules look at: the pairs themselves, what their families were told of others, and who was ever told of these detentions.
+// By parts, each with its index: the proposals of a common name are thousands, and nobody asks for them here.
+const situationOf = `select ` + matchColumns + ` from matches m where m.search_id = any($1::uuid[]) and m.detention_id = any($2::uuid[])
+	union select ` + matchColumns + ` from matches m where m.search_id = any($1::uuid[]) and m.state in ('notified', 'confirmed')
+	union select ` + matchColumns + ` from matches m where m.detention_id = any($2::uuid[]) and m.notified_at is not null`
+
 func (p *Post) readSituation(ctx context.Context, tx *pg.Tx, searches, detentions []uuid.UUID) (situation, error) {
 	st := situation{matches: map[uuid.UUID][]MatchRow{}, toldOf: map[uuid.UUID]int{}, detentions: map[uuid.UUID]detention.Detention{}}
-	rows, err := tx.Query(ctx, "select "+matchColumns+" from matches m where m.search_id = any($1::uuid[]) or m.detention_id = any($2::uuid[])", searches, detentions)
+	rows, err := tx.Query(ctx, situationOf, searches, detentions)
 	if err != nil {
 		return situation{}, fmt.Errorf("read matches: %w", err)
 	}

@@ -77,6 +77,9 @@ func (p *Post) Create(ctx context.Context, n NewSearch) (Created, error) {
 		return Created{}, err
 	}
 	var out Created
+	if err := p.finder.Loaded(ctx); err != nil {
+		return out, err
+	}
 	var refused *fault.Error // a refusal is committed: what the guard counted must stay
 	err = p.db.InTx(ctx, func(tx *pg.Tx) error {
 		known, err := p.repeated(ctx, tx, n)
@@ -90,15 +93,11 @@ func (p *Post) Create(ctx context.Context, n NewSearch) (Created, error) {
 		if err != nil {
 			return err
 		}
-		refused, err = p.guard(ctx, tx, asking{names: profile.forms(), proof: n.Proof, source: n.Source, staff: n.By != nil, organisation: organisation})
-		if err != nil || refused != nil {
+		g, err := p.guard(ctx, tx, asking{names: profile.forms(), proof: n.Proof, source: n.Source, staff: n.By != nil, organisation: organisation})
+		if refused = g.refused; err != nil || refused != nil {
 			return err
 		}
-		if n.By == nil { // staff have heard the caller
-			if profile.Guessed, err = p.suspected(ctx, tx, profile.forms()); err != nil {
-				return err
-			}
-		}
+		profile.Guessed = g.suspected && n.By == nil // staff have heard the caller
 		out, err = p.create(ctx, tx, n, profile, organisation)
 		return err
 	})
@@ -132,9 +131,6 @@ func (p *Post) create(ctx context.Context, tx *pg.Tx, n NewSearch, profile Searc
 		s.EnteredBy, actor = &n.By.Account, n.By.Account
 	}
 	if err := insertSearch(ctx, tx, s.SearchRow); err != nil {
-		return Created{}, err
-	}
-	if err := p.index.Put(ctx, tx, seal.SearchSide, id, p.index.Stored(seal.SearchSide, profile.Person())); err != nil {
 		return Created{}, err
 	}
 	if len(n.Channels) > 0 {

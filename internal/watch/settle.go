@@ -186,9 +186,11 @@ func (m MatchRow) counts() int {
 }
 
 // stands tells whether what the family was told of a pair still agrees with it: while the names are certain, or, where a
-// person confirmed it, as long as they do not contradict outright.
+// person confirmed it, as long as they do not contradict outright. That more people share the name by now, or that another record
+// fits too, keeps new news back and unsays none: so the pair by itself will do, without what the index knows.
 func (pr pair) stands(state string) bool {
-	return pr.verdict.Tier == names.Certain || (state == confirmed && pr.verdict.Tier >= names.Likely)
+	tier := max(pr.verdict.Tier, names.Compare(pr.search.Person(), pr.detention.Person()).Tier)
+	return tier == names.Certain || (state == confirmed && tier >= names.Likely)
 }
 
 // reviewTold asks whether what a family was told still stands; else it is taken back, and said so. A disclosure that was

@@ -12,8 +12,8 @@ import (
 	"github.com/qorgau/qorgau/internal/account"
 	"github.com/qorgau/qorgau/internal/audit"
 	"github.com/qorgau/qorgau/internal/fault"
+	"github.com/qorgau/qorgau/internal/finder"
 	"github.com/qorgau/qorgau/internal/pg"
-	"github.com/qorgau/qorgau/internal/seal"
 	"github.com/qorgau/qorgau/pkg/names"
 )
 
@@ -39,10 +39,19 @@ func (p *Post) ListSearches(ctx context.Context, by account.Principal, f SearchF
 	if f.State != "" && f.State != Open && f.State != Closed {
 		return nil, false, fault.BadField("#state", "not_allowed")
 	}
+	var look *finder.Look
+	if f.Query != "" {
+		if names.Parse(f.Query).Words() < 2 {
+			return nil, false, fault.BadField("#q", "too_short")
+		}
+		if look, err = p.finder.Look(ctx); err != nil {
+			return nil, false, err
+		}
+	}
 	err = p.db.InTx(ctx, func(tx *pg.Tx) error {
 		var found []Search
 		if f.Query != "" {
-			found, more, err = p.searchesByName(ctx, tx, by, f)
+			found, more, err = p.searchesByName(ctx, tx, by, look, f)
 		} else {
 			found, more, err = p.searchesByTime(ctx, tx, by, f)
 		}
@@ -71,21 +80,14 @@ func (p *Post) searchesByTime(ctx context.Context, tx *pg.Tx, by account.Princip
 	return found[:min(f.Limit, len(found))], len(found) > f.Limit, nil
 }
 
-func (p *Post) searchesByName(ctx context.Context, tx *pg.Tx, by account.Principal, f SearchFilter) ([]Search, bool, error) {
+func (p *Post) searchesByName(ctx context.Context, tx *pg.Tx, by account.Principal, look *finder.Look, f SearchFilter) ([]Search, bool, error) {
 	query := names.Person{Names: []names.Name{names.Parse(f.Query)}}
-	keys := p.index.Asked(seal.SearchSide, query)
-	if len(keys) == 0 {
-		return nil, false, fault.BadField("#q", "too_short")
-	}
-	owners, overflow, err := p.index.Candidates(ctx, tx, seal.SearchSide, keys)
-	if err != nil {
-		return nil, false, err
-	}
-	if overflow {
+	hits, cut := look.Searches(query)
+	if cut {
 		return nil, false, fault.BadField("#q", "too_many") // never cut in silence
 	}
-	rows, err := tx.Query(ctx, listSearches+" and s.id = any(@owners::uuid[])",
-		pgx.NamedArgs{"reader": by.Account, "now": tx.Now, "state": string(f.State), "owners": owners})
+	rows, err := tx.Query(ctx, listSearches+" and s.id = any(@ids::uuid[])",
+		pgx.NamedArgs{"reader": by.Account, "now": tx.Now, "state": string(f.State), "ids": finder.IDs(hits, names.None)})
 	if err != nil {
 		return nil, false, fmt.Errorf("list searches by name: %w", err)
 	}
@@ -93,9 +95,13 @@ func (p *Post) searchesByName(ctx context.Context, tx *pg.Tx, by account.Princip
 	if err != nil {
 		return nil, false, err
 	}
+	people := make([]names.Person, len(found))
+	for i, s := range found {
+		people[i] = s.Person()
+	}
 	score := make(map[uuid.UUID]float64, len(found))
-	for _, s := range found {
-		score[s.ID] = names.Compare(query, s.Person()).Score
+	for i, v := range look.Judge(query, people) {
+		score[found[i].ID] = v.Score
 	}
 	slices.SortFunc(found, func(a, b Search) int {
 		return cmp.Or(cmp.Compare(score[b.ID], score[a.ID]), slices.Compare(b.ID[:], a.ID[:]))

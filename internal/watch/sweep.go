@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/qorgau/qorgau/internal/audit"
+	"github.com/qorgau/qorgau/internal/finder"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/push"
 	"github.com/qorgau/qorgau/internal/seal"
@@ -74,22 +75,15 @@ func (p *Post) closeExpired(ctx context.Context) (int, error) {
 		if err != nil {
 			return 0, fmt.Errorf("close searches: %w", err)
 		}
-		var ids []uuid.UUID
 		var entries []audit.Entry
 		var id, organisation uuid.UUID
 		if _, err := pgx.ForEachRow(rows, []any{&id, &organisation}, func() error {
-			ids = append(ids, id)
 			entries = append(entries, audit.Entry{Organisation: organisation, Actor: audit.System, Action: "search.expired", SubjectKind: "search", Subject: id})
 			return nil
 		}); err != nil {
 			return 0, fmt.Errorf("close searches: %w", err)
 		}
-		for _, id := range ids {
-			if err := p.index.Drop(ctx, tx, seal.SearchSide, id); err != nil {
-				return 0, err
-			}
-		}
-		return len(ids), p.log.Write(ctx, tx, entries...)
+		return len(entries), p.log.Write(ctx, tx, entries...)
 	})
 }
 
@@ -138,7 +132,7 @@ type dueRow struct {
 	EraseAfter time.Time
 }
 
-// eraseOne destroys the key, and with it what backups hold; takes channels, name keys and stored answers; and leaves a row
+// eraseOne destroys the key, and with it what backups hold; takes channels and stored answers; and leaves a row
 // that says no more than that there was a search. Its client_id stays: a phone that repeats its old request must not
 // bring the search back.
 func (p *Post) eraseOne(ctx context.Context, s SearchRow) (bool, error) {
@@ -153,9 +147,6 @@ func (p *Post) eraseOne(ctx context.Context, s SearchRow) (bool, error) {
 			return nil // another node has it
 		}
 		if err := p.push.Forget(ctx, tx, push.Owner{Kind: push.SearchOwner, ID: s.ID}); err != nil {
-			return err
-		}
-		if err := p.index.Drop(ctx, tx, seal.SearchSide, s.ID); err != nil {
 			return err
 		}
 		if err := seal.Destroy(ctx, tx, s.KeyID); err != nil {
@@ -173,7 +164,7 @@ func (p *Post) eraseOne(ctx context.Context, s SearchRow) (bool, error) {
 func (p *Post) forgetAttempts(ctx context.Context) (int, error) {
 	return p.inSteps(ctx, func(tx *pg.Tx) (int, error) {
 		n, err := tx.Exec(ctx, `delete from search_attempts where id in (select id from search_attempts where at <= $1 limit $2 for update skip locked)`,
-			tx.Now.Add(-attemptsKept), sweepStep)
+			tx.Now.Add(-finder.Kept), sweepStep)
 		if err != nil {
 			return 0, fmt.Errorf("forget attempts: %w", err)
 		}

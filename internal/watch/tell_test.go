@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -19,14 +20,15 @@ import (
 
 	"github.com/qorgau/qorgau/internal/account"
 	"github.com/qorgau/qorgau/internal/audit"
-	"github.com/qorgau/qorgau/internal/blind"
 	"github.com/qorgau/qorgau/internal/department"
 	"github.com/qorgau/qorgau/internal/detention"
 	"github.com/qorgau/qorgau/internal/fault"
+	"github.com/qorgau/qorgau/internal/finder"
 	"github.com/qorgau/qorgau/internal/pg/pgtest"
 	"github.com/qorgau/qorgau/internal/push"
 	"github.com/qorgau/qorgau/internal/seal"
 	"github.com/qorgau/qorgau/internal/watch"
+	"github.com/qorgau/qorgau/pkg/names"
 )
 
 // field is a whole service without HTTP and without running workers: a test works the jobs itself, in the order it wants.
@@ -35,6 +37,7 @@ type field struct {
 	ctx    context.Context
 	db     *pgtest.Database
 	ring   *seal.Ring
+	finder *finder.Finder
 	desk   *account.Desk
 	ledger *detention.Ledger
 	push   *push.Center
@@ -60,13 +63,14 @@ func newField(t *testing.T, limits watch.Limits) *field {
 	db.UseJobs(jobs)
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	log := audit.New(ring)
-	index := blind.NewIndex(ring)
-	f := &field{T: t, ctx: context.Background(), db: db, ring: ring, ledger: detention.New(db.DB, ring, log, index)}
+	index := finder.New(db.DB, ring, quiet)
+	t.Cleanup(index.Close)
+	f := &field{T: t, ctx: context.Background(), db: db, ring: ring, finder: index, ledger: detention.New(db.DB, ring, log, index)}
 	f.desk = account.New(account.Options{DB: db.DB, Ring: ring, Audit: log, Log: quiet, Issuer: "test"})
 	if f.push, err = push.New(push.Options{DB: db.DB, Ring: ring, Log: quiet}); err != nil {
 		t.Fatal(err)
 	}
-	f.post = watch.New(watch.Options{DB: db.DB, Ring: ring, Audit: log, Index: index, Detentions: f.ledger, Push: f.push, Limits: limits,
+	f.post = watch.New(watch.Options{DB: db.DB, Ring: ring, Audit: log, Finder: index, Detentions: f.ledger, Push: f.push, Limits: limits,
 		Hotline: "+77000000000", Log: quiet})
 	if f.org, err = f.desk.EnsureOrganisation(f.ctx, "Бірге"); err != nil {
 		t.Fatal(err)
@@ -75,6 +79,15 @@ func newField(t *testing.T, limits watch.Limits) *field {
 		t.Fatal(err)
 	}
 	return f
+}
+
+// sought tells whether the search is found by that name.
+func (f *field) sought(search uuid.UUID, name string) bool {
+	f.Helper()
+	look, err := f.finder.Look(f.ctx)
+	f.must(err)
+	hits, _ := look.Searches(names.Person{Names: []names.Name{names.Parse(name)}})
+	return slices.Contains(finder.IDs(hits, names.Possible), search)
 }
 
 var open = watch.Limits{Told: 5, Reporter: 100}

@@ -21,8 +21,8 @@ import (
 
 	"github.com/qorgau/qorgau/internal/account"
 	"github.com/qorgau/qorgau/internal/audit"
-	"github.com/qorgau/qorgau/internal/blind"
 	"github.com/qorgau/qorgau/internal/detention"
+	"github.com/qorgau/qorgau/internal/finder"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/push"
 	"github.com/qorgau/qorgau/internal/seal"
@@ -34,13 +34,14 @@ type Post struct {
 	db         *pg.DB
 	ring       *seal.Ring
 	log        *audit.Log
-	index      *blind.Index
+	finder     *finder.Finder
 	detentions *detention.Ledger
 	push       *push.Center
 	limits     Limits
 	hotline    string
 	out        *slog.Logger
 	sources    *sources
+	slice      time.Duration
 }
 
 // Options for New. Hotline is the number that families see where a department's own is not verified; empty shows none.
@@ -48,7 +49,7 @@ type Options struct {
 	DB         *pg.DB
 	Ring       *seal.Ring
 	Audit      *audit.Log
-	Index      *blind.Index
+	Finder     *finder.Finder
 	Detentions *detention.Ledger
 	Push       *push.Center
 	Limits     Limits
@@ -58,8 +59,8 @@ type Options struct {
 
 // New makes the post and lends push the functions that look at a case again just before a notice goes out.
 func New(o Options) *Post {
-	p := &Post{db: o.DB, ring: o.Ring, log: o.Audit, index: o.Index, detentions: o.Detentions, push: o.Push, limits: o.Limits,
-		hotline: o.Hotline, out: o.Log, sources: newSources()}
+	p := &Post{db: o.DB, ring: o.Ring, log: o.Audit, finder: o.Finder, detentions: o.Detentions, push: o.Push, limits: o.Limits,
+		hotline: o.Hotline, out: o.Log, sources: newSources(), slice: matchSlice}
 	o.Push.Recheck(push.Erased, func(context.Context, *pg.Tx, push.Notice) (bool, error) { return true, nil })
 	for _, kind := range []string{push.Match, push.Update, push.Retraction, push.Correction} {
 		o.Push.Recheck(kind, p.stillTrue)

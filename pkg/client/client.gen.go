@@ -439,6 +439,15 @@ type ClientInterface interface {
 	// Corresponds with PATCH /v1/detentions/{id} (the `PatchDetention` operationId).
 	PatchDetention(ctx context.Context, id PathID, params *PatchDetentionParams, body PatchDetentionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListDuplicates List records that may be of the same person
+	//
+	// Other detentions that the caller may read and whose names may mean the same person, best first, each with what speaks for and
+	// against it. A new arrest of one person is a new record too: whether two are one is for a person to say, and nothing is ever
+	// merged here.
+	//
+	// Corresponds with GET /v1/detentions/{id}/duplicates (the `ListDuplicates` operationId).
+	ListDuplicates(ctx context.Context, id PathID, params *ListDuplicatesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListEvents Read the chain of events
 	//
 	// In the order in which things happened. Corrections appear with kind `corrected`.
@@ -1530,6 +1539,25 @@ func (c *Core) PatchDetentionWithBody(ctx context.Context, id PathID, params *Pa
 // Corresponds with PATCH /v1/detentions/{id} (the `PatchDetention` operationId).
 func (c *Core) PatchDetention(ctx context.Context, id PathID, params *PatchDetentionParams, body PatchDetentionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewPatchDetentionRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListDuplicates List records that may be of the same person
+//
+// Other detentions that the caller may read and whose names may mean the same person, best first, each with what speaks for and
+// against it. A new arrest of one person is a new record too: whether two are one is for a person to say, and nothing is ever
+// merged here.
+//
+// Corresponds with GET /v1/detentions/{id}/duplicates (the `ListDuplicates` operationId).
+func (c *Core) ListDuplicates(ctx context.Context, id PathID, params *ListDuplicatesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListDuplicatesRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -4349,6 +4377,105 @@ func NewPatchDetentionRequestWithBody(server string, id PathID, params *PatchDet
 	return req, nil
 }
 
+// NewListDuplicatesRequest constructs an http.Request for the ListDuplicates method
+func NewListDuplicatesRequest(server string, id PathID, params *ListDuplicatesParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/detentions/%s/duplicates", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListEventsRequest constructs an http.Request for the ListEvents method
 func NewListEventsRequest(server string, id PathID, params *ListEventsParams) (*http.Request, error) {
 	var err error
@@ -6636,6 +6763,17 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PATCH /v1/detentions/{id} (the `PatchDetention` operationId).
 	PatchDetentionWithResponse(ctx context.Context, id PathID, params *PatchDetentionParams, body PatchDetentionJSONRequestBody, reqEditors ...RequestEditorFn) (*PatchDetentionResponse, error)
 
+	// ListDuplicatesWithResponse List records that may be of the same person
+	//
+	// Other detentions that the caller may read and whose names may mean the same person, best first, each with what speaks for and
+	// against it. A new arrest of one person is a new record too: whether two are one is for a person to say, and nothing is ever
+	// merged here.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/detentions/{id}/duplicates (the `ListDuplicates` operationId).
+	ListDuplicatesWithResponse(ctx context.Context, id PathID, params *ListDuplicatesParams, reqEditors ...RequestEditorFn) (*ListDuplicatesResponse, error)
+
 	// ListEventsWithResponse Read the chain of events
 	//
 	// In the order in which things happened. Corrections appear with kind `corrected`.
@@ -8332,6 +8470,54 @@ func (r PatchDetentionResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r PatchDetentionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListDuplicatesResponse200Headers the declared response headers of an HTTP 200 response for ListDuplicates
+type ListDuplicatesResponse200Headers struct {
+	ETag *string
+}
+
+type ListDuplicatesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DuplicatePage
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListDuplicatesResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListDuplicatesResponse) GetJSON200() *DuplicatePage {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListDuplicatesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListDuplicatesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListDuplicatesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListDuplicatesResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -10130,6 +10316,23 @@ func (c *ClientWithResponses) PatchDetentionWithResponse(ctx context.Context, id
 	return ParsePatchDetentionResponse(rsp)
 }
 
+// ListDuplicatesWithResponse List records that may be of the same person
+//
+// Other detentions that the caller may read and whose names may mean the same person, best first, each with what speaks for and
+// against it. A new arrest of one person is a new record too: whether two are one is for a person to say, and nothing is ever
+// merged here.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/detentions/{id}/duplicates (the `ListDuplicates` operationId).
+func (c *ClientWithResponses) ListDuplicatesWithResponse(ctx context.Context, id PathID, params *ListDuplicatesParams, reqEditors ...RequestEditorFn) (*ListDuplicatesResponse, error) {
+	rsp, err := c.ListDuplicates(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListDuplicatesResponse(rsp)
+}
+
 // ListEventsWithResponse Read the chain of events
 //
 // In the order in which things happened. Corrections appear with kind `corrected`.
@@ -11758,6 +11961,48 @@ func ParsePatchDetentionResponse(rsp *http.Response) (*PatchDetentionResponse, e
 				return nil, err
 			}
 			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListDuplicatesResponse parses an HTTP response from a ListDuplicatesWithResponse call
+func ParseListDuplicatesResponse(rsp *http.Response) (*ListDuplicatesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListDuplicatesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DuplicatePage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListDuplicatesResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
 		}
 		response.Headers200 = &headers
 	}

@@ -196,7 +196,7 @@ func (x *Index[K]) candidates(q *Person, most int) (found []slot[K], more bool) 
 		}
 	}
 	t.clear()
-	return found, over >= whole
+	return found, over > 0 && over >= whole
 }
 
 // addUp counts, for each word of the query, the best way in which a slot shares it, in bits of rarity. It gives what nearly all
