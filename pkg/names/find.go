@@ -64,8 +64,8 @@ func (x *Index[K]) Put(id K, p Person) {
 	}
 	x.at[id] = n
 	x.live++
-	for _, k := range p.keys(false) {
-		x.postings[k.hash] = append(x.postings[k.hash], n)
+	for _, k := range p.Keys(false) {
+		x.postings[k.Hash] = append(x.postings[k.Hash], n)
 	}
 	x.pop.add(&p, 1)
 }
@@ -84,16 +84,16 @@ func (x *Index[K]) remove(id K) {
 	}
 	p := x.slots[n].person()
 	delete(x.at, id)
-	for _, k := range p.keys(false) {
-		list := x.postings[k.hash]
+	for _, k := range p.Keys(false) {
+		list := x.postings[k.Hash]
 		if i := slices.Index(list, n); i >= 0 {
 			list[i] = list[len(list)-1]
 			list = list[:len(list)-1]
 		}
 		if len(list) == 0 {
-			delete(x.postings, k.hash)
+			delete(x.postings, k.Hash)
 		} else {
-			x.postings[k.hash] = list
+			x.postings[k.Hash] = list
 		}
 	}
 	x.slots[n] = slot[K]{}

@@ -1,7 +1,6 @@
 package names_test
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -69,7 +68,7 @@ func TestHostileInput(t *testing.T) {
 		{"HTML", "Ахметов Арман Серікұлы<script>alert(1)</script>", 6, true, names.Likely},
 		{"a format string", "Ахметов %s %d Арман Серікұлы ${x} {{.}}", 3, true, names.Certain},
 		{"a list", "Ахметов Арман Серікұлы, Омаров Данияр", 5, true, names.Likely},
-		{"a list of three", "1. Омаров Данияр Болатұлы 2. Ахметов Арман Серікұлы 3. Жүнісова Ләззат Қайратқызы", 9, true, names.Likely},
+		{"a list of three", "1. Омаров Данияр Болатұлы 2. Ахметов Арман Серікұлы 3. Жүнісова Ләззат Қайратқызы", 9, true, names.None},
 	} {
 		n := names.Parse(c.in)
 		if n.Words() != c.words || n.HasPatronymic() != c.father {
@@ -79,7 +78,7 @@ func TestHostileInput(t *testing.T) {
 		if there.Tier != c.tier || back.Tier != c.tier || there.Score != back.Score {
 			t.Errorf("%s: %s one way, %s the other, want %s: %s", c.why, there.Tier, back.Tier, c.tier, codes(there))
 		}
-		if keys := names.Parse(plainly).PairKeys(); c.tier == names.Certain && !slices.ContainsFunc(n.PairKeys(), func(k names.Key) bool { return slices.Contains(keys, k) }) {
+		if c.tier == names.Certain && !share(person(plainly, 0), person(c.in, 0)) {
 			t.Errorf("%s: no key in common, so it is never found", c.why)
 		}
 		for _, r := range there.Reasons {
@@ -100,7 +99,7 @@ func TestComposedLetters(t *testing.T) {
 		if v := names.Compare(person(c[0], 1990), person(c[1], 1990)); v.Tier != names.Certain {
 			t.Errorf("%s ~ %s: %s %s", c[0], c[1], v.Tier, codes(v))
 		}
-		if a, b := names.Parse(c[0]).PairKeys(), names.Parse(c[1]).PairKeys(); fmt.Sprint(a) != fmt.Sprint(b) {
+		if a, b := person(c[0], 0).Keys(true), person(c[1], 0).Keys(true); !slices.Equal(a, b) {
 			t.Errorf("%s: keys %v and %v", c[0], a, b)
 		}
 	}
@@ -141,9 +140,7 @@ func BenchmarkWorst(b *testing.B) {
 		x, y := person(w.s, 1990), person(other, 1991)
 		b.Run("Parse/"+w.name, func(b *testing.B) {
 			for b.Loop() {
-				n := names.Parse(w.s)
-				n.PairKeys()
-				n.WordKeys()
+				person(w.s, 0).Keys(true)
 			}
 		})
 		b.Run("Compare/"+w.name, func(b *testing.B) {

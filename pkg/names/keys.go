@@ -1,149 +1,162 @@
 package names
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+	"strings"
 
-// A Key stands for a name or a pair of its words in an index. It is readable: callers store only a keyed hash of it.
-type Key string
-
-const (
-	maxPairKeys = 40
-	maxForms    = 4 // of one word: one or two skeletons, the rest equivalents
+	"github.com/qorgau/qorgau/pkg/names/internal/rule"
 )
 
-// A token is what one word contributes to keys.
-type token struct {
-	forms [maxForms]string
-	n     int
+// A Key is one way to find a word of a name: people whose keys have a Hash in common may be one person. A hash is of the sounds of a word
+// and hides nothing: it stays in memory, or is stored under a keyed hash of its own.
+type Key struct {
+	Hash  uint32
+	Word  uint8 // which word of the name it is a way to find; only the best way to each counts
+	Worth uint8 // against a whole word that agrees to the sound, of 16
 }
 
-// PairKeys are the keys of unordered pairs of words, at most 40, in a fixed order and without repeats. Two names that share two words, in
-// whatever spelling, share one; so do a fused and a spaced writing of the same words.
-func (n Name) PairKeys() []Key {
-	var buf [maxTokens * 2]token
-	tokens := n.tokens(buf[:0])
-	out := make([]Key, 0, 16)
-	add := func(k string) {
-		if len(out) < maxPairKeys && !slices.Contains(out, Key(k)) {
-			out = append(out, Key(k))
+// Worth of the ways to find a word, of 16.
+const (
+	sameSounds    = 16
+	wholeWord     = 13
+	equalName     = 13 // through a group of equivalents
+	oneLost       = 9  // one consonant of either side dropped
+	sameBeginning = 6
+	withInitial   = 12
+	allJoined     = 16
+
+	mostKeys     = 160 // of one written name
+	mostWords    = 200
+	joinedSounds = 5 // consonants of a word that may be two
+	beginning    = 4 // consonants that begin a longer word
+)
+
+// Keys are what a person leaves in an index, or asks for there, over all forms of the name: some 25, in the order of Hash, none twice. The
+// two differ in what stands for abbreviated words alone.
+func (p Person) Keys(asked bool) []Key {
+	out := make([]Key, 0, 40)
+	word := uint8(0)
+	for i := range p.Names {
+		out = p.Names[i].appendKeys(out, &word, asked)
+	}
+	slices.SortStableFunc(out, func(a, b Key) int {
+		return cmp.Or(cmp.Compare(a.Hash, b.Hash), int(b.Worth)-int(a.Worth))
+	})
+	return slices.CompactFunc(out, func(a, b Key) bool { return a.Hash == b.Hash })
+}
+
+func (n *Name) appendKeys(out []Key, word *uint8, asked bool) []Key {
+	from := len(out)
+	add := func(kind byte, s string, weight uint8) {
+		if len(out)-from < mostKeys {
+			out = append(out, Key{Hash: cut(hashString(hashByte(hashStart, kind), s)), Word: *word, Worth: weight})
 		}
 	}
-	if j := n.joinedSkeleton(); j != "" {
-		add("J:" + j)
-	}
-	// Rank by rank, so that the cap costs only the rarer readings.
-	for rank := 0; rank <= 2*(maxForms-1); rank++ {
-		for i := range tokens {
-			for j := i + 1; j < len(tokens); j++ {
-				for a := max(0, rank-maxForms+1); a <= min(rank, tokens[i].n-1); a++ {
-					if b := rank - a; b < tokens[j].n {
-						x, y := tokens[i].forms[a], tokens[j].forms[b]
-						if x > y {
-							x, y = y, x
-						}
-						add("P:" + x + "|" + y)
-					}
+	lex := known()
+	for i := range n.parts {
+		p := &n.parts[i]
+		if p.role == Initial {
+			continue
+		}
+		for _, f := range p.forms[:p.n] {
+			s := skeleton(f.root)
+			add('s', foldAll([]byte(f.root)), sameSounds)
+			add('w', s, wholeWord)
+			if len(s) > beginning {
+				add('b', s[:beginning], sameBeginning)
+			}
+			for k := range len(s) {
+				if len(s) >= 3 && rule.On(rule.Deletions) {
+					add('w', s[:k]+s[k+1:], oneLost)
 				}
 			}
 		}
-	}
-	return out
-}
-
-// WordKeys are the keys of single words. They are what a name of one word can be found by; for longer names they cost
-// a caller many candidates.
-func (n Name) WordKeys() []Key {
-	var buf [maxTokens * 2]token
-	out := make([]Key, 0, 8)
-	for _, t := range n.tokens(buf[:0]) {
-		for _, f := range t.forms[:t.n] {
-			if k := Key("W:" + f); !slices.Contains(out, k) {
-				out = append(out, k)
+		if p.entry != nil && rule.On(rule.Equivalents) {
+			for _, g := range p.entry.groups {
+				add('g', lex.groups[g], equalName)
 			}
 		}
+		*word = min(*word+1, mostWords)
 	}
+	for i := range n.parts {
+		n.appendInitials(i, asked, add)
+		*word = min(*word+1, mostWords)
+	}
+	n.appendJoined(add)
+	*word = min(*word+1, mostWords)
 	return out
 }
 
-// A Word is one word of a name as keys see it.
-type Word struct {
-	Keys       []Key  // what WordKeys has of it
-	Sounds     string // canonical sounds, folded: ASCII letters
-	Patronymic bool
-}
-
-// Each gives the words, initials left out, in the order of writing. It is for who counts how often a name is asked for: what
-// a comparison overlooks (accents, look-alike letters, letters of other scripts, punctuation) is gone here too, so that
-// it makes no other name.
-func (n Name) Each() []Word {
-	lex := known()
-	out := make([]Word, 0, n.words)
-	for i := range n.parts {
-		p := &n.parts[i]
-		if p.role == Initial {
+// appendInitials ties words to part i as its first sound alone, so that "Борисова О. Я." does not meet every Борисова. A name leaves all
+// such keys under 'i', and under 'I' those of its abbreviated parts; it asks for its abbreviated parts under 'i', and under 'I' for
+// all.
+func (n *Name) appendInitials(i int, asked bool, add func(byte, string, uint8)) {
+	if !rule.On(rule.Initials) {
+		return
+	}
+	short := n.parts[i].role == Initial
+	for j := range n.parts {
+		if j == i || n.parts[j].role == Initial {
 			continue
 		}
-		t := p.token(lex)
-		w := Word{Sounds: p.forms[0].fold, Patronymic: i == n.father}
-		for _, f := range t.forms[:t.n] {
-			w.Keys = append(w.Keys, Key("W:"+f))
+		s := skeleton(n.parts[j].forms[0].root) + string(firstSound(&n.parts[i]))
+		if !asked || short {
+			add('i', s, withInitial)
 		}
-		out = append(out, w)
-	}
-	return out
-}
-
-// tokens lists the words with their forms. Hyphenated words are listed once more as one (Саид-Магомед, Саидмагомед).
-func (n Name) tokens(dst []token) []token {
-	lex := known()
-	for i := range n.parts {
-		p := &n.parts[i]
-		if p.role == Initial {
-			continue
+		if asked || short {
+			add('I', s, withInitial)
 		}
-		dst = append(dst, p.token(lex))
-		if p.joined && i > 0 && len(dst) < cap(dst) {
-			var both token
-			both.add(skeleton(n.parts[i-1].forms[0].full + p.forms[0].root))
-			dst = append(dst, both)
-		}
-	}
-	return dst
-}
-
-func (p *part) token(lex *lexicon) (t token) {
-	for _, f := range p.forms[:p.n] {
-		t.add(skeleton(f.root))
-	}
-	if p.entry != nil {
-		for _, g := range p.entry.groups {
-			t.add("=" + lex.groups[g])
-		}
-	}
-	return t
-}
-
-func (t *token) add(f string) {
-	if t.n < maxForms && !slices.Contains(t.forms[:t.n], f) {
-		t.forms[t.n] = f
-		t.n++
 	}
 }
 
-// joinedSkeleton is the skeleton of all words in a row, for names whose spaces were lost.
-func (n Name) joinedSkeleton() string {
-	var buf [4 * maxSounds]byte
+// appendJoined adds words as they look without the space between them: neighbours in either order, all in a row, and any word long enough
+// to be such a one.
+func (n *Name) appendJoined(add func(byte, string, uint8)) {
+	if !rule.On(rule.Joined) {
+		return
+	}
+	var buf [maxTokens * 2 * maxSounds]byte
 	all := buf[:0]
+	last := ""
 	for i := range n.parts {
 		p := &n.parts[i]
-		if p.role != Initial && len(all)+len(p.forms[0].full) <= cap(buf) {
-			all = append(all, p.forms[0].full...)
+		if p.role == Initial {
+			continue
 		}
+		s := strings.ReplaceAll(skeleton(p.forms[0].full), "-", "") // inside a word no vowel stands in front
+		if last != "" {
+			add('j', single(last+s), allJoined)
+			add('j', single(s+last), allJoined)
+		}
+		if len(s) >= joinedSounds {
+			add('j', single(s), allJoined)
+		}
+		all = append(all, s...)
+		last = s
 	}
-	if len(all) < 8 {
-		return ""
+	if len(all) > len(last) {
+		add('j', single(string(all)), allJoined)
 	}
-	return skeleton(string(all))
 }
+
+// single writes doubled consonants once: where two words meet, a doubled letter is one.
+func single(s string) string { return string(slices.Compact([]byte(s))) }
+
+// firstSound is the class of sounds an initial stands for: see sameInitial.
+func firstSound(p *part) byte {
+	switch b := fold(p.forms[0].full[0]); b {
+	case 'I', 'e':
+		return 'i'
+	case 'h', 'g':
+		return 'k'
+	default:
+		return b
+	}
+}
+
+// cut keeps 32 bits: what falls together costs a candidate that comparison throws out.
+func cut(h uint64) uint32 { return uint32(h ^ h>>32) }
 
 // skeleton keeps the consonants of a root, with those merged that spellings and ears exchange: к қ г ғ х h, б п, д т, з с,
 // в ф; a vowel in front is kept as one mark. Vowels and й are what transliterations disagree about most. A root with one consonant or

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/qorgau/qorgau/pkg/names"
 )
@@ -46,8 +45,7 @@ func TestWordsAndPatronymic(t *testing.T) {
 func TestNamesWithoutWordsMatchNothing(t *testing.T) {
 	t.Parallel()
 	for _, s := range []string{"", "...", "А. Б.", "عمر خان", "🙂"} {
-		n := names.Parse(s)
-		if len(n.PairKeys()) != 0 || len(n.WordKeys()) != 0 {
+		if p := person(s, 0); len(p.Keys(true)) != 0 || len(p.Keys(false)) != 0 {
 			t.Errorf("%q has keys", s)
 		}
 		v := names.Compare(person(s, 1990), person(s, 1990))
@@ -74,8 +72,8 @@ func TestLongInputIsBounded(t *testing.T) {
 		if n.Words() > 12 {
 			t.Errorf("%d words", n.Words())
 		}
-		if k := len(n.PairKeys()); k > 40 {
-			t.Errorf("%d pair keys", k)
+		if k := len(person(s, 0).Keys(true)); k > 160 {
+			t.Errorf("%d keys", k)
 		}
 		names.Compare(names.Person{Names: []names.Name{n}}, names.Person{Names: []names.Name{n}})
 	}
@@ -161,20 +159,20 @@ func TestTierString(t *testing.T) {
 	}
 }
 
-// Keys are stored; the same name must give the same keys in the same order for ever.
-func TestKeysAreStable(t *testing.T) {
+// The same name gives the same keys, each once, in order; however it is spelled, the words have keys in common.
+func TestKeys(t *testing.T) {
 	t.Parallel()
-	n := names.Parse("Омаров Данияр Серікұлы")
-	want := "[J:mrvtnrsrkl P:mr|tnr P:mr|srk P:srk|tnr P:=danIar|mr P:=serik|mr P:=serik|tnr P:=danIar|srk P:=danIar|=serik]"
-	if got := fmt.Sprint(n.PairKeys()); got != want {
-		t.Errorf("got %s, want %s: stored keys no longer meet, so every index must be rebuilt", got, want)
+	keys := person("Омаров Данияр Серікұлы", 0).Keys(false)
+	if again := person("Омаров Данияр Серікұлы", 1990).Keys(false); !slices.Equal(keys, again) {
+		t.Errorf("%v and %v", keys, again)
 	}
-	if got, want := fmt.Sprint(n.WordKeys()), "[W:mr W:tnr W:=danIar W:srk W:=serik]"; got != want {
-		t.Errorf("got %s, want %s", got, want)
+	if len(keys) < 15 || len(keys) > 40 {
+		t.Errorf("%d keys", len(keys))
 	}
-	long := names.Parse("Абдул Саша Женя Юсуп Хасан Ахмед Слава Нурик Гоша Галя Иван Петр")
-	if k := len(long.PairKeys()); k != 40 {
-		t.Errorf("%d pair keys, want the cap of 40", k)
+	for i, k := range keys {
+		if i > 0 && keys[i-1].Hash >= k.Hash || k.Worth == 0 || k.Worth > 16 {
+			t.Errorf("key %d: %+v after %+v", i, k, keys[max(0, i-1)])
+		}
 	}
 }
 
@@ -185,7 +183,7 @@ func TestConcurrentUse(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for range 50 {
-				if names.Compare(a, b).Tier != names.Certain || len(a.Names[0].PairKeys()) == 0 {
+				if names.Compare(a, b).Tier != names.Certain || len(a.Keys(true)) == 0 {
 					t.Error("a shared Name changed")
 				}
 				names.Parse("Жүнісова Ләззат Мұхтарқызы")
@@ -206,15 +204,10 @@ func FuzzParse(f *testing.F) {
 		if n.Words() < 0 || n.Words() > 12 {
 			t.Fatalf("%d words", n.Words())
 		}
-		if p, w := n.PairKeys(), n.WordKeys(); len(p) > 40 || len(w) > 100 || n.Words() > 1 && len(p) == 0 || n.Words() > 0 && len(w) == 0 {
-			t.Fatalf("%d words, %d pair keys, %d word keys", n.Words(), len(p), len(w))
-		}
-		for _, k := range append(n.PairKeys(), n.WordKeys()...) {
-			if len(k) > 1000 || !utf8.ValidString(string(k)) {
-				t.Fatalf("key of %d bytes", len(k))
-			}
-		}
 		me := names.Person{Names: []names.Name{n}, BirthYear: 1990}
+		if k := len(me.Keys(true)); k > 160 || n.Words() > 0 && k == 0 {
+			t.Fatalf("%d words, %d keys", n.Words(), k)
+		}
 		if v := names.Compare(me, me); n.Words() >= 1 && n.Words() <= 8 && v.Tier < names.Possible {
 			t.Fatalf("a name of %d words does not match itself: %s", n.Words(), v.Tier)
 		}
@@ -264,9 +257,7 @@ var benchNames = []string{
 func BenchmarkParseAndKeys(b *testing.B) {
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		n := names.Parse(benchNames[i%len(benchNames)])
-		n.PairKeys()
-		n.WordKeys()
+		person(benchNames[i%len(benchNames)], 0).Keys(true)
 	}
 }
 

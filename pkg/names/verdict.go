@@ -236,5 +236,3 @@ func (m *Model) tier(score float64, most Tier) Tier {
 
 // Evidence is what the verdict was weighed from.
 func (v Verdict) Evidence() Evidence { return v.found.ev }
-
-func (v Verdict) Most() Tier { return v.found.tally.most() }
