@@ -7,36 +7,44 @@
 //
 // # Use
 //
-// [Parse] each name once. Store [Name.PairKeys] (and, for names of one word, [Name.WordKeys]) as keyed hashes to find candidates,
-// then [Compare] the candidates. A [Verdict] carries a tier, a score inside the band of that tier, and reasons that lay the
+// [Parse] each name once, and [Compare] people. To find one among many, put them into an [Index] and ask it: it gives candidates by
+// their [Person.Keys], compares them, and knows from its own people how common a name is. A [Verdict] carries a score, a tier, and reasons that lay the
 // parts side by side; [Reason.Text] says them in Kazakh, Russian or English. [Levers] tells which further fact would change the tier.
-// [Split] sees when a whole list stands where one name should.
+// [Split] sees when a whole list stands where one name should. `qorgau names compare` and `qorgau names match` do the same from the
+// command line.
+//
+// # How a pair is judged
+//
+//  1. Words are brought to sounds that both scripts share (letters.go), endings of patronymics and surnames are cut to their stem
+//     (endings.go), and each word gets a role as far as its form tells: given name, surname, patronymic, initial (parse.go).
+//  2. The words of both names are laid side by side so that what agrees is greatest, whatever their order (align.go). Each pair of
+//     words is equal, spelled otherwise, another form, a slip, a resemblance, or two names of their own (relate.go, distance.go).
+//  3. What was found becomes numbers, the [Evidence]: how many words agree and how rare they are, slips and their size, words left
+//     over, fathers, years. A [Model] weighs them; its weights are data (data/model.tsv), fitted on labelled pairs.
+//  4. The sum is the logarithm of odds. It falls with the number of people who could be meant: twice as many, half the odds. Of
+//     several who fit and cannot all be meant, each counts for less ([Index.Judge]): whoever asks for "Ахметов Арман" without a second
+//     fact is as sure of none as there are of them.
 //
 // # States of a match
 //
-// [None], [Possible], [Likely], [Certain]. The rules, in order:
+// [None], [Possible], [Likely], [Certain]: as high as the score reaches, and no higher than the facts allow:
 //
-//   - Certain: two words or more (surname and given name) agree without an unexplained slip, no word is left over on either side,
-//     a patronymic or the birth year (± 1) agrees, and nothing contradicts.
-//   - Likely: the same without a second fact; or one slip with a second fact; or two slips with both; or a word that only one side
-//     has. Also, with an agreeing year: a given name and a patronymic without a surname, a surname with agreeing initials,
-//     one word against one word. Without a year: a given name and a patronymic when they are the whole of both names.
-//   - Possible: weaker agreement; agreement of the words against a contradicting patronymic or year, but not both; another surname when
-//     given name, father and year agree; a given name like the other but a name of its own (Ерлан, Ержан) when surname, father
-//     and year agree.
-//   - None: everything else.
+//   - Certain: two given parts agree, one of them without a slip; a patronymic or the birth year (± 1) agrees; no word of one
+//     stands against a word of the other, at most one is left over; nothing contradicts. Of a given name and a patronymic without a surname the
+//     year must agree too.
+//   - Likely: nothing contradicts, no word is a name of its own beside one like it (Ерлан, Ержан), and more than one word is known or
+//     the year agrees.
+//   - Possible: the rest.
 //
 // What contradicts: a patronymic against a patronymic of another father, years more than one apart, an initial. A patronymic
 // that contradicts in one form of a person's name is not hidden by another form that leaves it out. Sex-marked endings alone
-// never contradict: clerks get them wrong. A name of one word against a longer one stays possible, even with the year.
+// never contradict: clerks get them wrong.
 //
 // # Invariants
 //
-// Compare(a, b) and Compare(b, a) have one tier and one score. A score is ≥ .90 exactly for Certain, ≥ .65 for Likely, ≥ .35 for
-// Possible. Parse considers at most 300 runes and 12 words, Compare the first 8 of them; nothing panics.
-//
-// A pair that Compare makes certain or likely nearly always shares a PairKey, or a WordKey when one side has a single word. It shares
-// neither when a slip hit the consonants of one of only two words (1 in 120 of such pairs as measured): keys find, they do not promise.
+// Compare(a, b) and Compare(b, a) have one tier and one score. A score means the same whatever the size of the index: the probability, as
+// fitted, that both are one person. Parse considers at most 300 runes and 12 words, Compare the first 8 of them; nothing panics; one
+// look compares at most [Compared] people, and says when there were more.
 //
 // # What is not a slip
 //
@@ -52,7 +60,8 @@
 //   - equivalents (Александр, Саша, Олександр; Жүсіп, Юсуп);
 //   - characters that are not seen (zero-width, soft hyphen, marks of direction); look-alike letters of another script, words fused or hyphenated, the keyboard left on its Latin layout.
 //
-// Two names that are both in the lexicon as names of their own are never a slip of each other.
+// Two names that are both in the lexicon as names of their own are never a slip of each other. Package rule names what can be left out
+// one by one, to see what it carries.
 //
 // # Measured
 //
