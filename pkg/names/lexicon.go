@@ -16,6 +16,8 @@ var (
 	moreEquivalentsTXT string
 	//go:embed data/attested.txt
 	attestedTXT string
+	//go:embed data/surnames.txt
+	surnamesTXT string
 )
 
 // An entry is what is known of one phonetic form.
@@ -30,14 +32,15 @@ type entry struct {
 type lexicon struct {
 	words  map[string]*entry
 	roots  map[string]*entry
-	groups []string // a group's stable name: the sounds of its first member, so that editing the file moves no key
+	common map[string]bool // stems of surnames that are names of their own; as whole words they would hide their ending
+	groups []string        // a group's stable name: the sounds of its first member, so that editing the file moves no key
 }
 
 // known is built on first use: about 1,400 words, under three milliseconds.
 var known = sync.OnceValue(readLexicon)
 
 func readLexicon() *lexicon {
-	l := &lexicon{words: map[string]*entry{}, roots: map[string]*entry{}}
+	l := &lexicon{words: map[string]*entry{}, roots: map[string]*entry{}, common: map[string]bool{}}
 	for i, line := range strings.Split(lexiconTSV, "\n") {
 		f := strings.Split(strings.TrimRight(line, "\r"), "\t")
 		if i == 0 || len(f) < 4 {
@@ -54,6 +57,14 @@ func readLexicon() *lexicon {
 		}
 		for _, w := range strings.Fields(line) {
 			l.add(w, true, false, noGroup)
+		}
+	}
+	for line := range strings.Lines(surnamesTXT) {
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		for _, w := range strings.Fields(line) {
+			l.addSurname(w)
 		}
 	}
 	for line := range strings.Lines(equivalentsTXT + moreEquivalentsTXT) {
@@ -100,6 +111,17 @@ func (l *lexicon) add(word string, given, surname bool, group int) {
 			return
 		}
 	}
+}
+
+// addSurname records a surname by its stem and its ending's kind being there or not.
+func (l *lexicon) addSurname(word string) {
+	var buf [maxSounds * 2]byte
+	raw, _ := sounds(buf[:0], []rune(strings.ToLower(word)), 0)
+	folded := foldAll(raw)
+	if s, ok := endingOf(folded, false); ok && s.kind.surname() {
+		raw = raw[:len(raw)-len(s.text)]
+	}
+	l.common[foldAll(settle(raw))] = true
 }
 
 func foldedSounds(word string) string {

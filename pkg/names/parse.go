@@ -216,8 +216,9 @@ func (p *part) addForm(raw []byte, folded string) {
 	if cut < copied {
 		st := settle(stem[:cut])
 		f.stem = string(st)
-		of := lex.roots[root(foldAll(st))]
-		p.attested = p.attested || of != nil && of.given
+		folded := foldAll(st)
+		of := lex.roots[root(folded)]
+		p.attested = p.attested || of != nil && of.given || p.end.surname() && lex.common[folded]
 		if p.end.patronymic() && p.entry == nil {
 			p.entry = of
 		}

@@ -30,7 +30,10 @@ func (p *Population) Size() int {
 const (
 	priorGiven  = 2e-3
 	priorOther  = 5e-5
-	priorPeople = 2000
+	priorPeople = 10_000
+
+	// themselves are the two who are compared: where both were added, that they have one name says nothing of how common it is.
+	themselves = 2
 )
 
 // leastPeople is what a smaller population counts as: the people who could be meant are those of a country, and thresholds were fitted
@@ -80,7 +83,7 @@ func (p *Population) share(w *part) float64 {
 		return prior
 	}
 	p.mu.RLock()
-	c, n := p.words[w.id()], p.people
+	c, n := max(0, p.words[w.id()]-themselves), p.people
 	p.mu.RUnlock()
 	return (float64(c) + priorPeople*prior) / (float64(n) + priorPeople)
 }
