@@ -1978,10 +1978,10 @@ type MatchReason struct {
 	Code   string  `json:"code"`
 	Detail *string `json:"detail,omitempty"`
 
-	// Left From the search
+	// Left From the search, or the record asked about.
 	Left *string `json:"left,omitempty"`
 
-	// Right From the detention
+	// Right From the detention, or the other record.
 	Right *string `json:"right,omitempty"`
 
 	// Text The parts side by side and what that says, in the language asked for.

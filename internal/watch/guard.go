@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -195,15 +196,8 @@ const guardLock = 7215304895
 var beginnings = []string{"бвпфbvpfw", "гғкқхһgkqhx", "дзжстцчшщdzjstc", "лl", "мm", "нңn", "рr"}
 
 func beginning(word string) byte {
-	for _, r := range word {
-		for i, letters := range beginnings {
-			if strings.ContainsRune(letters, r) {
-				return byte(i + 1)
-			}
-		}
-		break
-	}
-	return 0
+	r, _ := utf8.DecodeRuneInString(word)
+	return byte(1 + slices.IndexFunc(beginnings, func(letters string) bool { return strings.ContainsRune(letters, r) }))
 }
 
 // tally is how often the names of one request were asked for within the day.
