@@ -23,7 +23,9 @@ func upTo(more ...string) []string { return append(slices.Clone(ground), more...
 var order = []place{
 	// Wire shapes and pure code.
 	{"api", nil},
-	{"pkg/names", nil},
+	{"pkg/names/internal/rule", nil},
+	{"pkg/names", []string{"pkg/names/internal/rule"}},
+	{"pkg/names/lab", []string{"pkg/names", "pkg/names/internal/rule"}},
 	{"pkg/client", []string{"api"}},
 	{"internal/fault", nil},
 	{"internal/web", nil},
