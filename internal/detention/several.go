@@ -2,8 +2,8 @@ package detention
 
 import "github.com/qorgau/qorgau/pkg/names"
 
-// severalNames warns when a name reads as a list of people. The entry is kept as it was sent, for nothing logged is lost; but only the
-// first words of it are compared with searches (see names.Compare), so that the others need entries of their own.
+// severalNames warns when a name reads as a list of people. The entry is kept as it was sent, for nothing logged is lost, and each of them
+// is found by name (Profile.Person); but they share one record, so that each needs an entry of their own.
 func severalNames(pointer, name string) []Warning {
 	found := names.Split(name)
 	if found == nil {

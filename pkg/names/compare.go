@@ -54,7 +54,7 @@ func (s scales) compare(a, b *Person) (v Verdict) {
 	if !v.found.met {
 		return Verdict{}
 	}
-	v.hidden = clash && !agree
+	v.hidden = clash && !agree && !a.Several && !b.Several
 	s.settle(&v, v.found.logit)
 	return v
 }

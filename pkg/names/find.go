@@ -29,6 +29,7 @@ type slot[K comparable] struct {
 	text  string // every form of the name, each on a line
 	year  int16
 	words uint8 // of the shortest form
+	many  bool  // Person.Several
 }
 
 // NewIndex makes an empty index whose people count into pop; nil gives it a population of its own.
@@ -54,7 +55,7 @@ func (x *Index[K]) Put(id K, p Person) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.remove(id)
-	s := slot[K]{id: id, text: p.text(), year: int16(p.BirthYear), words: p.leastWords()}
+	s := slot[K]{id: id, text: p.text(), year: int16(p.BirthYear), words: p.leastWords(), many: p.Several}
 	n := uint32(len(x.slots))
 	if last := len(x.free) - 1; last >= 0 {
 		n, x.free = x.free[last], x.free[:last]
@@ -121,7 +122,7 @@ func (p *Person) text() string {
 }
 
 func (s *slot[K]) person() Person {
-	p := Person{BirthYear: int(s.year)}
+	p := Person{BirthYear: int(s.year), Several: s.many}
 	for line := range strings.SplitSeq(s.text, "\n") {
 		p.Names = append(p.Names, Parse(line))
 	}
@@ -178,7 +179,7 @@ func (s scales) judge(q *Person, people []Person) []Verdict {
 	out := make([]Verdict, len(people))
 	inChunks(len(people), func(i int) { out[i] = s.compare(q, &people[i]) })
 	if rule.On(rule.Namesakes) {
-		s.share(out, people)
+		s.share(out, people, q.Several)
 	}
 	return out
 }
@@ -210,7 +211,7 @@ const (
 
 // share divides what speaks for q among those who fit and cannot be the same person as each other: of several namesakes of whom one
 // must be meant, each is less sure than alone. Records that may be one person's take nothing from each other.
-func (s scales) share(out []Verdict, people []Person) {
+func (s scales) share(out []Verdict, people []Person, several bool) {
 	order := make([]int, 0, len(out))
 	for i := range out {
 		if out[i].found.met && out[i].found.logit > -weighDown {
@@ -225,6 +226,9 @@ func (s scales) share(out []Verdict, people []Person) {
 	for _, i := range order {
 		others := 0.0
 		for _, j := range order {
+			if several && out[i].A != out[j].A {
+				continue // they are two of the people on a list
+			}
 			if i != j && s.apart(&people[i], &people[j]) {
 				others += math.Exp(out[j].found.logit)
 			}

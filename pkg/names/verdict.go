@@ -31,6 +31,7 @@ func (t Tier) String() string {
 type Person struct {
 	Names     []Name // the given name first, then every other form of it; every form of one side meets every form of the other
 	BirthYear int    // 0 = unknown
+	Several   bool   // the names are of several people, as when a list was put where one name should be: none says anything of another
 }
 
 // A Verdict is the outcome of Compare.
