@@ -40,7 +40,7 @@ func (x *Index[K]) candidates(q *Person, most int) (found []slot[K], more bool) 
 		}
 	}
 	for _, n := range t.touched {
-		if t.sum[n] == floor && len(found) < most {
+		if t.sum[n] == floor && over > 0 && len(found) < most {
 			found = append(found, x.slots[n])
 		}
 	}
@@ -116,11 +116,11 @@ func (x *Index[K]) addFacts(t *tray, year int) {
 	}
 }
 
-// floor is the least sum among the best slots, and the greatest among those left out.
+// hopeless is the share of the best sum below which nobody was ever meant who was not found better otherwise.
+const hopeless = .3
+
+// floor is the sum above which slots are the best, and the greatest among those left out for their number.
 func (t *tray) floor(most int) (floor, over uint16) {
-	if len(t.touched) <= most {
-		return 0, 0
-	}
 	var count [1 << 13]int32
 	top := uint16(0)
 	for _, n := range t.touched {
@@ -129,13 +129,14 @@ func (t *tray) floor(most int) (floor, over uint16) {
 		top = max(top, s)
 	}
 	taken := 0
-	for s := int(top); s >= 0; s-- {
+	least := int(hopeless * float64(top))
+	for s := int(top); s > least; s-- {
 		taken += int(count[s])
 		if taken > most {
 			return uint16(s), uint16(s)
 		}
 	}
-	return 0, 0
+	return uint16(least), 0
 }
 
 func (t *tray) clear() {

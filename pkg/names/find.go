@@ -52,10 +52,11 @@ func (x *Index[K]) Population() *Population { return x.pop }
 
 // Put adds a person, or replaces who was there under that id.
 func (x *Index[K]) Put(id K, p Person) {
+	keys := p.Keys(false) // before the lock: whoever loads an index does so from all cores
+	s := slot[K]{id: id, text: p.text(), year: int16(p.BirthYear), words: p.leastWords(), many: p.Several}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.remove(id)
-	s := slot[K]{id: id, text: p.text(), year: int16(p.BirthYear), words: p.leastWords(), many: p.Several}
 	n := uint32(len(x.slots))
 	if last := len(x.free) - 1; last >= 0 {
 		n, x.free = x.free[last], x.free[:last]
@@ -65,7 +66,7 @@ func (x *Index[K]) Put(id K, p Person) {
 	}
 	x.at[id] = n
 	x.live++
-	for _, k := range p.Keys(false) {
+	for _, k := range keys {
 		x.postings[k.Hash] = append(x.postings[k.Hash], n)
 	}
 	x.pop.add(&p, 1)
