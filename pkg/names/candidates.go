@@ -12,7 +12,7 @@ const Compared = 400
 
 // A tray is where one look adds up what slots share with the query; it is kept for the next look.
 type tray struct {
-	sum     []uint16 // in sixteenths of a bit
+	sum     []uint32 // in sixteenths of a bit
 	seen    []uint8  // the last word that counted, plus one
 	hits    []uint8  // words that counted
 	touched []uint32
@@ -50,32 +50,24 @@ func (x *Index[K]) candidates(q *Person, most int) (found []slot[K], more bool) 
 
 // addUp counts, for each word of the query, the best way in which a slot shares it, in bits of rarity. It gives what nearly all
 // words together are worth.
-func (x *Index[K]) addUp(t *tray, keys []Key) (whole uint16) {
+func (x *Index[K]) addUp(t *tray, keys []Key) (whole uint32) {
 	if n := len(x.slots); len(t.sum) < n {
 		n += n / 8
-		t.sum, t.seen, t.hits = make([]uint16, n), make([]uint8, n), make([]uint8, n)
+		t.sum, t.seen, t.hits = make([]uint32, n), make([]uint8, n), make([]uint8, n)
 	}
-	worth := make([]uint16, len(keys))
+	worth := make([]uint32, len(keys))
 	order := make([]int, len(keys))
 	for i, k := range keys {
 		order[i] = i
 		if n := len(x.postings[k.Hash]); n > 0 {
-			worth[i] = uint16(max(1, float64(k.Worth)*math.Log2(1+float64(x.live)/float64(n))))
+			worth[i] = uint32(max(1, float64(k.Worth)*math.Log2(1+float64(x.live)/float64(n))))
 		}
 	}
 	slices.SortStableFunc(order, func(a, b int) int {
 		return cmp.Or(int(keys[a].Word)-int(keys[b].Word), int(worth[b])-int(worth[a]))
 	})
-	last := uint8(255)
 	for _, i := range order {
-		if worth[i] == 0 {
-			continue
-		}
 		mark := keys[i].Word + 1
-		if keys[i].Word != last && keys[i].Worth >= wholeWord {
-			whole += worth[i] - worth[i]/4
-		}
-		last = keys[i].Word
 		for _, n := range x.postings[keys[i].Hash] {
 			if t.seen[n] == mark {
 				continue
@@ -90,7 +82,31 @@ func (x *Index[K]) addUp(t *tray, keys []Key) (whole uint16) {
 			t.sum[n] += worth[i]
 		}
 	}
-	return whole
+	return namesake(keys, worth)
+}
+
+// namesake is what a record shares, nearly, that has the two rarest words of a query, or the only one: whoever has been left out with as
+// much could have been meant. A record of two words is found as a whole, which counts where the query has more.
+func namesake(keys []Key, worth []uint32) uint32 {
+	var best [mostWords + 1]uint32
+	words := 0
+	for i, k := range keys {
+		if k.Worth == sameSounds || k.Worth == wholeWord {
+			if best[k.Word] == 0 && worth[i] > 0 {
+				words++
+			}
+			best[k.Word] = max(best[k.Word], worth[i])
+		}
+	}
+	slices.SortFunc(best[:], func(a, b uint32) int { return cmp.Compare(b, a) })
+	sum := best[0]
+	if words > 1 {
+		sum += best[1] + anotherWord
+	}
+	if words > 2 {
+		sum += allFound
+	}
+	return sum - sum/10
 }
 
 // anotherWord is what a second word adds beyond its rarity, in sixteenths of a bit: two slipped words are more than one common word.
@@ -120,9 +136,9 @@ func (x *Index[K]) addFacts(t *tray, year int) {
 const hopeless = .3
 
 // floor is the sum above which slots are the best, and the greatest among those left out for their number.
-func (t *tray) floor(most int) (floor, over uint16) {
+func (t *tray) floor(most int) (floor, over uint32) {
 	var count [1 << 13]int32
-	top := uint16(0)
+	top := uint32(0)
 	for _, n := range t.touched {
 		s := min(t.sum[n], 1<<13-1)
 		count[s]++
@@ -133,10 +149,10 @@ func (t *tray) floor(most int) (floor, over uint16) {
 	for s := int(top); s > least; s-- {
 		taken += int(count[s])
 		if taken > most {
-			return uint16(s), uint16(s)
+			return uint32(s), uint32(s)
 		}
 	}
-	return uint16(least), 0
+	return uint32(least), 0
 }
 
 func (t *tray) clear() {

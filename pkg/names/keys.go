@@ -24,7 +24,7 @@ const (
 	oneLost       = 9  // one consonant of either side dropped
 	sameBeginning = 6
 	withInitial   = 12
-	allJoined     = 16
+	allJoined     = 15
 
 	mostKeys     = 160 // of one written name
 	mostWords    = 200
