@@ -292,7 +292,7 @@ func bareBatch(s *site, pool *pgxpool.Pool) error {
 	wrapped, profiles, details := make([][]byte, n), make([][]byte, n), make([][]byte, n)
 	for i := range n {
 		ids[i], clientIDs[i], events[i] = uuid.Must(uuid.NewV7()), uuid.New(), uuid.Must(uuid.NewV7())
-		wrapped[i], profiles[i], details[i] = ciphertext(62), ciphertext(280), ciphertext(50)
+		wrapped[i], profiles[i], details[i] = ciphertext(62), ciphertext(542), ciphertext(286)
 	}
 	now := time.Now()
 	return pgx.BeginFunc(s.ctx, pool, func(tx pgx.Tx) error {
