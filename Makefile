@@ -47,3 +47,8 @@ bench:
 # run: a server with data to play with, on http://127.0.0.1:8080.
 run:
 	go run ./cmd/qorgau demo
+
+# names-attacks: a whole country-day dumped and attacked without its keys: which names of searches are guessed (some fifteen minutes).
+.PHONY: names-attacks
+names-attacks:
+	QORGAU_NAMES_ATTACKS=1 go test -count=1 -v -timeout 60m -run TestADumpTellsNoNames ./internal/smoke/

@@ -33,6 +33,7 @@ import (
 	"github.com/qorgau/qorgau/internal/pg/embedded"
 	"github.com/qorgau/qorgau/internal/push/fcm/standin"
 	"github.com/qorgau/qorgau/internal/seal"
+	"github.com/qorgau/qorgau/internal/watch"
 	"github.com/qorgau/qorgau/pkg/client"
 )
 
@@ -52,6 +53,10 @@ type site struct {
 	url      string
 	token    string
 	account  logger
+
+	// Of a lab: the machine's clock and no limits unless they are set.
+	clock  func() time.Time
+	limits watch.Limits
 }
 
 // logger is what the load needs of the lawyer who logs.
