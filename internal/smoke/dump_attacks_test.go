@@ -29,7 +29,8 @@ type attacker struct {
 	name     string
 	census   census
 	searches map[string]called // searches whose names they know
-	held     map[string]called // detentions; one of the two words can be empty
+	held     map[string]called // detentions whose names they know
+	hints    map[string]called // detentions that they logged to see who is matched with them, and what that would say
 	given    map[called]bool   // names that they know: to guess them is no feat
 }
 
@@ -136,7 +137,7 @@ func (a *attacker) labels(e *evidence) map[int]called {
 			continue
 		}
 		for _, x := range e.edges[id] {
-			if name := a.held[x.detention]; x.tier != "possible" && name.surname != "" && name.given != "" {
+			if name := a.held[x.detention]; x.tier != "possible" && name.surname != "" {
 				out[i] = name
 			}
 		}
@@ -149,6 +150,7 @@ func (a *attacker) byEdges(e *evidence, hunches []hunch) {
 	for i, id := range e.searches {
 		for _, x := range e.edges[id] {
 			hunches[i].consider(a.held[x.detention], sure[x.tier])
+			hunches[i].consider(a.hints[x.detention], .5)
 		}
 	}
 }
@@ -191,6 +193,7 @@ type lesson struct {
 // byLearning asks of each value that known searches have: how alike are those who share it? A kind of value is trusted as far as pairs
 // of known searches that share one agree.
 func (a *attacker) byLearning(e *evidence, known map[int]called, hunches []hunch) {
+	count := e.count()
 	lessons := map[int32]*lesson{}
 	for i, name := range known {
 		for _, t := range e.tokens[i] {
@@ -224,21 +227,22 @@ func (a *attacker) byLearning(e *evidence, known map[int]called, hunches []hunch
 			}
 			family, _, _ := strings.Cut(e.text[t], "=")
 			for name, n := range l.surname {
-				hunches[i].consider(called{surname: name}, trust[family][0]*n/(l.n+.5)*a.lift(name+"|", n/l.n))
+				hunches[i].consider(called{surname: name}, trust[family][0]*n/(l.n+.5)*a.weigh(name+"|", n/l.n, count[t], len(e.searches)))
 			}
 			for name, n := range l.given {
-				hunches[i].consider(called{given: name}, trust[family][1]*n/(l.n+.5)*a.lift("|"+name, n/l.n))
+				hunches[i].consider(called{given: name}, trust[family][1]*n/(l.n+.5)*a.weigh("|"+name, n/l.n, count[t], len(e.searches)))
 			}
 		}
 	}
 }
 
-// lift is 0 where a word is no more common beside a value than anywhere.
-func (a *attacker) lift(word string, share float64) float64 {
-	if share > 5*a.census.share[word] {
-		return 1
+// weigh is 0 where a word is no more common beside a value than anywhere, and more where as many searches have the value as there should
+// be with the word: that tells a surname's value from a given name's.
+func (a *attacker) weigh(word string, share, count float64, searches int) float64 {
+	if share <= 5*a.census.share[word] {
+		return 0
 	}
-	return 0
+	return .5 + .5*math.Exp(-math.Abs(math.Log((count+1)/(a.census.share[word]*float64(searches)+1))))
 }
 
 func agreeing(m map[string]float64) (n float64) {
@@ -251,12 +255,7 @@ func agreeing(m map[string]float64) (n float64) {
 // byRank lays the values of a kind beside the census, by frequency, and believes it as far as the two curves agree. Components of the
 // graph of matches are laid beside whole names without asking.
 func (a *attacker) byRank(e *evidence, hunches []hunch) {
-	count := make([]float64, len(e.text))
-	for _, tokens := range e.tokens {
-		for _, t := range tokens {
-			count[t]++
-		}
-	}
+	count := e.count()
 	for family, tokens := range e.families {
 		tokens = slices.Clone(tokens)
 		slices.SortFunc(tokens, func(x, y int32) int {

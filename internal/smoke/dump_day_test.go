@@ -52,13 +52,14 @@ type countryDay struct {
 	searched map[string]called // search to whom it is about; the attacker's are not here
 	held     map[string]called // detention
 	placeOf  map[string]uuid.UUID
+	unpadded map[string]int // how long a search's ciphertext would be
 }
 
 var morning = time.Date(2026, 11, 22, 4, 0, 0, 0, time.UTC)
 
 func newCountryDay(t testing.TB, s scale) *countryDay {
 	t.Helper()
-	c := &countryDay{scale: s, searched: map[string]called{}, held: map[string]called{}, placeOf: map[string]uuid.UUID{}}
+	c := &countryDay{scale: s, searched: map[string]called{}, held: map[string]called{}, placeOf: map[string]uuid.UUID{}, unpadded: map[string]int{}}
 	keyset := filepath.Join(t.TempDir(), "keyset.json")
 	ks, err := seal.NewKeyset(morning)
 	if err != nil {
@@ -180,7 +181,7 @@ func (c *countryDay) do(d deed, r *rand.Rand) {
 		name, year := d.who.written(r)
 		id := c.search(name, year)
 		c.mu.Lock()
-		c.searched[id] = d.who.called
+		c.searched[id], c.unpadded[id] = d.who.called, lengthOf(name, year)
 		c.mu.Unlock()
 		return
 	}
@@ -254,7 +255,7 @@ func (c *countryDay) copyIn(all []deed) {
 		c.must(err)
 		keys = append(keys, []any{id, c.lawyer.Organisation, key.Scope, key.Period, key.Wrapped})
 		searches = append(searches, []any{id, c.lawyer.Organisation, uuid.New(), ciphertext(32), id, ct, "ru", "open", at, at, at.Add(watch.Term)})
-		c.searched[id.String()] = d.who.called
+		c.searched[id.String()], c.unpadded[id.String()] = d.who.called, lengthOf(name, year)
 	}
 	_, err := c.db.Pool.CopyFrom(c.ctx, pgx.Identifier{"data_keys"}, []string{"id", "organisation_id", "scope", "period", "wrapped"}, pgx.CopyFromRows(keys))
 	c.must(err)

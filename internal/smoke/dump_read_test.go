@@ -162,6 +162,17 @@ func readEvidence(d dump) *evidence {
 	return e
 }
 
+// count is how many searches have each token.
+func (e *evidence) count() []float64 {
+	count := make([]float64, len(e.text))
+	for _, tokens := range e.tokens {
+		for _, t := range tokens {
+			count[t]++
+		}
+	}
+	return count
+}
+
 // tell notes for each search that a row names what stands beside it: values, items of arrays, lengths of ciphertexts.
 func (t *dumpTable) tell(name string, row []string, index map[string]int, owners map[string][]int) {
 	for at, cell := range row {

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -46,7 +45,17 @@ func TestADumpTellsNoNames(t *testing.T) {
 	c.Logf("  of the searches of the first dump, new or changed in the second: %v", c.changed(first, second))
 	c.attack(readEvidence(second), entered, most)
 	words := c.entersWords(entered)
-	c.attack(readEvidence(c.take()), words, s.fragments)
+	initials := c.entersInitials(entered)
+	third := readEvidence(c.take())
+	c.attack(third, words, s.fragments)
+	c.attack(third, initials, s.fragments)
+	unpadded := *before
+	unpadded.length = slices.Clone(before.length)
+	for i, id := range unpadded.searches {
+		unpadded.length[i] = c.unpadded[id]
+	}
+	without, _ := c.score(&unpadded, register)
+	c.Logf("  were lengths not padded, the register would give strict %.2f %%", 100*without)
 
 	t.Log("now the same attackers, with something to see:")
 	for kind, blind := range map[string][]*attacker{"plain hashes of words": nil, "keyed hashes of words": {frequencies, register}} {
@@ -83,7 +92,7 @@ func (c *countryDay) score(e *evidence, a *attacker) (strict, hostile float64) {
 		if !there {
 			c.Fatal("a search is not in the dump")
 		}
-		known := slices.ContainsFunc(e.edges[id], func(x edge) bool { n := a.held[x.detention]; return n.surname != "" && n.given != "" })
+		known := slices.ContainsFunc(e.edges[id], func(x edge) bool { _, there := a.held[x.detention]; return there })
 		if known || name == truth {
 			tied++
 		}
@@ -117,7 +126,7 @@ func (c *countryDay) knows(public census, share float64) *attacker {
 // enters is the attacker who puts in names, each as a search and, with a lawyer's account, as a detention: half of them the commonest,
 // half so that as many words as possible are among them.
 func (c *countryDay) enters(public census) *attacker {
-	whole := &attacker{name: fmt.Sprintf("3 %d names entered, two dumps", c.entered), census: public, searches: map[string]called{}, held: map[string]called{}, given: map[called]bool{}}
+	whole := &attacker{name: fmt.Sprintf("3 %d names entered, two dumps", c.entered), census: public, searches: map[string]called{}, given: map[called]bool{}}
 	var list []called
 	for i := range c.entered / 2 {
 		list = append(list, public.whole[i].called, called{public.surnames[i].surname, public.givens[i%len(public.givens)].given})
@@ -128,7 +137,7 @@ func (c *countryDay) enters(public census) *attacker {
 			whole.searches[id] = name
 		}
 	}
-	maps.Copy(whole.held, c.logAll(list))
+	whole.held = c.logAll(list, func(name called) string { return name.surname + " " + name.given })
 	return whole
 }
 
@@ -137,21 +146,42 @@ func (c *countryDay) enters(public census) *attacker {
 func (c *countryDay) entersWords(a *attacker) *attacker {
 	words := *a
 	words.name = fmt.Sprintf("3b the same and %d single words", c.entered)
-	words.held = maps.Clone(a.held)
 	var list []called
 	for i := range c.entered / 2 {
 		list = append(list, a.census.surnames[i].called, a.census.givens[i%len(a.census.givens)].called)
 	}
-	maps.Copy(words.held, c.logAll(list))
+	words.hints = c.logAll(list, func(name called) string { return name.surname + name.given })
 	return &words
 }
 
-func (c *countryDay) logAll(list []called) map[string]called {
+// entersInitials logs the commonest surnames, each with every initial: what is matched with it has probably the commonest given name
+// that begins so.
+func (c *countryDay) entersInitials(a *attacker) *attacker {
+	initials := *a
+	initials.name = fmt.Sprintf("3c the same and %d surnames with an initial", c.entered)
+	var commonest []called
+	seen := map[rune]bool{}
+	for _, g := range a.census.givens {
+		if first := []rune(g.given)[0]; !seen[first] {
+			seen[first] = true
+			commonest = append(commonest, g.called)
+		}
+	}
+	var list []called
+	for i := range c.entered {
+		list = append(list, called{a.census.surnames[i/len(commonest)].surname, commonest[i%len(commonest)].given})
+	}
+	initials.hints = c.logAll(list, func(name called) string { return name.surname + " " + string([]rune(name.given)[0]) + "." })
+	return &initials
+}
+
+// logAll logs people under what is written of their names.
+func (c *countryDay) logAll(list []called, written func(called) string) map[string]called {
 	out := map[string]called{}
 	for some := range slices.Chunk(list, 20) {
 		var entries []detention.Entry
 		for _, name := range some {
-			entries = append(entries, entry(strings.TrimSpace(name.surname+" "+name.given), 0))
+			entries = append(entries, entry(written(name), 0))
 		}
 		for i, id := range c.log(c.attacker, c.departments[0], entries) {
 			out[id] = some[i]
