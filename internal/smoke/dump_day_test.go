@@ -34,7 +34,7 @@ type scale struct {
 
 var (
 	smallDay = scale{people: 60_000, searches: 3_000, detentions: 600, departments: 40, entered: 50, fragments: .06}
-	wholeDay = scale{people: 1_500_000, searches: 120_000, detentions: 6_000, departments: 120, entered: 1_000, fragments: .5}
+	wholeDay = scale{people: 1_500_000, searches: 120_000, detentions: 6_000, departments: 120, entered: 1_000, fragments: .2}
 )
 
 // countryDay is a day of the service, written by its own code, and the truth about it.
