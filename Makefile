@@ -48,7 +48,7 @@ bench:
 run:
 	go run ./cmd/qorgau demo
 
-# names-attacks: a whole country-day dumped and attacked without its keys: which names of searches are guessed (some fifteen minutes).
+# names-attacks: a whole country-day dumped and attacked without its keys: which names of searches are guessed (some ten minutes, 2 GB).
 .PHONY: names-attacks
 names-attacks:
 	QORGAU_NAMES_ATTACKS=1 go test -count=1 -v -timeout 60m -run TestADumpTellsNoNames ./internal/smoke/
