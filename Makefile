@@ -62,3 +62,8 @@ names-fit: names-data
 NAMES_DATA ?= $(if $(PAIRS),$(dir $(PAIRS)))
 names-data:
 	@test -n "$(NAMES_DATA)" || { echo "say where the labelled pairs are: make names-score NAMES_DATA=folder (dev-pairs.tsv, background-names.txt.gz), or make names-fit PAIRS=file"; exit 2; }
+
+# names-attacks: a whole country-day dumped and attacked without its keys: which names of searches are guessed (some ten minutes, 2 GB).
+.PHONY: names-attacks
+names-attacks:
+	QORGAU_NAMES_ATTACKS=1 go test -count=1 -v -timeout 60m -run TestADumpTellsNoNames ./internal/smoke/

@@ -257,11 +257,9 @@ func (d *Desk) fill(ctx context.Context, tx *pg.Tx, accounts []Account) error {
 		if !there {
 			continue // erased: the row stays for what refers to it, the name is gone
 		}
-		plain, err := k.Open(namePlace, a.ID, a.NameCT)
-		if err != nil {
+		if a.Name, err = k.OpenText(namePlace, a.ID, a.NameCT); err != nil {
 			return err
 		}
-		a.Name = string(plain)
 	}
 	return nil
 }

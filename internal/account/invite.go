@@ -182,7 +182,7 @@ func (d *Desk) make(ctx context.Context, tx *pg.Tx, by *uuid.UUID, r InviteReque
 	h := r.grant().held(ids[2], r.Organisation, by, tx.Now)
 	a := Account{ID: ids[0], OrganisationID: r.Organisation, ClientID: &r.ClientID, KeyID: key.ID, State: standing([]Held{h}),
 		CreatedBy: by, CreatedAt: tx.Now, UpdatedAt: tx.Now, Revision: 1}
-	if a.NameCT, err = key.Seal(namePlace, a.ID, []byte(r.Name)); err != nil {
+	if a.NameCT, err = key.SealText(namePlace, a.ID, r.Name); err != nil {
 		return Account{}, err
 	}
 	if err := seal.Keep(ctx, tx, a.OrganisationID, key); err != nil {

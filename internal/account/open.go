@@ -199,7 +199,7 @@ func (d *Desk) signIn(ctx context.Context, tx *pg.Tx, a *Account, r OpenRequest)
 			return uuid.Nil, fmt.Errorf("device id: %w", err)
 		}
 	}
-	if row.NameCT, err = key.Seal(devicePlace, row.ID, []byte(r.Device.Name)); err != nil {
+	if row.NameCT, err = key.SealText(devicePlace, row.ID, r.Device.Name); err != nil {
 		return uuid.Nil, err
 	}
 	known, err := get[Device](ctx, tx, "id", row.ID, false)

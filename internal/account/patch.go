@@ -49,7 +49,7 @@ func (d *Desk) Patch(ctx context.Context, p Principal, r PatchRequest) (Account,
 			if err != nil {
 				return false, err
 			}
-			ct, err := key.Seal(namePlace, a.ID, []byte(*r.Name))
+			ct, err := key.SealText(namePlace, a.ID, *r.Name)
 			if err != nil {
 				return false, err
 			}

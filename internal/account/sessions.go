@@ -95,11 +95,9 @@ func (d *Desk) openDevices(ctx context.Context, tx *pg.Tx, sessions []Session) e
 		if !there {
 			continue
 		}
-		plain, err := key.Open(devicePlace, dev.ID, dev.NameCT)
-		if err != nil {
+		if dev.Name, err = key.OpenText(devicePlace, dev.ID, dev.NameCT); err != nil {
 			return err
 		}
-		dev.Name = string(plain)
 	}
 	return nil
 }

@@ -78,7 +78,7 @@ func (l *Log) row(now time.Time, e Entry) ([]any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if ct, err = key.Seal(detailsPlace, id, plain); err != nil {
+		if ct, err = key.Seal(detailsPlace, id, seal.Pad(plain)); err != nil {
 			return nil, err
 		}
 	}
@@ -137,7 +137,8 @@ func (l *Log) List(ctx context.Context, tx *pg.Tx, organisation uuid.UUID, befor
 		if err != nil {
 			return r, nil // the period's key is destroyed: the act stands, its details are gone
 		}
-		r.Details, err = key.Open(detailsPlace, r.ID, ct)
+		text, err := key.OpenText(detailsPlace, r.ID, ct)
+		r.Details = json.RawMessage(text)
 		return r, err
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -31,6 +32,7 @@ const (
 	answerPlace   = "idempotency.response_ct"
 	storeWithin   = 35 * time.Second // from the claim on: the longest request and a little
 	replayedField = "Idempotency-Replayed"
+	answerStep    = 256 // bytes; stored answers come in its multiples
 )
 
 // keptHeaders are the headers that belong to the stored answer; all others belong to the request at hand.
@@ -185,7 +187,9 @@ func (s *Server) keep(ctx context.Context, a attempt, h *held) error {
 	if err != nil {
 		return fmt.Errorf("write headers: %w", err)
 	}
-	plain = append(append(plain, '\n'), h.body.Bytes()...)
+	// Spaces after the headers, so that the length of a name in the answer does not show.
+	blank := bytes.Repeat([]byte{' '}, answerStep-(len(plain)+1+h.body.Len())%answerStep)
+	plain = slices.Concat(plain, blank, []byte{'\n'}, h.body.Bytes())
 	period := seal.Period(s.DB.Now())
 	key, err := s.Ring.PeriodKey(period)
 	if err != nil {

@@ -64,6 +64,9 @@ func TestTheSameKeyGivesTheStoredAnswer(t *testing.T) {
 		if bytes.Contains(ct, []byte("Marker")) || len(mark) != 32 || route != "POST /v1/detentions/batch" {
 			t.Errorf("stored %q, %x, %s", ct, mark, route)
 		}
+		if sealed := len("Q1") + 12 + 16; (len(ct)-sealed)%answerStep != 0 {
+			t.Errorf("an answer of %d bytes: its length tells of what is in it", len(ct))
+		}
 		return err
 	})
 	if err != nil {

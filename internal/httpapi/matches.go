@@ -86,7 +86,7 @@ func (s *Server) DecideHold(ctx context.Context, r DecideHoldRequestObject) (Dec
 
 func matchWire(m watch.Match, language string) api.Match {
 	out := api.Match{ID: m.ID, SearchID: m.SearchID, DetentionID: m.DetentionID, Tier: api.MatchTier(m.Tier), State: api.MatchState(m.State),
-		TierText: tierOf(m.Tier).Text(language), ReviewReason: (*api.ReviewReason)(orNil(m.Reason)), Reasons: reasonsWire(m.Verdict, language), Score: float64(m.Score),
+		TierText: tierOf(m.Tier).Text(language), ReviewReason: (*api.ReviewReason)(orNil(m.Reason)), Reasons: reasonsWire(m.Verdict, language), Score: m.Verdict.Score,
 		CreatedAt: m.CreatedAt, DecidedBy: m.DecidedBy, DecidedAt: m.DecidedAt, NotifiedAt: m.NotifiedAt,
 		Search: api.MatchSearch{Name: m.Search.Name, BirthYear: orNil(m.Search.BirthYear), Relation: orNil(m.Search.Relation)},
 		Detention: api.MatchDetention{Name: orNil(m.Detention.Name), BirthYear: orNil(m.Detention.BirthYear),

@@ -8,13 +8,13 @@ import (
 	"github.com/google/uuid"
 )
 
-// SealJSON encrypts a value as JSON for its place and row. Its errors never repeat the value.
+// SealJSON encrypts a value as JSON for its place and row, so that its length does not show. Its errors never repeat the value.
 func (k Key) SealJSON(place string, row uuid.UUID, v any) ([]byte, error) {
 	plain, err := json.Marshal(v)
 	if err != nil {
 		return nil, fmt.Errorf("encode %s: a %T does not go into JSON", place, v) // the encoder's own text may repeat a string
 	}
-	return k.Seal(place, row, plain)
+	return k.Seal(place, row, Pad(plain))
 }
 
 // OpenJSON decrypts into to. Its errors never repeat what was inside: a decoder's text could hold a name.

@@ -33,6 +33,7 @@ import (
 	"github.com/qorgau/qorgau/internal/pg/embedded"
 	"github.com/qorgau/qorgau/internal/push/fcm/standin"
 	"github.com/qorgau/qorgau/internal/seal"
+	"github.com/qorgau/qorgau/internal/watch"
 	"github.com/qorgau/qorgau/pkg/client"
 )
 
@@ -52,6 +53,10 @@ type site struct {
 	url      string
 	token    string
 	account  logger
+
+	// Of a lab: the machine's clock and no limits unless they are set.
+	clock  func() time.Time
+	limits watch.Limits
 }
 
 // logger is what the load needs of the lawyer who logs.
@@ -292,7 +297,7 @@ func bareBatch(s *site, pool *pgxpool.Pool) error {
 	wrapped, profiles, details := make([][]byte, n), make([][]byte, n), make([][]byte, n)
 	for i := range n {
 		ids[i], clientIDs[i], events[i] = uuid.Must(uuid.NewV7()), uuid.New(), uuid.Must(uuid.NewV7())
-		wrapped[i], profiles[i], details[i] = ciphertext(62), ciphertext(280), ciphertext(50)
+		wrapped[i], profiles[i], details[i] = ciphertext(62), ciphertext(542), ciphertext(286)
 	}
 	now := time.Now()
 	return pgx.BeginFunc(s.ctx, pool, func(tx pgx.Tx) error {

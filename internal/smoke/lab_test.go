@@ -30,6 +30,7 @@ import (
 // lab is matching alone, in this process, over many searches that were written in bulk.
 type lab struct {
 	*site
+	desk       *account.Desk
 	db         *pg.DB
 	ring       *seal.Ring
 	finder     *index.Finder
@@ -47,7 +48,7 @@ func newLab(s *site) *lab {
 	l := &lab{site: s, people: newPeople(s), rand: rand.New(rand.NewPCG(1, 2))}
 	var err error
 	s.must(app.Migrate(s.ctx, s.opts, func(ctx context.Context, db *pg.DB) error { return db.Migrate(ctx) }))
-	l.db, err = pg.Open(s.ctx, pg.Options{URL: s.database})
+	l.db, err = pg.Open(s.ctx, pg.Options{URL: s.database, Clock: s.clock})
 	s.must(err)
 	s.Cleanup(l.db.Close)
 	ks, err := seal.ReadKeyset(s.opts.Config.Keyset, "")
@@ -64,24 +65,24 @@ func newLab(s *site) *lab {
 	l.ledger = detention.New(l.db, l.ring, log, l.finder)
 	center, err := push.New(push.Options{DB: l.db, Ring: l.ring, Log: quiet})
 	s.must(err)
-	l.post = watch.New(watch.Options{DB: l.db, Ring: l.ring, Audit: log, Finder: l.finder, Detentions: l.ledger, Push: center, Log: quiet})
-	desk := account.New(account.Options{DB: l.db, Ring: l.ring, Audit: log, Log: quiet, Issuer: "bench"})
-	_, err = desk.EnsureOrganisation(s.ctx, "bench")
+	l.post = watch.New(watch.Options{DB: l.db, Ring: l.ring, Audit: log, Finder: l.finder, Detentions: l.ledger, Push: center, Log: quiet, Limits: s.limits})
+	l.desk = account.New(account.Options{DB: l.db, Ring: l.ring, Audit: log, Log: quiet, Issuer: "bench"})
+	_, err = l.desk.EnsureOrganisation(s.ctx, "bench")
 	s.must(err)
 	_, err = department.LoadShipped(s.ctx, l.db)
 	s.must(err)
-	l.lawyer, l.operator = l.works(desk, account.Lawyer), l.works(desk, account.Operator)
+	l.lawyer, l.operator = l.enter(account.Lawyer), l.enter(account.Operator)
 	return l
 }
 
-// works opens a session for somebody new.
-func (l *lab) works(desk *account.Desk, role account.Role) account.Principal {
+// enter makes an account and opens a session.
+func (l *lab) enter(role account.Role) account.Principal {
 	l.Helper()
-	code, err := desk.InviteFromServer(l.ctx, account.InviteRequest{Name: "Айгүл", Role: role})
+	code, err := l.desk.InviteFromServer(l.ctx, account.InviteRequest{Name: "Айгүл", Role: role})
 	l.must(err)
-	opened, err := desk.OpenSession(l.ctx, account.OpenRequest{Invitation: code, Device: account.OpenDevice{ID: uuid.New(), Name: "x", Platform: "cli"}})
+	opened, err := l.desk.OpenSession(l.ctx, account.OpenRequest{Invitation: code, Device: account.OpenDevice{ID: uuid.New(), Name: "x", Platform: "cli"}})
 	l.must(err)
-	p, err := desk.Authenticate(l.ctx, opened.AccessToken)
+	p, err := l.desk.Authenticate(l.ctx, opened.AccessToken)
 	l.must(err)
 	return p
 }

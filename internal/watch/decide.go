@@ -302,7 +302,7 @@ func (p *Post) keepReason(ctx context.Context, tx *pg.Tx, m Match, reason string
 	if err != nil {
 		return err
 	}
-	ct, err := keys[m.Search.KeyID].Seal(decisionPlace, m.ID, []byte(reason))
+	ct, err := keys[m.Search.KeyID].SealText(decisionPlace, m.ID, reason)
 	if err != nil {
 		return err
 	}

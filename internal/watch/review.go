@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -128,9 +129,24 @@ func (p *Post) review(pr pair, others []MatchRow, otherDetentions map[uuid.UUID]
 func fitsAsWell(pr pair, others []MatchRow, detentions map[uuid.UUID]detention.Detention) bool {
 	return slices.ContainsFunc(others, func(m MatchRow) bool {
 		other, there := detentions[m.DetentionID]
-		return there && m.told() && m.DetentionID != pr.detention.ID && m.Score >= float32(pr.verdict.Score) &&
+		return there && m.told() && m.DetentionID != pr.detention.ID && m.Score >= keptScore(pr.verdict) &&
 			other.State != detention.Released && other.State != detention.Withdrawn
 	})
+}
+
+// keptScore is as much of a verdict's score as the database may know: who holds a dump and the name on one side could try the names
+// of a country on the other until the digits agree. Of certain ones the rules compare how well they fit, in hundredths; of all others
+// it says no more than the tier. Staff are shown the score of the opened records.
+func keptScore(v names.Verdict) float32 {
+	switch v.Tier {
+	case names.Certain:
+		return float32(math.Floor(v.Score*100) / 100)
+	case names.Likely:
+		return .65
+	case names.Possible:
+		return .35
+	}
+	return 0
 }
 
 // situation is what the rules look at besides the pair itself, read after the rows were locked.

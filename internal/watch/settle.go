@@ -59,7 +59,7 @@ func (p *Post) settleNew(ctx context.Context, tx *pg.Tx, pr pair, st *situation)
 	}
 	reason := p.review(pr, st.matches[pr.search.ID], st.detentions, st.toldOf[pr.detention.ID], tx.Now)
 	m := MatchRow{ID: uuid.New(), SearchID: pr.search.ID, DetentionID: pr.detention.ID, Tier: pr.verdict.Tier.String(),
-		Score: float32(pr.verdict.Score), State: proposed, ReviewReason: reason.kept(), CreatedAt: tx.Now}
+		Score: keptScore(pr.verdict), State: proposed, ReviewReason: reason.kept(), CreatedAt: tx.Now}
 	if reason != "" {
 		st.remember(m, pr.detention)
 		return &m, raiseFor(ctx, tx, pr, reason)
@@ -137,7 +137,7 @@ func (p *Post) settleKnown(ctx context.Context, tx *pg.Tx, pr pair, m MatchRow, 
 	if pr.verdict.Tier > names.None {
 		m.Tier = pr.verdict.Tier.String()
 	}
-	m.Score = float32(pr.verdict.Score)
+	m.Score = keptScore(pr.verdict)
 	reason := p.review(pr, st.matches[pr.search.ID], st.detentions, st.toldOf[pr.detention.ID]-m.counts(), tx.Now)
 	reopened := m.reopened(pr.verdict.Tier, a)
 	if reopened {
