@@ -2763,7 +2763,7 @@ type ListDetentionsParams struct {
 	// State Only this state.
 	State *DetentionState `form:"state,omitempty" json:"state,omitempty"`
 
-	// Q A name in Cyrillic or Latin letters, matched as a search is. It is not logged.
+	// Q A name in Cyrillic or Latin letters, matched as a search is. Not with `state` withdrawn. It is not logged.
 	Q *string `form:"q,omitempty" json:"q,omitempty"`
 
 	// RecordedBy `me`: only what one has logged oneself.
@@ -2973,7 +2973,7 @@ type PutPushTokenParams struct {
 
 // ListSearchesParams defines parameters for ListSearches.
 type ListSearchesParams struct {
-	// Q A name of two words or more in Cyrillic or Latin letters. It is not logged.
+	// Q A name of two words or more in Cyrillic or Latin letters. Not with `state` closed. It is not logged.
 	Q     *string                  `form:"q,omitempty" json:"q,omitempty"`
 	State *ListSearchesParamsState `form:"state,omitempty" json:"state,omitempty"`
 

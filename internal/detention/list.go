@@ -112,6 +112,9 @@ func (l *Ledger) listByTime(ctx context.Context, tx *pg.Tx, p account.Principal,
 // listByName asks the index and ranks by likeness. A query of one word finds everyone with that word. Nothing is cut in silence:
 // where too many share what is asked for, more of the name is wanted.
 func (l *Ledger) listByName(ctx context.Context, tx *pg.Tx, p account.Principal, look *finder.Look, f Filter) ([]Detention, bool, error) {
+	if f.State == Withdrawn {
+		return nil, false, fault.BadField("#state", "not_allowed") // names of what was entered by mistake are not kept in memory
+	}
 	query := names.Person{Names: []names.Name{names.Parse(f.Query)}}
 	hits, cut := look.Detentions(query)
 	if cut {

@@ -69,21 +69,9 @@ func (c *Consent) check(at string) []fault.Field {
 	return []fault.Field{{Pointer: at + "/consent/status", Code: "not_allowed"}}
 }
 
-// Person is what matching compares: the name as given and every other form. Of a list that was put into one name each person is a form, so
-// that nobody on it is missed until a lawyer has taken the list apart.
+// Person is what matching compares: the name as given and every other form (names.People).
 func (p Profile) Person() names.Person {
-	out := names.Person{BirthYear: p.BirthYear}
-	for _, n := range append([]string{p.Name}, p.AlsoKnownAs...) {
-		several := names.Split(n)
-		out.Several = out.Several || several != nil
-		for _, s := range several {
-			out.Names = append(out.Names, names.Parse(n[s.From:s.To]))
-		}
-		if several == nil && strings.TrimSpace(n) != "" {
-			out.Names = append(out.Names, names.Parse(n))
-		}
-	}
-	return out
+	return names.People(p.BirthYear, append([]string{p.Name}, p.AlsoKnownAs...)...)
 }
 
 const adult = 18

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -239,14 +238,5 @@ func (f *Finder) open(s side, r sealedRow) (names.Person, error) {
 }
 
 func (p profile) person() names.Person {
-	out := names.Person{BirthYear: p.BirthYear}
-	for _, n := range append([]string{p.Name}, p.AlsoKnownAs...) {
-		if strings.TrimSpace(n) == "" {
-			continue
-		}
-		if parsed := names.Parse(n); parsed.Words() > 0 {
-			out.Names = append(out.Names, parsed)
-		}
-	}
-	return out
+	return names.People(p.BirthYear, append([]string{p.Name}, p.AlsoKnownAs...)...)
 }

@@ -18,6 +18,9 @@ func TestEveryoneOnAPastedListIsFound(t *testing.T) {
 	for _, s := range []seeker{first, third} {
 		f.expect(s, d[0], seen{"certain", "notified", "", 1})
 	}
+	later := f.search("Omarov Daniyar Bolatuly", 0) // made after the list was logged
+	f.must(f.post.MatchSearch(f.ctx, later.id))
+	f.expect(later, d[0], seen{"certain", "notified", "", 1})
 	if told := f.told(brother); len(told) != 0 {
 		t.Errorf("told of somebody else: %+v", told)
 	}

@@ -110,7 +110,7 @@ func (p *Post) review(pr pair, others []MatchRow, otherDetentions map[uuid.UUID]
 		return reason
 	}
 	switch {
-	case pr.verdict.Tier != names.Certain:
+	case pr.verdict.Tier != names.Certain, pr.otherSex():
 		return ReasonTier
 	case pr.search.Guessed:
 		return ReasonGuessing
@@ -122,6 +122,11 @@ func (p *Post) review(pr pair, others []MatchRow, otherDetentions map[uuid.UUID]
 		return ReasonToldLimit
 	}
 	return ""
+}
+
+// otherSex tells whether both sides say the sex, and not the same one: a twin, or a slip of the form; a person asks.
+func (pr pair) otherSex() bool {
+	return pr.search.Sex != "" && pr.detention.Sex != "" && pr.search.Sex != pr.detention.Sex
 }
 
 // fitsAsWell tells whether the family has been told of another record that fits the search as well or better. Someone

@@ -44,6 +44,9 @@ func (p *Post) ListSearches(ctx context.Context, by account.Principal, f SearchF
 		if names.Parse(f.Query).Words() < 2 {
 			return nil, false, fault.BadField("#q", "too_short")
 		}
+		if f.State == Closed {
+			return nil, false, fault.BadField("#state", "not_allowed") // names of closed searches are not kept in memory
+		}
 		if look, err = p.finder.Look(ctx); err != nil {
 			return nil, false, err
 		}

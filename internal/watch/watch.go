@@ -138,13 +138,9 @@ type SearchProfile struct {
 	Guessed bool `json:"guessed,omitempty"`
 }
 
-// Person is what matching compares.
+// Person is what matching compares: the name and every other form (names.People).
 func (p SearchProfile) Person() names.Person {
-	out := names.Person{BirthYear: p.BirthYear, Names: []names.Name{names.Parse(p.Name)}}
-	for _, n := range p.AlsoKnownAs {
-		out.Names = append(out.Names, names.Parse(n))
-	}
-	return out
+	return names.People(p.BirthYear, append([]string{p.Name}, p.AlsoKnownAs...)...)
 }
 
 // Search is an opened search.

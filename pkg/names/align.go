@@ -51,24 +51,31 @@ func align(a, b *Name) (al alignment) {
 		}
 	}
 	pick := assign(&value, na, nb)
-	for i := range na {
-		j := pick[i]
-		if j < 0 {
-			continue
+	link := func(rivals bool) {
+		for i := range na {
+			j := pick[i]
+			if j < 0 || (rel[i][j] == rival) != rivals || al.usedA[ia[i]] || al.usedB[ib[j]] {
+				continue
+			}
+			al.link(a, b, link{i: int8(ia[i]), j: int8(ib[j]), rel: rel[i][j], cost: cost[i][j]})
 		}
-		p, q := ia[i], ib[j]
-		al.links[al.n] = link{i: int8(p), j: int8(q), rel: rel[i][j], cost: cost[i][j],
-			pat: a.parts[p].role == Patronymic && b.parts[q].role == Patronymic}
-		al.n++
-		al.usedA[p], al.usedB[q] = true, true
 	}
+	link(false)
 	if rule.On(rule.Initials) {
 		al.matchInitials(a, b)
 	}
 	al.matchJoined(a, b, &al.usedA, &al.usedB)
 	al.matchJoined(b, a, &al.usedB, &al.usedA)
 	al.matchFused(a, b)
+	link(true) // last: a half of what is written together is often alike some other name
 	return al
+}
+
+func (al *alignment) link(a, b *Name, l link) {
+	l.pat = a.parts[l.i].role == Patronymic && b.parts[l.j].role == Patronymic
+	al.links[al.n] = l
+	al.n++
+	al.usedA[l.i], al.usedB[l.j] = true, true
 }
 
 // indices are the places of the words that are aligned.

@@ -10,6 +10,9 @@ import (
 // only where the query says next to nothing.
 const Compared = 400
 
+// leastCompared is how many each form of a name gets of them.
+const leastCompared = 100
+
 // A tray is where one look adds up what slots share with the query; it is kept for the next look.
 type tray struct {
 	sum     []uint32 // in sixteenths of a bit

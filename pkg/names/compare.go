@@ -35,6 +35,7 @@ type scales struct {
 // compare leaves the reasons out: they are told for what is shown.
 func (s scales) compare(a, b *Person) (v Verdict) {
 	y := years(a.BirthYear, b.BirthYear)
+	v.bound = Certain
 	clash, agree := false, false
 	for i := range a.Names {
 		for j := range b.Names {
@@ -54,7 +55,12 @@ func (s scales) compare(a, b *Person) (v Verdict) {
 	if !v.found.met {
 		return Verdict{}
 	}
-	v.hidden = clash && !agree && !a.Several && !b.Several
+	if clash && !a.Several && !b.Several {
+		v.bound = Likely // several fathers in several forms: one of them is not his, or somebody tries them out
+		if !agree {
+			v.bound, v.hidden = Possible, true
+		}
+	}
 	s.settle(&v, v.found.logit)
 	return v
 }
@@ -62,11 +68,15 @@ func (s scales) compare(a, b *Person) (v Verdict) {
 // settle gives a verdict its score and tier.
 func (s scales) settle(v *Verdict, logit float64) {
 	v.Score = 1 / (1 + math.Exp(-logit))
-	most := v.found.tally.most()
-	if v.hidden {
-		most = min(most, Possible)
+	v.Tier = s.model.tier(v.Score, min(v.bound, v.found.tally.most(), s.known(&v.found.ev)))
+}
+
+// known bounds the tier by what the population says of a slip: between two words that are both met often it may be another name.
+func (s scales) known(e *Evidence) Tier {
+	if e[attestedSlips] >= 1 {
+		return Likely
 	}
-	v.Tier = s.model.tier(v.Score, most)
+	return Certain
 }
 
 func (v *Verdict) reasons(a, b *Person) []Reason {
@@ -103,6 +113,12 @@ func (s scales) meet(a, b *Name, years int) (o outcome) {
 func (n *Name) compareTo(m *Name) int {
 	if d := len(n.parts) - len(m.parts); d != 0 {
 		return d
+	}
+	if n.kin != m.kin {
+		if n.kin {
+			return 1
+		}
+		return -1
 	}
 	for i := range n.parts {
 		p, q := &n.parts[i], &m.parts[i]

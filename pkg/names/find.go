@@ -139,7 +139,7 @@ type Hit[K comparable] struct {
 // Find gives the people of the index who may be meant by q, best first, at most limit. A hit of tier None is one that only resembles.
 // more says that the work was cut: more people share the words of q than are compared (see Compared).
 func (x *Index[K]) Find(q Person, limit int) (hits []Hit[K], more bool) {
-	found, more := x.candidates(&q, Compared)
+	found, more := x.gather(&q)
 	people := make([]Person, len(found))
 	inChunks(len(found), func(i int) { people[i] = found[i].person() })
 	s := x.scales()
@@ -157,6 +157,26 @@ func (x *Index[K]) Find(q Person, limit int) (hits []Hit[K], more bool) {
 		hits = append(hits, Hit[K]{ID: found[i].id, Verdict: verdicts[i]})
 	}
 	return hits, more
+}
+
+// gather finds candidates form by form: what shares several forms of one person, or several people of a list, must not push out who
+// shares one whole.
+func (x *Index[K]) gather(q *Person) (found []slot[K], more bool) {
+	if len(q.Names) == 1 {
+		return x.candidates(q, Compared)
+	}
+	there := map[K]bool{}
+	for _, n := range q.Names {
+		some, cut := x.candidates(&Person{Names: []Name{n}, BirthYear: q.BirthYear}, max(leastCompared, Compared/len(q.Names)))
+		more = more || cut
+		for _, s := range some {
+			if !there[s.id] {
+				there[s.id] = true
+				found = append(found, s)
+			}
+		}
+	}
+	return found, more
 }
 
 // Judge compares q with each of some people, with rarity as in this index. Where several fit who cannot all be q, each counts for less.
@@ -204,7 +224,7 @@ func inChunks(n int, do func(i int)) {
 	wg.Wait()
 }
 
-// Namesakes that weigh: those within so much of each other, and not more than so many.
+// Namesakes that weigh: those within so much of each other, and of the others not more than so many.
 const (
 	weighDown     = 7 // e^-7: a thousandth
 	mostNamesakes = 16
@@ -223,10 +243,16 @@ func (s scales) share(out []Verdict, people []Person, several bool) {
 		return
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(out[b].found.logit, out[a].found.logit) })
-	order = order[:min(len(order), mostNamesakes)]
-	for _, i := range order {
+	top := order[:min(len(order), mostNamesakes)]
+	for rank, i := range order {
+		if rank >= mostNamesakes && out[i].Tier < Likely {
+			continue
+		}
 		others := 0.0
-		for _, j := range order {
+		for _, j := range top {
+			if out[i].found.logit-math.Log1p(others) < -weighDown {
+				break // as unsure as can be
+			}
 			if several && out[i].A != out[j].A {
 				continue // they are two of the people on a list
 			}
@@ -235,7 +261,10 @@ func (s scales) share(out []Verdict, people []Person, several bool) {
 			}
 		}
 		if others > 0 {
+			before := out[i].Tier
 			s.settle(&out[i], out[i].found.logit-math.Log1p(others))
+			// However many namesakes there are, a person must see that this may be one of them.
+			out[i].Tier = max(out[i].Tier, min(before, Possible))
 		}
 	}
 }

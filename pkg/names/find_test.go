@@ -2,6 +2,8 @@ package names_test
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -144,6 +146,60 @@ func TestIndexFromManySides(t *testing.T) {
 	wg.Wait()
 	if n := x.Len(); n == 0 || n > 160 {
 		t.Errorf("%d people", n)
+	}
+}
+
+// However many namesakes there are, none is told; and each is still shown to a person.
+func TestNamesakesBeyondSixteen(t *testing.T) {
+	t.Parallel()
+	x := names.NewIndex[int](nil)
+	q := person("Жумагалиев Бекарыс Тлеубергенович", 0)
+	for i := range 40 {
+		x.Put(i, person("Жумагалиев Бекарыс Тлеубергенович", 1920+2*i))
+	}
+	hits, _ := x.Find(q, 50)
+	if len(hits) != 40 {
+		t.Fatalf("%d hits", len(hits))
+	}
+	for _, h := range hits {
+		if h.Tier != names.Possible {
+			t.Errorf("%d is %s (%.3f)", h.ID, h.Tier, h.Score)
+		}
+	}
+}
+
+// One who asks with many fathers is told nothing by itself: one of them agrees, the others do not.
+func TestManyFathersInManyForms(t *testing.T) {
+	t.Parallel()
+	held := person("Ахметов Арман Серикович", 1990)
+	asked := names.Person{}
+	for _, f := range []string{"Болатович", "Маратович", "Серикович", "Канатович"} {
+		asked.Names = append(asked.Names, names.Parse("Ахметов Арман "+f))
+	}
+	if v := names.Compare(asked, held); v.Tier != names.Likely {
+		t.Errorf("four fathers tried: %s %.3f", v.Tier, v.Score)
+	}
+}
+
+// Whoever holds several people of a list in one search does not push out the families of each.
+func TestListIsFoundThroughEachOfItsPeople(t *testing.T) {
+	t.Parallel()
+	list := []string{"Ахметов Арман Серикович", "Омаров Данияр Болатович", "Искаков Асхат Маратович", "Касымов Жандос Ерланович",
+		"Жумабаев Олжас Нурланович", "Сейтказин Берик Асанович"}
+	x := names.NewIndex[string](nil)
+	for _, n := range list {
+		x.Put(n, person(n, 0))
+	}
+	x.Put("several", names.People(0, list...))
+	held := names.People(0, strings.Join(list, ", "))
+	if !held.Several || len(held.Names) != len(list) {
+		t.Fatalf("%d people, several %t", len(held.Names), held.Several)
+	}
+	hits, _ := x.Find(held, 20)
+	for _, n := range list {
+		if !slices.ContainsFunc(hits, func(h names.Hit[string]) bool { return h.ID == n && h.Tier == names.Certain }) {
+			t.Errorf("%s is not found for certain", n)
+		}
 	}
 }
 

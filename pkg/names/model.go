@@ -15,7 +15,7 @@ var modelTSV string
 // A Model weighs evidence. Weights are data (data/model.tsv), fitted by `make names-fit` on labelled pairs; a positive one speaks for one person.
 type Model struct {
 	Weights [FeatureCount]float64
-	// Scores from which a match is certain, likely, possible. Certain needs more than a score: see Tier.
+	// Scores from which a match is certain, likely, possible. Beside it the facts bound a tier: see tally.most.
 	Certain, Likely, Possible float64
 }
 

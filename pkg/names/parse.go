@@ -61,6 +61,7 @@ type Name struct {
 	father   int  // index of the patronymic, or -1
 	oblique  bool // written in a Russian case other than the nominative
 	mistyped bool // read as typed on a Latin layout by mistake
+	kin      bool // says whose wife, son or mother somebody is, not who they are
 }
 
 // Words is the number of usable words: initials, particles and punctuation do not count.
@@ -151,6 +152,13 @@ func read(s string) Name {
 			last.end, last.joined = patronymicEnding, words[i-1].joined
 			continue
 		}
+		switch lower := strings.ToLower(w.text); {
+		case kinWords[lower]:
+			n.kin = true
+			continue
+		case nobody[lower]:
+			continue
+		}
 		p := newPart(w.text, letters(w.text))
 		if p.n == 0 {
 			continue
@@ -163,6 +171,22 @@ func read(s string) Name {
 	}
 	n.assignRoles()
 	return n
+}
+
+// kinWords name somebody by another: "жена Иванова Сергея" is not Сергей. They are left out of the words, and the name bounds every match.
+var kinWords = set("сын дочь дочка жена муж супруг супруга мать отец мама папа брат сестра бабушка дедушка вдова " +
+	"баласы әйелі күйеуі жұбайы анасы әкесі шешесі ағасы інісі әпкесі wife husband son daughter mother father brother sister")
+
+// nobody are words that stand where a name is not known.
+var nobody = set("неизвестный неизвестная неизвестно неизв неустановленный неустановленная мужчина женщина девушка парень подросток " +
+	"белгісіз аноним unknown man woman")
+
+func set(words string) map[string]bool {
+	out := map[string]bool{}
+	for _, w := range strings.Fields(words) {
+		out[w] = true
+	}
+	return out
 }
 
 // newPart reads one word. Its lexicon entry is looked up by the whole word, for a patronymic by the father's name.
@@ -223,6 +247,7 @@ func (p *part) addForm(raw []byte, folded string) {
 			p.entry = of
 		}
 	}
+	p.attested = p.attested || lex.common[f.fold]
 	f.root = root(f.stem)
 	if e != nil && p.entry == nil {
 		p.entry = e

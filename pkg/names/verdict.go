@@ -2,9 +2,8 @@ package names
 
 import "github.com/qorgau/qorgau/pkg/names/internal/rule"
 
-// A Tier says what may be done with a match. Certain: surname and given name agree without an unexplained slip, and a
-// patronymic or the birth year (± 1) agrees, and nothing contradicts; whether another record fits better is the
-// caller's question. Likely: a person decides. Possible: shown to the people who decide, and to nobody else.
+// A Tier says what may be done with a match. Certain: a family may be told. Likely: a person decides. Possible: shown to the people who
+// decide, and to nobody else. What each needs beside a score: tally.most.
 type Tier int
 
 // The tiers, weakest first.
@@ -43,6 +42,7 @@ type Verdict struct {
 
 	found  outcome
 	hidden bool // a patronymic contradicts in another form
+	bound  Tier // the highest that all forms together allow
 }
 
 // year is how two birth years go together.
@@ -92,22 +92,26 @@ const (
 
 // A tally counts what an alignment found, for the rules of tier.
 type tally struct {
-	exact    int // words agreeing without an unexplained slip
-	slips    int // unexplained slips in them
-	slipped  int // words agreeing but for slips
-	others   int // equivalents that are both names of their own
-	crossed  int
-	rivals   int  // pairs of words that are alike but two names of their own
-	givens   bool // words without a partner on both sides are given names
-	initials int
-	clashing int
-	leftA    int // words of a without a partner, patronymics and explained ones apart
-	leftB    int
-	father   father
-	year     year
-	apart    int  // years between two birth years
-	one      bool // a name of one word on both sides
-	single   bool // a name of one word on one side
+	exact      int  // words agreeing without an unexplained slip
+	slips      int  // unexplained slips in them
+	slipped    int  // words agreeing but for slips
+	others     int  // equivalents that are both names of their own
+	resembling int  // words that only resemble each other
+	shortSlips int  // slips in words of four sounds or fewer
+	sexes      bool // surname and patronymic are of the other sex
+	kin        bool // one side names somebody by another
+	crossed    int
+	rivals     int  // pairs of words that are alike but two names of their own
+	givens     bool // words without a partner on both sides are given names
+	initials   int
+	clashing   int
+	leftA      int // words of a without a partner, patronymics and explained ones apart
+	leftB      int
+	father     father
+	year       year
+	apart      int  // years between two birth years
+	one        bool // a name of one word on both sides
+	single     bool // a name of one word on one side
 }
 
 func count(a, b *Name, al *alignment, y int) tally {
@@ -117,6 +121,7 @@ func count(a, b *Name, al *alignment, y int) tally {
 	for _, l := range al.links[:al.n] {
 		t.addLink(a, b, l)
 	}
+	t.sexes, t.kin = al.otherSex(a, b), a.kin != b.kin
 	if al.joined > 0 {
 		t.exact += al.joinedWords
 	}
@@ -137,6 +142,9 @@ func count(a, b *Name, al *alignment, y int) tally {
 	return t
 }
 
+// shortWord is how many sounds a word has of which a slip leaves too little to know it by.
+const shortWord = 4
+
 func (t *tally) addLink(a, b *Name, l link) {
 	switch {
 	case l.pat && l.rel == slipped:
@@ -152,9 +160,13 @@ func (t *tally) addLink(a, b *Name, l link) {
 	case l.rel == slipped:
 		t.slips++
 		t.slipped++
+		if max(len(a.parts[l.i].forms[0].full), len(b.parts[l.j].forms[0].full)) <= shortWord {
+			t.shortSlips++
+		}
 	case l.rel == resembling:
 		t.slips += 2
 		t.slipped++
+		t.resembling++
 	case l.rel == otherForm:
 		t.others++
 	default:
@@ -189,6 +201,22 @@ func halfMatched(n *Name, used *[maxTokens]bool, i int) bool {
 		i+1 < len(n.parts) && n.parts[i+1].joined && (used[i+1] || i+1 == n.father)
 }
 
+// otherSex tells whether the surname and the patronymic of one are a man's and of the other a woman's. One ending alone says nothing, and
+// neither does an oblique case: clerks get them wrong.
+func (al *alignment) otherSex(a, b *Name) bool {
+	surname, father := false, false
+	for _, l := range al.links[:al.n] {
+		p, q := &a.parts[l.i], &b.parts[l.j]
+		differ := p.female != q.female && p.end != noEnding && q.end != noEnding
+		if l.pat {
+			father = differ
+		} else if p.end.surname() && q.end.surname() {
+			surname = surname || differ
+		}
+	}
+	return surname && father && !a.oblique && !b.oblique
+}
+
 // names is how many words agree at all; a resemblance counted as two slips is one word.
 func (t *tally) names() int { return t.exact + t.slipped + t.others }
 
@@ -203,23 +231,33 @@ func (t *tally) nothing() bool {
 // most is the highest tier that the facts allow, however well the words agree:
 //
 //   - certain: two given parts agree, of which one without a slip, a patronymic or the birth year agrees, no other word stands against
-//     another or is a related name of its own, at most one is left over, and nothing contradicts; of a given name and a patronymic, which many have for their whole name, the year must agree too;
+//     another, at most one is left over, nothing is doubtful (see doubtful) and nothing contradicts; of a given name and a patronymic,
+//     which many have for their whole name, nothing may be left over and the year must be the same;
 //   - likely: nothing contradicts, no word is a name of its own beside one like it (Ерлан, Ержан), and more than one word is known, or the
 //     birth year agrees;
-//   - possible: the rest.
+//   - possible: the rest, but for one word of a longer name, or with no more than one initial: it says nothing without a second fact, and a dump of what is only
+//     possible would tell who is looked for by it.
 func (t *tally) most() Tier {
 	father := t.father == fatherAgrees || t.father == fatherSlip
 	second := father || t.yearAgrees() || t.crossed > 0
-	differing := t.leftA > 0 && t.leftB > 0
 	switch {
-	case t.contradicted(), t.clashing > 0, t.rivals > 0, (t.one || t.names() < 2) && !second:
+	case t.names() < 2 && !second && t.initials < 2 && !t.one:
+		return None
+	case t.contradicted(), t.clashing > 0, t.rivals > 0, t.names() < 2 && !second:
 		return Possible
-	case differing, t.leftA+t.leftB > 1, t.exact == 0, t.others > 0:
+	case t.leftA > 0 && t.leftB > 0, t.leftA+t.leftB > 1, t.exact == 0, t.doubtful():
 		return Likely
-	case t.names() >= 2 && second, t.names() == 1 && father && t.yearAgrees():
+	case t.names() >= 2 && second, t.names() == 1 && father && t.year == yearEqual && t.leftA+t.leftB == 0:
 		return Certain
 	}
 	return Likely
+}
+
+// doubtful is what a person must look at before a family is told: a related name that is also one of its own (Ербол, Ерболат); a word that
+// only resembles the other; a slip that may be another name, because both are met often or the word is short (Цой, Цай); a surname and a
+// patronymic of a man against those of a woman; words that speak of somebody else (жена Иванова Сергея).
+func (t *tally) doubtful() bool {
+	return t.others > 0 || t.resembling > 0 || t.shortSlips > 0 || t.sexes || t.kin
 }
 
 // tier is what a score and the facts make of a match.
@@ -229,7 +267,7 @@ func (m *Model) tier(score float64, most Tier) Tier {
 		return Certain
 	case score >= m.Likely && most >= Likely:
 		return Likely
-	case score >= m.Possible:
+	case score >= m.Possible && most >= Possible:
 		return Possible
 	}
 	return None
