@@ -28,7 +28,7 @@ const (
 	certainPrecision = .992
 	likelyPrecision  = .95
 	possibleFrom     = .02 // one in fifty: what a person may want to see
-	leastCertain     = .70 // no lower, however well the pairs behave
+	leastCertain     = .60 // no lower, however well the pairs behave
 	leastLikely      = .20
 )
 
