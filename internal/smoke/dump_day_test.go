@@ -29,12 +29,11 @@ import (
 // scale is how large a day is. The whole one is that of "Load to plan for".
 type scale struct {
 	people, searches, detentions, departments, entered int
-	fragments                                          float64 // what entering single words may give away
 }
 
 var (
-	smallDay = scale{people: 60_000, searches: 3_000, detentions: 600, departments: 40, entered: 50, fragments: .06}
-	wholeDay = scale{people: 1_500_000, searches: 120_000, detentions: 6_000, departments: 120, entered: 1_000, fragments: .2}
+	smallDay = scale{people: 60_000, searches: 3_000, detentions: 600, departments: 40, entered: 50}
+	wholeDay = scale{people: 1_500_000, searches: 120_000, detentions: 6_000, departments: 120, entered: 1_000}
 )
 
 // countryDay is a day of the service, written by its own code, and the truth about it.

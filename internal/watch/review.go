@@ -140,16 +140,16 @@ func fitsAsWell(pr pair, others []MatchRow, detentions map[uuid.UUID]detention.D
 }
 
 // keptScore is as much of a verdict's score as the database may know: who holds a dump and the name on one side could try the names
-// of a country on the other until the digits agree. Of certain ones the rules compare how well they fit, in hundredths; of all others
+// of a country on the other until the digits agree. Of certain ones the rules compare how well they fit, in twentieths; of all others
 // it says no more than the tier. Staff are shown the score of the opened records.
 func keptScore(v names.Verdict) float32 {
 	switch v.Tier {
 	case names.Certain:
-		return float32(math.Floor(v.Score*100) / 100)
+		return float32(math.Floor(v.Score*20) / 20)
 	case names.Likely:
-		return .65
+		return .5
 	case names.Possible:
-		return .35
+		return .25
 	}
 	return 0
 }

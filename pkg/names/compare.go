@@ -68,7 +68,7 @@ func (s scales) compare(a, b *Person) (v Verdict) {
 // settle gives a verdict its score and tier.
 func (s scales) settle(v *Verdict, logit float64) {
 	v.Score = 1 / (1 + math.Exp(-logit))
-	v.Tier = s.model.tier(v.Score, min(v.bound, v.found.tally.most(), s.known(&v.found.ev)))
+	v.Tier = s.model.tier(v.Score, min(v.bound, v.found.tally.most(), s.known(&v.found.ev)), v.found.tally.lone())
 }
 
 // known bounds the tier by what the population says of a slip: between two words that are both met often it may be another name.

@@ -235,15 +235,14 @@ func (t *tally) nothing() bool {
 //     which many have for their whole name, nothing may be left over and the year must be the same;
 //   - likely: nothing contradicts, no word is a name of its own beside one like it (Ерлан, Ержан), and more than one word is known, or the
 //     birth year agrees;
-//   - possible: the rest, but for one word of a longer name, or with no more than one initial: it says nothing without a second fact, and a dump of what is only
-//     possible would tell who is looked for by it.
+//   - possible: the rest.
 func (t *tally) most() Tier {
 	father := t.father == fatherAgrees || t.father == fatherSlip
 	second := father || t.yearAgrees() || t.crossed > 0
 	switch {
-	case t.names() < 2 && !second && t.initials < 2 && !t.one:
+	case t.lone() && !t.yearAgrees():
 		return None
-	case t.contradicted(), t.clashing > 0, t.rivals > 0, t.names() < 2 && !second:
+	case t.lone() && t.initials == 0, t.contradicted(), t.clashing > 0, t.rivals > 0, t.names() < 2 && !second:
 		return Possible
 	case t.leftA > 0 && t.leftB > 0, t.leftA+t.leftB > 1, t.exact == 0, t.doubtful():
 		return Likely
@@ -251,6 +250,12 @@ func (t *tally) most() Tier {
 		return Certain
 	}
 	return Likely
+}
+
+// lone tells that one word of a longer name is all that agrees, or it and one initial. With the year it is worth a look where the word is
+// rare (see tier), and without it never: too many are meant by it, and a dump of what is only possible would tell who is looked for.
+func (t *tally) lone() bool {
+	return t.names() < 2 && t.father != fatherAgrees && t.father != fatherSlip && t.crossed == 0 && t.initials < 2 && !t.one
 }
 
 // doubtful is what a person must look at before a family is told: a related name that is also one of its own (Ербол, Ерболат); a word that
@@ -261,8 +266,10 @@ func (t *tally) doubtful() bool {
 }
 
 // tier is what a score and the facts make of a match.
-func (m *Model) tier(score float64, most Tier) Tier {
+func (m *Model) tier(score float64, most Tier, lone bool) Tier {
 	switch {
+	case lone && score < m.Likely:
+		return None
 	case score >= m.Certain && most >= Certain:
 		return Certain
 	case score >= m.Likely && most >= Likely:

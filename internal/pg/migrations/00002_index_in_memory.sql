@@ -63,5 +63,5 @@ alter table matches drop constraint matches_review_reason_check;
 alter table matches add constraint matches_review_reason_check
     check (review_reason in ('tier', 'guessing', 'reporter_limit', 'told_limit', 'another_record', 'person', 'common_name'));
 
--- How well two names agree is kept in hundredths, and below certain not at all: all the digits, beside one known name, narrow the other down.
-update matches set score = case tier when 'certain' then floor(score::numeric * 100) / 100 when 'likely' then .65 else .35 end;
+-- How well two names agree is kept in twentieths, and below certain not at all: all the digits, beside one known name, narrow the other down.
+update matches set score = case tier when 'certain' then floor(score::numeric * 20) / 20 when 'likely' then .5 else .25 end;
