@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"net/url"
 	"sync"
 	"testing"
@@ -223,6 +224,7 @@ func TestTheAnswerToACommitIsLost(t *testing.T) {
 		{"after the database did it", func(client, server net.Conn, message []byte) {
 			_, _ = server.Write(message)
 			for count(t, straight.DB, "select count(*) from organisations") == 0 && t.Context().Err() == nil {
+				runtime.Gosched()
 			}
 			cut(client, server)
 		}, 1},

@@ -31,6 +31,7 @@ func (m Message) LogValue() slog.Value {
 // Outcome says what a delivery becomes after one attempt.
 type Outcome int
 
+// What a delivery becomes.
 const (
 	Accepted      Outcome = iota // the provider took it (not: a person saw it)
 	DropToken                    // 404 UNREGISTERED or an invalid token: the endpoint is dead, never try again
