@@ -179,7 +179,7 @@ var kinWords = set("сын дочь дочка жена муж супруг су
 
 // nobody are words that stand where a name is not known.
 var nobody = set("неизвестный неизвестная неизвестно неизв неустановленный неустановленная мужчина женщина девушка парень подросток " +
-	"белгісіз аноним unknown man woman")
+	"белгісіз аноним unknown man woman лет год года жыл жаста")
 
 func set(words string) map[string]bool {
 	out := map[string]bool{}
