@@ -50,7 +50,7 @@ func (c *cli) namesScore() *cobra.Command {
 				return err
 			}
 			if !noFolds {
-				lab.Run(d, names.Shipped(), c.progress).Write(c.stdout)
+				lab.Run(d, c.progress).Write(c.stdout)
 			}
 			if ablate {
 				fmt.Fprintf(c.stdout, "\nthe shipped model, all pairs, with years; each rule left out, nothing fitted anew\n\n")
@@ -83,7 +83,7 @@ func (c *cli) namesFit() *cobra.Command {
 				return err
 			}
 			c.progress(fmt.Sprintf("fitting on %d pairs among %d people", len(d.Pairs), len(d.Background)))
-			model := lab.Fit(d, names.Shipped())
+			model := lab.Fit(d)
 			return c.into(out, func(w io.Writer) error {
 				_, err := io.WriteString(w, lab.Heading(d)+model.String())
 				return err

@@ -268,7 +268,7 @@ func (t *tally) doubtful() bool {
 // tier is what a score and the facts make of a match.
 func (m *Model) tier(score float64, most Tier, lone bool) Tier {
 	switch {
-	case lone && score < m.Likely:
+	case lone && score < m.Likely/2:
 		return None
 	case score >= m.Certain && most >= Certain:
 		return Certain

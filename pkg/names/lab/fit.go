@@ -15,10 +15,10 @@ type sample struct {
 }
 
 // Settings of the fit. Candidates: how many of a query's hits it learns from. Rounds: what comes closest depends on the model, so the fit
-// is repeated on the hits of the one before; the third round moves no figure any more.
+// is repeated on the hits of the one before.
 const (
 	candidates = 60
-	rounds     = 2
+	rounds     = 3
 	ridge      = 1
 )
 
@@ -32,10 +32,23 @@ const (
 	leastLikely      = .20
 )
 
-// Fit makes a model from pairs, starting from the shipped one. The same data gives the same model.
-func Fit(d *Data, start *names.Model) *names.Model {
+// Fit makes a model from pairs. The same data gives the same model, whatever model is shipped.
+func Fit(d *Data) *names.Model {
 	b := bothBenches(d)
-	return b.fit(start, func(*Pair) bool { return true })
+	return b.fit(func(*Pair) bool { return true })
+}
+
+// opening orders the candidates of the first round: rough guesses of a person, which the second no longer depends on.
+var opening = map[string]float64{"bias": -8, "rare_words": .6, "rare_slips": .4, "rare_resembling": .2, "rare_father": .5, "rare_father_slip": .3,
+	"two_agree": 1, "more_agree": 1.5, "slips": -1, "resembling": -2, "left_both": -4, "left_one": -1, "father_clashes": -4, "father_agrees": 1,
+	"year_same": 3, "year_one_off": 2, "year_two_off": -3, "year_far": -5, "rival_given": -4, "rival_other": -3, "initials_agree": 1, "initials_clash": -3}
+
+func openingModel() *names.Model {
+	m := &names.Model{}
+	for i, f := range names.Features {
+		m.Weights[i] = opening[f]
+	}
+	return m
 }
 
 // benches answer with birth years and without: a model must serve both.
@@ -43,7 +56,8 @@ type benches [2]*bench
 
 func bothBenches(d *Data) benches { return benches{newBench(d, true), newBench(d, false)} }
 
-func (b benches) fit(m *names.Model, in func(*Pair) bool) *names.Model {
+func (b benches) fit(in func(*Pair) bool) *names.Model {
+	m := openingModel()
 	for range rounds {
 		var all []sample
 		for _, x := range b {

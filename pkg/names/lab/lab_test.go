@@ -66,7 +66,7 @@ func load(t *testing.T) *lab.Data {
 func TestFitIsDeterministic(t *testing.T) {
 	t.Parallel()
 	d := load(t)
-	a, b := lab.Fit(d, names.Shipped()), lab.Fit(d, names.Shipped())
+	a, b := lab.Fit(d), lab.Fit(d)
 	if a.String() != b.String() {
 		t.Errorf("two fits differ:\n%s\n%s", a, b)
 	}
@@ -90,7 +90,7 @@ func TestFitIsDeterministic(t *testing.T) {
 func TestScore(t *testing.T) {
 	t.Parallel()
 	d := load(t)
-	s := lab.Run(d, names.Shipped(), func(string) {})
+	s := lab.Run(d, func(string) {})
 	if s.Years.Positives != 60 || s.Years.Negatives != 30 {
 		t.Errorf("%d and %d pairs", s.Years.Positives, s.Years.Negatives)
 	}

@@ -6,8 +6,6 @@ import (
 	"maps"
 	"slices"
 	"time"
-
-	"github.com/qorgau/qorgau/pkg/names"
 )
 
 // shown is how many hits a query may answer with.
@@ -19,7 +17,7 @@ type Score struct {
 }
 
 // Run fits a model on each half of the pairs and measures it on the other, both ways pooled. progress hears what is being done.
-func Run(d *Data, start *names.Model, progress func(string)) Score {
+func Run(d *Data, progress func(string)) Score {
 	progress("indexing")
 	b := bothBenches(d)
 	half := halves(d.Pairs)
@@ -28,7 +26,7 @@ func Run(d *Data, start *names.Model, progress func(string)) Score {
 		in := func(p *Pair) bool { return half[p.ID] == (side == 0) }
 		out := func(p *Pair) bool { return !in(p) }
 		progress(fmt.Sprintf("fitting on half %d", side+1))
-		m := b.fit(start, in)
+		m := b.fit(in)
 		progress(fmt.Sprintf("measuring on half %d", 2-side))
 		for k, x := range b {
 			held[k][side], fitted[k][side] = x.ask(m, shown, out), x.ask(m, shown, in)
