@@ -119,7 +119,8 @@ func (o *ownPlace) start() {
 // stop ends it, cleanly or as a pulled plug does.
 func (o *ownPlace) stop(pulled bool) {
 	o.Helper()
-	ctx, cancel := context.WithTimeout(o.Context(), 20*time.Second)
+	// Its last checkpoint waits for the disk, which the other tests of this package write to at the same time.
+	ctx, cancel := context.WithTimeout(o.Context(), 2*time.Minute)
 	defer cancel()
 	if pulled {
 		cancel() // then the stop is an immediate one, and says so
