@@ -30,11 +30,12 @@
 // [None], [Possible], [Likely], [Certain]: as high as the score reaches, and no higher than the facts allow:
 //
 //   - Certain: two given parts agree, one of them without a slip; a patronymic or the birth year (± 1) agrees; no word of one
-//     stands against a word of the other, at most one is left over; nothing contradicts. Of a given name and a patronymic without a surname the
-//     year must agree too.
+//     stands against a word of the other, at most one is left over; nothing is doubtful (a short word with a slip, a word that only
+//     resembles the other, a related name of its own, surname and patronymic of the other sex, "жена …", another father in another form);
+//     nothing contradicts. Of a given name and a patronymic without a surname nothing is left over and the year is the same.
 //   - Likely: nothing contradicts, no word is a name of its own beside one like it (Ерлан, Ержан), and more than one word is known or
 //     the year agrees.
-//   - Possible: the rest.
+//   - Possible: the rest, but for one common word of a longer name: too many are meant by it.
 //
 // What contradicts: a patronymic against a patronymic of another father, years more than one apart, an initial. A patronymic
 // that contradicts in one form of a person's name is not hidden by another form that leaves it out. Sex-marked endings alone

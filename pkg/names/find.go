@@ -11,7 +11,7 @@ import (
 )
 
 // An Index holds people in memory and finds, by name, who may be meant. K is what the caller knows a person by. It is safe for
-// concurrent use. A person takes some 250 bytes.
+// concurrent use. A person takes some 330 bytes at a million of them, 460 at a hundred thousand.
 type Index[K comparable] struct {
 	mu       sync.RWMutex
 	pop      *Population

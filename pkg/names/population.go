@@ -26,7 +26,8 @@ func (p *Population) Size() int {
 }
 
 // Priors, as shares of a population: a given name of the lexicon, and a word that is in none of our lists. Weighed as
-// that many people. The given name's is the mean over the names of lexicon.tsv; the other one is of the order of one in twenty thousand.
+// that many people. The given name's is near one over the number of given names there; the
+// other one, one in twenty thousand, is a guess; a surname met in the index is soon known better.
 const (
 	priorGiven  = 2e-3
 	priorOther  = 5e-5

@@ -38,7 +38,7 @@ func Fit(d *Data) *names.Model {
 	return b.fit(func(*Pair) bool { return true })
 }
 
-// opening orders the candidates of the first round: rough guesses of a person, which the second no longer depends on.
+// opening orders the candidates of the first round: a person's rough guesses. The later rounds go by what was fitted.
 var opening = map[string]float64{"bias": -8, "rare_words": .6, "rare_slips": .4, "rare_resembling": .2, "rare_father": .5, "rare_father_slip": .3,
 	"two_agree": 1, "more_agree": 1.5, "slips": -1, "resembling": -2, "left_both": -4, "left_one": -1, "father_clashes": -4, "father_agrees": 1,
 	"year_same": 3, "year_one_off": 2, "year_two_off": -3, "year_far": -5, "rival_given": -4, "rival_other": -3, "initials_agree": 1, "initials_clash": -3}
