@@ -14,7 +14,7 @@ type place struct {
 }
 
 // What stands below every feature.
-var ground = []string{"internal/fault", "internal/pg", "internal/seal", "internal/audit", "pkg/names"}
+var ground = []string{"internal/fault", "internal/pg", "internal/seal", "internal/audit", "internal/law", "pkg/names"}
 
 func upTo(more ...string) []string { return append(slices.Clone(ground), more...) }
 
@@ -28,6 +28,8 @@ var order = []place{
 	{"pkg/names/lab", []string{"pkg/names", "pkg/names/internal/rule"}},
 	{"pkg/client", []string{"api"}},
 	{"internal/fault", nil},
+	{"internal/law", nil},
+	{"internal/paper", nil},
 	{"internal/web", nil},
 	{"internal/arch", nil},
 
@@ -47,14 +49,16 @@ var order = []place{
 	{"internal/push/fcm", []string{"internal/fault", "internal/push"}},
 	{"internal/push/fcm/standin", nil},
 	{"internal/detention", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/finder")},
-	{"internal/watch", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/finder", "internal/detention")},
+	{"internal/rights", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/detention", "internal/paper")},
+	{"internal/door", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/detention", "internal/paper")},
+	{"internal/watch", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/finder", "internal/detention", "internal/door")},
 	{"internal/dispatch", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/finder", "internal/detention", "internal/watch")},
 	{"internal/live", []string{"internal/fault", "internal/pg"}},
 
 	// The edge and the whole.
 	{"internal/httpapi", upTo("api", "internal/alert", "internal/account", "internal/department", "internal/push", "internal/detention",
-		"internal/watch", "internal/dispatch", "internal/live", "internal/web")},
-	{"internal/config", []string{"internal/fault", "internal/httpapi", "internal/watch"}}, // the two read their own limits
+		"internal/rights", "internal/door", "internal/watch", "internal/dispatch", "internal/live", "internal/paper", "internal/web")},
+	{"internal/config", []string{"internal/fault", "internal/httpapi", "internal/law", "internal/watch"}}, // the two read their own limits
 	{"internal/app", []string{"api", "internal/...", "pkg/..."}},
 	{"internal/app/demo", []string{"api", "internal/...", "pkg/..."}},
 	{"internal/smoke", []string{"internal/app", "internal/config", "internal/push/fcm/standin", "pkg/client", "api"}},
