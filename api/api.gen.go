@@ -40,6 +40,7 @@ const (
 	AlertKindCallDue            AlertKind = "call_due"
 	AlertKindCanary             AlertKind = "canary"
 	AlertKindCandidatesOverflow AlertKind = "candidates_overflow"
+	AlertKindContradiction      AlertKind = "contradiction"
 	AlertKindGuessing           AlertKind = "guessing"
 	AlertKindHold               AlertKind = "hold"
 	AlertKindKeysRunningOut     AlertKind = "keys_running_out"
@@ -57,6 +58,8 @@ func (e AlertKind) Valid() bool {
 		return true
 	case AlertKindCandidatesOverflow:
 		return true
+	case AlertKindContradiction:
+		return true
 	case AlertKindGuessing:
 		return true
 	case AlertKindHold:
@@ -68,6 +71,24 @@ func (e AlertKind) Valid() bool {
 	case AlertKindPushRejected:
 		return true
 	case AlertKindTokenReuse:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CaseRegime.
+const (
+	CaseRegimeAdministrative CaseRegime = "administrative"
+	CaseRegimeCriminal       CaseRegime = "criminal"
+)
+
+// Valid indicates whether the value is a known member of the CaseRegime enum.
+func (e CaseRegime) Valid() bool {
+	switch e {
+	case CaseRegimeAdministrative:
+		return true
+	case CaseRegimeCriminal:
 		return true
 	default:
 		return false
@@ -146,6 +167,39 @@ func (e ChannelKind) Valid() bool {
 	}
 }
 
+// Defines values for Circumstance.
+const (
+	CircumstanceCurfewNoDocuments Circumstance = "curfew_no_documents"
+	CircumstanceCustodyPlace      Circumstance = "custody_place"
+	CircumstanceException72H      Circumstance = "exception_72h"
+	CircumstanceIntoxicated       Circumstance = "intoxicated"
+	CircumstanceMandatoryDefence  Circumstance = "mandatory_defence"
+	CircumstanceSpecialRegime     Circumstance = "special_regime"
+	CircumstanceWithoutWitnesses  Circumstance = "without_witnesses"
+)
+
+// Valid indicates whether the value is a known member of the Circumstance enum.
+func (e Circumstance) Valid() bool {
+	switch e {
+	case CircumstanceCurfewNoDocuments:
+		return true
+	case CircumstanceCustodyPlace:
+		return true
+	case CircumstanceException72H:
+		return true
+	case CircumstanceIntoxicated:
+		return true
+	case CircumstanceMandatoryDefence:
+		return true
+	case CircumstanceSpecialRegime:
+		return true
+	case CircumstanceWithoutWitnesses:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ConsentStatus.
 const (
 	ConsentStatusAsked    ConsentStatus = "asked"
@@ -161,6 +215,48 @@ func (e ConsentStatus) Valid() bool {
 	case ConsentStatusNotAsked:
 		return true
 	case ConsentStatusRefused:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ContradictionCode.
+const (
+	ContradictionCodeAfterDeath   ContradictionCode = "after_death"
+	ContradictionCodeAfterRelease ContradictionCode = "after_release"
+	ContradictionCodeBeforeTaken  ContradictionCode = "before_taken"
+)
+
+// Valid indicates whether the value is a known member of the ContradictionCode enum.
+func (e ContradictionCode) Valid() bool {
+	switch e {
+	case ContradictionCodeAfterDeath:
+		return true
+	case ContradictionCodeAfterRelease:
+		return true
+	case ContradictionCodeBeforeTaken:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ContradictionProposal.
+const (
+	ContradictionProposalCorrectTime  ContradictionProposal = "correct_time"
+	ContradictionProposalNewDetention ContradictionProposal = "new_detention"
+	ContradictionProposalVoidEvent    ContradictionProposal = "void_event"
+)
+
+// Valid indicates whether the value is a known member of the ContradictionProposal enum.
+func (e ContradictionProposal) Valid() bool {
+	switch e {
+	case ContradictionProposalCorrectTime:
+		return true
+	case ContradictionProposalNewDetention:
+		return true
+	case ContradictionProposalVoidEvent:
 		return true
 	default:
 		return false
@@ -282,6 +378,7 @@ func (e Disclosure) Valid() bool {
 const (
 	EventKindArrived            EventKind = "arrived"
 	EventKindComplaintFiled     EventKind = "complaint_filed"
+	EventKindCorrected          EventKind = "corrected"
 	EventKindCounselAppointed   EventKind = "counsel_appointed"
 	EventKindCourt              EventKind = "court"
 	EventKindDied               EventKind = "died"
@@ -305,6 +402,8 @@ func (e EventKind) Valid() bool {
 	case EventKindArrived:
 		return true
 	case EventKindComplaintFiled:
+		return true
+	case EventKindCorrected:
 		return true
 	case EventKindCounselAppointed:
 		return true
@@ -653,6 +752,39 @@ func (e NoticeKind) Valid() bool {
 	}
 }
 
+// Defines values for PlaceKind.
+const (
+	PlaceKindCourt       PlaceKind = "court"
+	PlaceKindDepartment  PlaceKind = "department"
+	PlaceKindHospital    PlaceKind = "hospital"
+	PlaceKindOpenAir     PlaceKind = "open_air"
+	PlaceKindOtherRegion PlaceKind = "other_region"
+	PlaceKindUnknown     PlaceKind = "unknown"
+	PlaceKindVehicle     PlaceKind = "vehicle"
+)
+
+// Valid indicates whether the value is a known member of the PlaceKind enum.
+func (e PlaceKind) Valid() bool {
+	switch e {
+	case PlaceKindCourt:
+		return true
+	case PlaceKindDepartment:
+		return true
+	case PlaceKindHospital:
+		return true
+	case PlaceKindOpenAir:
+		return true
+	case PlaceKindOtherRegion:
+		return true
+	case PlaceKindUnknown:
+		return true
+	case PlaceKindVehicle:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Platform.
 const (
 	PlatformAndroid Platform = "android"
@@ -782,66 +914,18 @@ func (e PushState) Valid() bool {
 	}
 }
 
-// Defines values for RecordedEventKind.
+// Defines values for Release.
 const (
-	RecordedEventKindArrived            RecordedEventKind = "arrived"
-	RecordedEventKindComplaintFiled     RecordedEventKind = "complaint_filed"
-	RecordedEventKindCorrected          RecordedEventKind = "corrected"
-	RecordedEventKindCounselAppointed   RecordedEventKind = "counsel_appointed"
-	RecordedEventKindCourt              RecordedEventKind = "court"
-	RecordedEventKindDied               RecordedEventKind = "died"
-	RecordedEventKindHospitalised       RecordedEventKind = "hospitalised"
-	RecordedEventKindMoved              RecordedEventKind = "moved"
-	RecordedEventKindProtocolDrawn      RecordedEventKind = "protocol_drawn"
-	RecordedEventKindRegimeChanged      RecordedEventKind = "regime_changed"
-	RecordedEventKindReleased           RecordedEventKind = "released"
-	RecordedEventKindRequestMade        RecordedEventKind = "request_made"
-	RecordedEventKindSearched           RecordedEventKind = "searched"
-	RecordedEventKindSentenced          RecordedEventKind = "sentenced"
-	RecordedEventKindSobrietyCertified  RecordedEventKind = "sobriety_certified"
-	RecordedEventKindTaken              RecordedEventKind = "taken"
-	RecordedEventKindWhereaboutsUnknown RecordedEventKind = "whereabouts_unknown"
-	RecordedEventKindWithdrawn          RecordedEventKind = "withdrawn"
+	ReleaseConfirmed Release = "confirmed"
+	ReleaseReported  Release = "reported"
 )
 
-// Valid indicates whether the value is a known member of the RecordedEventKind enum.
-func (e RecordedEventKind) Valid() bool {
+// Valid indicates whether the value is a known member of the Release enum.
+func (e Release) Valid() bool {
 	switch e {
-	case RecordedEventKindArrived:
+	case ReleaseConfirmed:
 		return true
-	case RecordedEventKindComplaintFiled:
-		return true
-	case RecordedEventKindCorrected:
-		return true
-	case RecordedEventKindCounselAppointed:
-		return true
-	case RecordedEventKindCourt:
-		return true
-	case RecordedEventKindDied:
-		return true
-	case RecordedEventKindHospitalised:
-		return true
-	case RecordedEventKindMoved:
-		return true
-	case RecordedEventKindProtocolDrawn:
-		return true
-	case RecordedEventKindRegimeChanged:
-		return true
-	case RecordedEventKindReleased:
-		return true
-	case RecordedEventKindRequestMade:
-		return true
-	case RecordedEventKindSearched:
-		return true
-	case RecordedEventKindSentenced:
-		return true
-	case RecordedEventKindSobrietyCertified:
-		return true
-	case RecordedEventKindTaken:
-		return true
-	case RecordedEventKindWhereaboutsUnknown:
-		return true
-	case RecordedEventKindWithdrawn:
+	case ReleaseReported:
 		return true
 	default:
 		return false
@@ -962,6 +1046,36 @@ func (e SearchState) Valid() bool {
 	case SearchStateFound:
 		return true
 	case SearchStateOpen:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SentenceKind.
+const (
+	SentenceKindAcquitted SentenceKind = "acquitted"
+	SentenceKindArrest    SentenceKind = "arrest"
+	SentenceKindExpulsion SentenceKind = "expulsion"
+	SentenceKindFine      SentenceKind = "fine"
+	SentenceKindOther     SentenceKind = "other"
+	SentenceKindWarning   SentenceKind = "warning"
+)
+
+// Valid indicates whether the value is a known member of the SentenceKind enum.
+func (e SentenceKind) Valid() bool {
+	switch e {
+	case SentenceKindAcquitted:
+		return true
+	case SentenceKindArrest:
+		return true
+	case SentenceKindExpulsion:
+		return true
+	case SentenceKindFine:
+		return true
+	case SentenceKindOther:
+		return true
+	case SentenceKindWarning:
 		return true
 	default:
 		return false
@@ -1142,6 +1256,9 @@ type Alert struct {
 	AcknowledgedAt *time.Time          `json:"acknowledged_at,omitempty"`
 	AcknowledgedBy *openapi_types.UUID `json:"acknowledged_by,omitempty"`
 
+	// Code Which limit, item or obstruction, where it is about one.
+	Code *string `json:"code,omitempty"`
+
 	// Count How often since it was opened.
 	Count     int                `json:"count"`
 	CreatedAt time.Time          `json:"created_at"`
@@ -1150,11 +1267,15 @@ type Alert struct {
 	// Kind `guessing`: names tried over and over. `canary`: a search fits a fictitious person. `token_reuse`: a refresh token was
 	// used twice. `hold`: families wait for a second person. `call_due`: a family must be called. `push_misconfigured`: the push
 	// service refuses the server's credentials. `push_rejected`: it refuses a message. `candidates_overflow`: more candidates
-	// than can be compared. `keys_running_out`: the keys for coming months must be made.
+	// than can be compared. `keys_running_out`: the keys for coming months must be made. `contradiction`: what is reported of a
+	// person cannot all be so.
 	Kind AlertKind `json:"kind"`
 
 	// LastAt The last time.
-	LastAt    *time.Time          `json:"last_at,omitempty"`
+	LastAt *time.Time `json:"last_at,omitempty"`
+
+	// Norm The norm to quote.
+	Norm      *string             `json:"norm,omitempty"`
 	SubjectID *openapi_types.UUID `json:"subject_id,omitempty"`
 
 	// SubjectKind What it is about, for example `search`.
@@ -1164,7 +1285,8 @@ type Alert struct {
 // AlertKind `guessing`: names tried over and over. `canary`: a search fits a fictitious person. `token_reuse`: a refresh token was
 // used twice. `hold`: families wait for a second person. `call_due`: a family must be called. `push_misconfigured`: the push
 // service refuses the server's credentials. `push_rejected`: it refuses a message. `candidates_overflow`: more candidates
-// than can be compared. `keys_running_out`: the keys for coming months must be made.
+// than can be compared. `keys_running_out`: the keys for coming months must be made. `contradiction`: what is reported of a
+// person cannot all be so.
 type AlertKind string
 
 // AlertPage defines model for AlertPage.
@@ -1255,6 +1377,9 @@ type CanaryPlant struct {
 	Name         string             `json:"name"`
 }
 
+// CaseRegime The procedure.
+type CaseRegime string
+
 // Certainty How sure the time is.
 type Certainty string
 
@@ -1317,6 +1442,10 @@ type ChannelsPut struct {
 	Channels []ChannelAdd `json:"channels"`
 }
 
+// Circumstance What a limit of the law asks for: `intoxicated` (CoAO 789(1)), `special_regime` and `curfew_no_documents` (789(2)),
+// `exception_72h` (CPC 131(4)), `mandatory_defence` (CoAO 749(1)), `without_witnesses` (791(7)), `custody_place` (Law 353-I).
+type Circumstance string
+
 // CityName defines model for CityName.
 type CityName struct {
 	En string  `json:"en"`
@@ -1342,6 +1471,47 @@ type Consent struct {
 
 // ConsentStatus Whether the detained person was asked about telling, and refused.
 type ConsentStatus string
+
+// Contradiction An event that cannot be as the chain says. It is kept; a person puts it right.
+type Contradiction struct {
+	Code         ContradictionCode   `json:"code"`
+	EventID      openapi_types.UUID  `json:"event_id"`
+	OtherEventID *openapi_types.UUID `json:"other_event_id,omitempty"`
+
+	// Proposal `void_event`: of the event `other_event_id`. `new_detention`: the person was taken anew.
+	Proposal ContradictionProposal `json:"proposal"`
+}
+
+// ContradictionCode defines model for Contradiction.Code.
+type ContradictionCode string
+
+// ContradictionProposal `void_event`: of the event `other_event_id`. `new_detention`: the person was taken anew.
+type ContradictionProposal string
+
+// Custody What the chain of events says.
+type Custody struct {
+	Charge         *string         `json:"charge,omitempty"`
+	Contradictions []Contradiction `json:"contradictions,omitempty"`
+
+	// EndedAt When the custody ended for sure: a relative or a lawyer has seen the person.
+	EndedAt *time.Time `json:"ended_at,omitempty"`
+	Hearing *Hearing   `json:"hearing,omitempty"`
+	Place   *string    `json:"place,omitempty"`
+
+	// PlaceKind What sort of place. The department of the record stays the one that answers for the person.
+	PlaceKind PlaceKind `json:"place_kind"`
+
+	// Regime The procedure.
+	Regime *CaseRegime `json:"regime,omitempty"`
+
+	// Release `reported` until a relative or a lawyer has seen the person free.
+	Release  *Release  `json:"release,omitempty"`
+	Sentence *Sentence `json:"sentence,omitempty"`
+
+	// Since Of the event that put the person there.
+	Since   time.Time `json:"since"`
+	Vehicle *Vehicle  `json:"vehicle,omitempty"`
+}
 
 // Department Example: {"city":"almaty","city_name":{"en":"Almaty","kk":"Алматы","ru":"Алматы"},"code":"UP-75-ALMALY","confidence":"medium","created_at":"2026-12-01T06:00:00Z","geo_precision":"approx-district","id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2b1","kind":"city_division","lat":43.2551,"lon":76.9126,"name":{"en":"Almaly District Police Division","kk":"Алмалы ауданының Полиция басқармасы","ru":"Управление полиции Алмалинского района"},"region":"KZ-75","revision":1,"verified":false}
 type Department struct {
@@ -1526,7 +1696,7 @@ type DetaineeResult struct {
 // BatchOutcome defines model for DetaineeResult.outcome.
 type BatchOutcome string
 
-// Detention Example: {"also_known_as":["Ахметов А. С."],"as_given":{"taken_at":"после обеда"},"birth_year":1990,"client_id":"3e2f9f9c-ac43-4f2d-9c70-4d3c2e1fa091","consent":{"status":"not_asked"},"department_id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2b1","disclosure":"relatives","do_not_tell":[],"id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2c1","name":"Ахметов Арман Серікұлы","needs":[],"off_shift":false,"organisation_id":"0198f3b2-0000-7000-8000-000000000001","recorded_at":"2026-12-16T09:20:00Z","recorded_by":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2a3","represented_by":["0198f3b2-6c1a-7d30-9a41-5b0c7de1f2a3"],"revision":1,"sex":"male","source":"seen","state":"held","updated_at":"2026-12-16T09:20:00Z"}
+// Detention Example: {"also_known_as":["Ахметов А. С."],"as_given":{"taken_at":"после обеда"},"birth_year":1990,"client_id":"3e2f9f9c-ac43-4f2d-9c70-4d3c2e1fa091","consent":{"status":"not_asked"},"custody":{"place_kind":"department","since":"2026-12-16T09:20:00Z"},"department_id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2b1","disclosure":"relatives","do_not_tell":[],"id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2c1","name":"Ахметов Арман Серікұлы","needs":[],"off_shift":false,"organisation_id":"0198f3b2-0000-7000-8000-000000000001","recorded_at":"2026-12-16T09:20:00Z","recorded_by":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2a3","represented_by":["0198f3b2-6c1a-7d30-9a41-5b0c7de1f2a3"],"revision":1,"sex":"male","source":"seen","state":"held","updated_at":"2026-12-16T09:20:00Z"}
 type Detention struct {
 	AlsoKnownAs []string `json:"also_known_as"`
 
@@ -1544,6 +1714,9 @@ type Detention struct {
 
 	// Consent Example: {"at":"2026-12-16T09:10:00Z","basis":"сам попросил сообщить жене","status":"asked"}
 	Consent Consent `json:"consent"`
+
+	// Custody What the chain of events says.
+	Custody Custody `json:"custody"`
 
 	// DepartmentID Where the person is now.
 	DepartmentID openapi_types.UUID `json:"department_id"`
@@ -1563,7 +1736,10 @@ type Detention struct {
 	// OffShift Logged by someone without a shift at this place.
 	OffShift       bool               `json:"off_shift"`
 	OrganisationID openapi_types.UUID `json:"organisation_id"`
-	RecordedAt     time.Time          `json:"recorded_at"`
+
+	// PreviousDetentionID An earlier custody of the same person.
+	PreviousDetentionID *openapi_types.UUID `json:"previous_detention_id,omitempty"`
+	RecordedAt          time.Time           `json:"recorded_at"`
 
 	// RecordedBy An account.
 	RecordedBy openapi_types.UUID `json:"recorded_by"`
@@ -1698,7 +1874,7 @@ type Disclosure string
 
 // Duplicate Another record that may be of the same person. In the reasons left is the record asked about, right this one.
 type Duplicate struct {
-	// Detention Example: {"also_known_as":["Ахметов А. С."],"as_given":{"taken_at":"после обеда"},"birth_year":1990,"client_id":"3e2f9f9c-ac43-4f2d-9c70-4d3c2e1fa091","consent":{"status":"not_asked"},"department_id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2b1","disclosure":"relatives","do_not_tell":[],"id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2c1","name":"Ахметов Арман Серікұлы","needs":[],"off_shift":false,"organisation_id":"0198f3b2-0000-7000-8000-000000000001","recorded_at":"2026-12-16T09:20:00Z","recorded_by":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2a3","represented_by":["0198f3b2-6c1a-7d30-9a41-5b0c7de1f2a3"],"revision":1,"sex":"male","source":"seen","state":"held","updated_at":"2026-12-16T09:20:00Z"}
+	// Detention Example: {"also_known_as":["Ахметов А. С."],"as_given":{"taken_at":"после обеда"},"birth_year":1990,"client_id":"3e2f9f9c-ac43-4f2d-9c70-4d3c2e1fa091","consent":{"status":"not_asked"},"custody":{"place_kind":"department","since":"2026-12-16T09:20:00Z"},"department_id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2b1","disclosure":"relatives","do_not_tell":[],"id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2c1","name":"Ахметов Арман Серікұлы","needs":[],"off_shift":false,"organisation_id":"0198f3b2-0000-7000-8000-000000000001","recorded_at":"2026-12-16T09:20:00Z","recorded_by":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2a3","represented_by":["0198f3b2-6c1a-7d30-9a41-5b0c7de1f2a3"],"revision":1,"sex":"male","source":"seen","state":"held","updated_at":"2026-12-16T09:20:00Z"}
 	Detention Detention     `json:"detention"`
 	Reasons   []MatchReason `json:"reasons"`
 
@@ -1722,50 +1898,100 @@ type DuplicatePage struct {
 
 // Event defines model for Event.
 type Event struct {
+	Charge        *string        `json:"charge,omitempty"`
+	Circumstances []Circumstance `json:"circumstances,omitempty"`
+
 	// ClientID Absent for events that the server wrote.
-	ClientID     *openapi_types.UUID `json:"client_id,omitempty"`
-	DetentionID  openapi_types.UUID  `json:"detention_id"`
-	DocumentedAt *time.Time          `json:"documented_at,omitempty"`
-	HappenedAt   time.Time           `json:"happened_at"`
+	ClientID *openapi_types.UUID `json:"client_id,omitempty"`
+
+	// CorrectedFields Of a PATCH, which facts of the record it changed.
+	CorrectedFields []string            `json:"corrected_fields,omitempty"`
+	Corrects        *openapi_types.UUID `json:"corrects,omitempty"`
+	DetentionID     openapi_types.UUID  `json:"detention_id"`
+	DocumentedAt    *time.Time          `json:"documented_at,omitempty"`
+	HappenedAt      time.Time           `json:"happened_at"`
 
 	// HappenedAtCertainty How sure the time is.
 	HappenedAtCertainty *Certainty         `json:"happened_at_certainty,omitempty"`
 	ID                  openapi_types.UUID `json:"id"`
 
-	// Kind The kinds that can be added, and `corrected`, which a PATCH writes.
-	Kind       RecordedEventKind  `json:"kind"`
-	Note       *string            `json:"note,omitempty"`
-	Place      *string            `json:"place,omitempty"`
-	RecordedAt time.Time          `json:"recorded_at"`
-	RecordedBy openapi_types.UUID `json:"recorded_by"`
+	// Kind `corrected` puts another event right (`corrects`); PATCHes of a record are kept as `corrected` events too.
+	Kind  EventKind `json:"kind"`
+	Note  *string   `json:"note,omitempty"`
+	Place *string   `json:"place,omitempty"`
+
+	// PlaceKind What sort of place. The department of the record stays the one that answers for the person.
+	PlaceKind  *PlaceKind `json:"place_kind,omitempty"`
+	RecordedAt time.Time  `json:"recorded_at"`
+
+	// RecordedBy Absent when a relative said it through her search.
+	RecordedBy *openapi_types.UUID `json:"recorded_by,omitempty"`
+
+	// Regime The procedure.
+	Regime      *CaseRegime `json:"regime,omitempty"`
+	ScheduledAt *time.Time  `json:"scheduled_at,omitempty"`
+	Sentence    *Sentence   `json:"sentence,omitempty"`
 
 	// Source Who says so.
-	Source         *Source             `json:"source,omitempty"`
+	Source *Source `json:"source,omitempty"`
+
+	// Supersedes In a 412: the last correction, to be named by the next one.
+	Supersedes     *openapi_types.UUID `json:"supersedes,omitempty"`
 	ToDepartmentID *openapi_types.UUID `json:"to_department_id,omitempty"`
+	Vehicle        *Vehicle            `json:"vehicle,omitempty"`
+	Void           *bool               `json:"void,omitempty"`
 }
 
 // EventAdd Example: {"client_id":"6152c2cf-df76-4c50-8fa3-706f5142d3c4","happened_at":"2026-12-16T12:40:00Z","kind":"moved","source":"seen","to_department_id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2b2"}
 type EventAdd struct {
-	ClientID openapi_types.UUID `json:"client_id"`
+	// Charge The article and part, as written: `ст. 488 ч. 6`.
+	Charge        *string            `json:"charge,omitempty"`
+	Circumstances []Circumstance     `json:"circumstances,omitempty"`
+	ClientID      openapi_types.UUID `json:"client_id"`
 
-	// DocumentedAt What the police wrote.
+	// Corrects Of `corrected` the event that is put right. What is left out stays as it was said.
+	Corrects *openapi_types.UUID `json:"corrects,omitempty"`
+
+	// DocumentedAt What the police wrote. Of `taken`: the time of detention on paper.
 	DocumentedAt *time.Time `json:"documented_at,omitempty"`
-	HappenedAt   time.Time  `json:"happened_at"`
+
+	// HappenedAt When it happened. Of `taken` it is when liberty was really restricted. Of `court` it is when the date became known, and
+	// `scheduled_at` is the date. Of `corrected` it is when the event that is put right really happened.
+	HappenedAt time.Time `json:"happened_at"`
 
 	// HappenedAtCertainty How sure the time is.
 	HappenedAtCertainty *Certainty `json:"happened_at_certainty,omitempty"`
-	Kind                EventKind  `json:"kind"`
-	Note                *string    `json:"note,omitempty"`
-	Place               *string    `json:"place,omitempty"`
+
+	// Kind `corrected` puts another event right (`corrects`); PATCHes of a record are kept as `corrected` events too.
+	Kind  EventKind `json:"kind"`
+	Note  *string   `json:"note,omitempty"`
+	Place *string   `json:"place,omitempty"`
+
+	// PlaceKind What sort of place. The department of the record stays the one that answers for the person.
+	PlaceKind *PlaceKind `json:"place_kind,omitempty"`
+
+	// Regime The procedure.
+	Regime *CaseRegime `json:"regime,omitempty"`
+
+	// ScheduledAt The date of a hearing. For `court` only.
+	ScheduledAt *time.Time `json:"scheduled_at,omitempty"`
+	Sentence    *Sentence  `json:"sentence,omitempty"`
 
 	// Source Who says so.
 	Source Source `json:"source"`
 
-	// ToDepartmentID Needed for `moved`.
+	// Supersedes The last correction of that event which the author has seen. Another one meanwhile is 412.
+	Supersedes *openapi_types.UUID `json:"supersedes,omitempty"`
+
+	// ToDepartmentID Needed for `moved`, unless `place_kind` says that it is no department.
 	ToDepartmentID *openapi_types.UUID `json:"to_department_id,omitempty"`
+	Vehicle        *Vehicle            `json:"vehicle,omitempty"`
+
+	// Void The event that is put right did not happen.
+	Void *bool `json:"void,omitempty"`
 }
 
-// EventKind defines model for EventKind.
+// EventKind `corrected` puts another event right (`corrects`); PATCHes of a record are kept as `corrected` events too.
 type EventKind string
 
 // EventPage defines model for EventPage.
@@ -1823,6 +2049,13 @@ type GrantState string
 // Health defines model for Health.
 type Health struct {
 	Status string `json:"status"`
+}
+
+// Hearing defines model for Hearing.
+type Hearing struct {
+	At           *time.Time          `json:"at,omitempty"`
+	DepartmentID *openapi_types.UUID `json:"department_id,omitempty"`
+	Place        *string             `json:"place,omitempty"`
 }
 
 // Hold defines model for Hold.
@@ -2044,6 +2277,9 @@ type NoticeKind string
 // Example: +77011234567
 type Phone = string
 
+// PlaceKind What sort of place. The department of the record stays the one that answers for the person.
+type PlaceKind string
+
 // Platform defines model for Platform.
 type Platform string
 
@@ -2128,13 +2364,13 @@ type ReasonGiven struct {
 	Reason *string `json:"reason,omitempty"`
 }
 
-// RecordedEventKind The kinds that can be added, and `corrected`, which a PATCH writes.
-type RecordedEventKind string
-
 // RefreshToken 32 random bytes in base64url without padding.
 //
 // Example: 3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
 type RefreshToken = string
+
+// Release `reported` until a relative or a lawyer has seen the person free.
+type Release string
 
 // Representation defines model for Representation.
 type Representation struct {
@@ -2308,6 +2544,16 @@ type SearchPatch struct {
 // SearchState `found`: at least one match stands. `closed`: ended by the relative or after 30 days without a renewal.
 type SearchState string
 
+// Sentence defines model for Sentence.
+type Sentence struct {
+	// Days Of arrest.
+	Days *int         `json:"days,omitempty"`
+	Kind SentenceKind `json:"kind"`
+}
+
+// SentenceKind defines model for Sentence.Kind.
+type SentenceKind string
+
 // SessionInfo defines model for SessionInfo.
 type SessionInfo struct {
 	CreatedAt time.Time `json:"created_at"`
@@ -2423,6 +2669,13 @@ type TolerantFacts = json.RawMessage
 //
 // Example: ["medical"]
 type TolerantFactsOrNull = json.RawMessage
+
+// Vehicle defines model for Vehicle.
+type Vehicle struct {
+	// Headcount People inside.
+	Headcount *int    `json:"headcount,omitempty"`
+	Plate     *string `json:"plate,omitempty"`
+}
 
 // Warning defines model for Warning.
 type Warning struct {

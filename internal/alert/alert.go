@@ -2,7 +2,8 @@
 // that wait for a second person, a call that is due, a channel that does not work.
 //
 // An alert is raised in the transaction that found it. Raised again while it is open, it only counts up. A new one also
-// enqueues Raised, from which push tells the organisation's coordinators by phone. Alerts name rows, never people.
+// enqueues Raised, from which push tells whom it concerns by phone. Alerts name rows, never people; what would say something of a
+// person (which norm, which item) is sealed.
 package alert
 
 import (
@@ -16,6 +17,7 @@ import (
 
 	"github.com/qorgau/qorgau/internal/fault"
 	"github.com/qorgau/qorgau/internal/pg"
+	"github.com/qorgau/qorgau/internal/seal"
 )
 
 // Kind says what happened.
@@ -32,6 +34,7 @@ const (
 	PushRejected       Kind = "push_rejected"       // the provider refuses our message
 	CandidatesOverflow Kind = "candidates_overflow" // a name matched more records than one look can score
 	KeysRunningOut     Kind = "keys_running_out"    // fewer than three months of period keys are left
+	Contradiction      Kind = "contradiction"       // a chain says what cannot be: a person puts it right
 )
 
 // Alert is one, as its reader sees it.
@@ -46,15 +49,64 @@ type Alert struct {
 	LastAt         time.Time
 	AcknowledgedAt *time.Time
 	AcknowledgedBy *uuid.UUID
+	Period         *string
+	DetailsCT      []byte
 }
 
-// News is what Raise is told. Dedupe joins repeats of one thing into one open alert; empty takes the subject.
+// Details are what an alert says beyond its kind. They are sealed: which limit nears, or which item is breached, says who is a child
+// or a woman.
+type Details struct {
+	Code string `json:"code,omitempty"` // of a limit, an item, an obstruction
+	Norm string `json:"norm,omitempty"`
+}
+
+const (
+	subjectDetention  = "detention"
+	subjectDepartment = "department"
+	detailsPlace      = "alerts.details_ct"
+)
+
+// Details opens what was sealed with the alert; empty when nothing was, or when the month's key is destroyed.
+func (a Alert) Details(ring *seal.Ring) (Details, error) {
+	var d Details
+	if a.DetailsCT == nil || a.Period == nil {
+		return d, nil
+	}
+	key, err := ring.PeriodKey(*a.Period)
+	if errors.Is(err, seal.ErrDestroyed) {
+		return d, nil
+	}
+	if err != nil {
+		return d, err
+	}
+	return d, key.OpenJSON(detailsPlace, a.ID, a.DetailsCT, &d)
+}
+
+// News is what Raise is told. Dedupe joins repeats of one thing into one open alert; empty takes the subject. ForLawyers tells also
+// the lawyers concerned: who is on shift at the department, acts for the person, or logged them. Ring seals Details, and is needed
+// only with them.
 type News struct {
 	Organisation uuid.UUID
 	Kind         Kind
 	SubjectKind  string
 	Subject      uuid.UUID
 	Dedupe       string
+	ForLawyers   bool
+	Details      Details
+	Ring         *seal.Ring
+}
+
+func (n News) sealed(id uuid.UUID, now time.Time) (period *string, ct []byte, err error) {
+	if n.Details == (Details{}) {
+		return nil, nil, nil
+	}
+	month := seal.Period(now)
+	key, err := n.Ring.PeriodKey(month)
+	if err != nil {
+		return nil, nil, err
+	}
+	ct, err = key.SealJSON(detailsPlace, id, n.Details)
+	return &month, ct, err
 }
 
 // Raised is the job of a new alert.
@@ -78,12 +130,16 @@ func Raise(ctx context.Context, tx *pg.Tx, n News) error {
 	if n.Subject != uuid.Nil {
 		subject = n.Subject
 	}
+	period, ct, err := n.sealed(id, tx.Now)
+	if err != nil {
+		return err
+	}
 	var stored uuid.UUID
-	err = tx.QueryRow(ctx, `insert into alerts (id, organisation_id, kind, subject_kind, subject_id, dedupe, created_at, last_at)
-		values ($1, $2, $3, $4, $5, $6, $7, $7)
+	err = tx.QueryRow(ctx, `insert into alerts (id, organisation_id, kind, subject_kind, subject_id, dedupe, created_at, last_at, for_lawyers, period, details_ct)
+		values ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9, $10)
 		on conflict (organisation_id, kind, dedupe) where acknowledged_at is null
 		do update set count = alerts.count + 1, last_at = excluded.last_at
-		returning id`, id, n.Organisation, n.Kind, n.SubjectKind, subject, n.Dedupe, tx.Now).Scan(&stored)
+		returning id`, id, n.Organisation, n.Kind, n.SubjectKind, subject, n.Dedupe, tx.Now, n.ForLawyers, period, ct).Scan(&stored)
 	if err != nil {
 		return fmt.Errorf("raise alert: %w", err)
 	}
@@ -93,11 +149,20 @@ func Raise(ctx context.Context, tx *pg.Tx, n News) error {
 	return nil
 }
 
-const columns = `a.id, a.organisation_id, a.kind, a.subject_kind, a.subject_id, a.count, a.created_at, a.last_at, a.acknowledged_at, a.acknowledged_by`
+const columns = `a.id, a.organisation_id, a.kind, a.subject_kind, a.subject_id, a.count, a.created_at, a.last_at, a.acknowledged_at, a.acknowledged_by, a.period, a.details_ct`
 
-// Concerns is whom an alert is for, as SQL over alerts a and grants g: operators and coordinators of its organisation. Of canaries
-// only coordinators know; an alert that names one would tell an operator which record is none.
-const Concerns = `(g.organisation_id = a.organisation_id and (g.role = 'coordinator' or (g.role = 'operator' and a.kind <> 'canary')))`
+// Concerns is whom an alert is for, as SQL over alerts a, grants g and @now: operators and coordinators of its organisation, and where
+// it is for lawyers too, those on shift at the department that it names or where the person is, who act for the person or for someone
+// held there, and who logged them. Of canaries only coordinators know; an alert that names one would tell an operator which record is
+// none.
+const Concerns = `(g.organisation_id = a.organisation_id and (g.role = 'coordinator' or (g.role = 'operator' and a.kind <> 'canary')
+	or (g.role = 'lawyer' and a.for_lawyers and exists (select 1 from detentions d where d.organisation_id = a.organisation_id
+		and (a.subject_kind = '` + subjectDetention + `' and d.id = a.subject_id or a.subject_kind = '` + subjectDepartment + `' and d.department_id = a.subject_id)
+		and (exists (select 1 from shifts s where s.account_id = g.account_id and s.department_id = d.department_id and s.state <> 'left'
+				and s.starts_at <= @now and s.ends_at > @now)
+			or exists (select 1 from representations r where r.detention_id = d.id and r.account_id = g.account_id and r.ended_at is null
+				and r.valid_from <= @now and (r.valid_until is null or r.valid_until > @now))
+			or a.subject_kind = '` + subjectDetention + `' and d.recorded_by = g.account_id)))))`
 
 const readable = `exists (select 1 from grants g where g.account_id = @reader and ` + Concerns + ` and (not g.needs_second or g.approved_by is not null) and g.revoked_at is null
 	and g.valid_from <= @now and (g.valid_until is null or g.valid_until > @now))`

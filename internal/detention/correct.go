@@ -223,11 +223,11 @@ func (l *Ledger) keepCorrection(ctx context.Context, tx *pg.Tx, p account.Princi
 	moved := was.DepartmentID != d.DepartmentID
 	e := appended{detention: d.ID, kind: CorrectedKind, by: p.Account, details: Details{HappenedAt: &tx.Now, Fields: changed, Before: &was.Profile}}
 	if moved {
-		chain, err := chainOf(ctx, tx, was)
+		chain, err := l.chainOf(ctx, tx, was)
 		if err != nil {
 			return err
 		}
-		said := place(chain).event
+		said := read(chain).placedBy
 		e.to, e.details.Corrects = &d.DepartmentID, &said
 	}
 	var err error
@@ -242,6 +242,13 @@ func (l *Ledger) keepCorrection(ctx context.Context, tx *pg.Tx, p account.Princi
 	}
 	event, err := appendEvent(ctx, tx, d.key, e)
 	if err != nil {
+		return err
+	}
+	chain, err := l.chainOf(ctx, tx, *d)
+	if err != nil {
+		return err
+	}
+	if err := l.settle(ctx, tx, d, read(chain)); err != nil {
 		return err
 	}
 	job := Corrected{DetentionID: d.ID, EventID: event, ActorID: p.Account, Moved: moved, Named: !sameNames(was.Profile, d.Profile)}

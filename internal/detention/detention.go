@@ -65,6 +65,11 @@ type Row struct {
 	DepartmentID   uuid.UUID
 	AssemblyID     *uuid.UUID
 	State          State
+	PlaceKind      PlaceKind
+	Release        *Release
+	Contradicted   bool
+	MergedInto     *uuid.UUID
+	Previous       *uuid.UUID // the earlier custody of someone who was taken anew
 	KeyID          uuid.UUID
 	ProfileCT      []byte
 	RecordedBy     uuid.UUID
@@ -75,7 +80,8 @@ type Row struct {
 }
 
 // columns of Row, for a table aliased d.
-const columns = `d.id, d.organisation_id, d.client_id, d.department_id, d.assembly_id, d.state, d.key_id, d.profile_ct,
+const columns = `d.id, d.organisation_id, d.client_id, d.department_id, d.assembly_id, d.state,
+	d.place_kind, d.release, d.contradicted, d.merged_into, d.previous_detention_id, d.key_id, d.profile_ct,
 	d.recorded_by, d.off_shift, d.recorded_at, d.updated_at, d.revision`
 
 // Detention is an opened record. It carries the key that opened it, so that a change is sealed under the same one.
@@ -84,6 +90,8 @@ type Detention struct {
 	Profile
 	City          string
 	RepresentedBy []uuid.UUID
+	// Custody is what the chain says; the reads that show a record read it, matching does not.
+	Custody Custody
 
 	key seal.Key
 }

@@ -53,7 +53,7 @@ func (l *Ledger) alike(ctx context.Context, tx *pg.Tx, p account.Principal, look
 	if err != nil {
 		return nil, false, err
 	}
-	if err := l.withRepresentation(ctx, tx, seen); err != nil {
+	if err := l.whole(ctx, tx, seen); err != nil {
 		return nil, false, err
 	}
 	var out []Likeness

@@ -63,7 +63,7 @@ func (l *Ledger) List(ctx context.Context, p account.Principal, f Filter) (page 
 		if err != nil {
 			return err
 		}
-		if err := l.withRepresentation(ctx, tx, page); err != nil {
+		if err := l.whole(ctx, tx, page); err != nil {
 			return err
 		}
 		return l.log.Write(ctx, tx, audit.Entry{Organisation: p.Organisation, Actor: p.Account, Action: "detention.listed",
@@ -220,10 +220,18 @@ func (l *Ledger) seen(ctx context.Context, tx *pg.Tx, p account.Principal, found
 	if len(found) == 0 || (found[0].Canary && !canarySeenBy(p, found[0])) {
 		return Detention{}, fault.Absent()
 	}
-	if err := l.withRepresentation(ctx, tx, found[:1]); err != nil {
+	if err := l.whole(ctx, tx, found[:1]); err != nil {
 		return Detention{}, err
 	}
 	return found[0], nil
+}
+
+// whole adds what lies in other tables: who acts for the people, and what their chains say.
+func (l *Ledger) whole(ctx context.Context, tx *pg.Tx, page []Detention) error {
+	if err := l.withRepresentation(ctx, tx, page); err != nil {
+		return err
+	}
+	return l.withCustody(ctx, tx, page)
 }
 
 func (l *Ledger) withRepresentation(ctx context.Context, tx *pg.Tx, page []Detention) error {

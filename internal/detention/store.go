@@ -42,6 +42,8 @@ const insertBatchSQL = `with input as (
 ), chain as (
 	insert into detention_events (id, detention_id, kind, to_department_id, key_id, details_ct, recorded_by, recorded_at)
 	select i.event_id, i.id, 'taken', $9, i.id, i.details_ct, $11, $12 from input i join fresh f on f.id = i.id
+), ticking as (
+	insert into clocks (detention_id, next_at) select f.id, $12 from fresh f
 )
 select client_id, id from fresh`
 
@@ -140,8 +142,8 @@ type cityRow struct {
 func scan(rows pgx.Rows) ([]cityRow, error) {
 	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (cityRow, error) {
 		var r cityRow
-		return r, row.Scan(&r.ID, &r.OrganisationID, &r.ClientID, &r.DepartmentID, &r.AssemblyID, &r.State, &r.KeyID, &r.ProfileCT,
-			&r.RecordedBy, &r.OffShift, &r.RecordedAt, &r.UpdatedAt, &r.Revision, &r.City)
+		return r, row.Scan(&r.ID, &r.OrganisationID, &r.ClientID, &r.DepartmentID, &r.AssemblyID, &r.State,
+			&r.PlaceKind, &r.Release, &r.Contradicted, &r.MergedInto, &r.Previous, &r.KeyID, &r.ProfileCT, &r.RecordedBy, &r.OffShift, &r.RecordedAt, &r.UpdatedAt, &r.Revision, &r.City)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read detentions: %w", err)

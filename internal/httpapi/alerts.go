@@ -14,10 +14,10 @@ import (
 
 // Whose alerts these are, alert says in its SQL; the rights are asked here, because alert stands to the left of account.
 
-// ListAlerts gives what coordinators and operators must look at.
+// ListAlerts gives what its reader must look at.
 func (s *Server) ListAlerts(ctx context.Context, r ListAlertsRequestObject) (ListAlertsResponseObject, error) {
 	p, _ := account.From(ctx)
-	if err := p.Needs(account.Operator, account.Coordinator); err != nil {
+	if err := p.Needs(account.Lawyer, account.Operator, account.Coordinator); err != nil {
 		return nil, err
 	}
 	before, err := readCursor(r.Params.Cursor)
@@ -36,7 +36,9 @@ func (s *Server) ListAlerts(ctx context.Context, r ListAlertsRequestObject) (Lis
 	list, next := cut(list, limit, func(a alert.Alert) uuid.UUID { return a.ID })
 	out := api.AlertPage{Items: make([]api.Alert, len(list)), NextCursor: next}
 	for i, a := range list {
-		out.Items[i] = alertWire(a)
+		if out.Items[i], err = s.alertWire(a); err != nil {
+			return nil, err
+		}
 	}
 	return ListAlerts200JSONResponse{Body: out}, nil
 }
@@ -44,7 +46,7 @@ func (s *Server) ListAlerts(ctx context.Context, r ListAlertsRequestObject) (Lis
 // AcknowledgeAlert takes an alert, for everyone.
 func (s *Server) AcknowledgeAlert(ctx context.Context, r AcknowledgeAlertRequestObject) (AcknowledgeAlertResponseObject, error) {
 	p, _ := account.From(ctx)
-	if err := p.Needs(account.Operator, account.Coordinator); err != nil {
+	if err := p.Needs(account.Lawyer, account.Operator, account.Coordinator); err != nil {
 		return nil, err
 	}
 	var a alert.Alert
@@ -58,7 +60,8 @@ func (s *Server) AcknowledgeAlert(ctx context.Context, r AcknowledgeAlertRequest
 	if err != nil {
 		return nil, err
 	}
-	return AcknowledgeAlert200JSONResponse(alertWire(a)), nil
+	wire, err := s.alertWire(a)
+	return AcknowledgeAlert200JSONResponse(wire), err
 }
 
 // cut takes off the one item that was read to see whether there are more.
@@ -70,8 +73,12 @@ func cut[T any](list []T, limit int, id func(T) uuid.UUID) ([]T, *api.NextCursor
 	return list, cursorOf(id(list[limit-1]), true)
 }
 
-func alertWire(a alert.Alert) api.Alert {
+func (s *Server) alertWire(a alert.Alert) (api.Alert, error) {
+	details, err := a.Details(s.Ring)
+	if err != nil {
+		return api.Alert{}, err
+	}
 	last := a.LastAt.UTC()
-	return api.Alert{ID: a.ID, Kind: api.AlertKind(a.Kind), CreatedAt: a.CreatedAt.UTC(), LastAt: &last, Count: a.Count,
-		SubjectKind: orNil(a.SubjectKind), SubjectID: a.SubjectID, AcknowledgedAt: inUTC(a.AcknowledgedAt), AcknowledgedBy: a.AcknowledgedBy}
+	return api.Alert{Code: orNil(details.Code), Norm: orNil(details.Norm), ID: a.ID, Kind: api.AlertKind(a.Kind), CreatedAt: a.CreatedAt.UTC(), LastAt: &last, Count: a.Count,
+		SubjectKind: orNil(a.SubjectKind), SubjectID: a.SubjectID, AcknowledgedAt: inUTC(a.AcknowledgedAt), AcknowledgedBy: a.AcknowledgedBy}, nil
 }

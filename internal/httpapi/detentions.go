@@ -97,42 +97,6 @@ func (s *Server) PatchDetention(ctx context.Context, r PatchDetentionRequestObje
 	return PatchDetention200JSONResponse{Body: body, Headers: PatchDetention200ResponseHeaders{ETag: s.recordTag(body.Revision, body)}}, nil
 }
 
-// ListEvents gives the chain in the order in which things happened; a chain is short, so it is one page.
-func (s *Server) ListEvents(ctx context.Context, r ListEventsRequestObject) (ListEventsResponseObject, error) {
-	p, _ := account.From(ctx)
-	skip, err := readSkip(r.Params.Cursor)
-	if err != nil {
-		return nil, err
-	}
-	chain, err := s.Detentions.Events(ctx, p, r.ID)
-	if err != nil {
-		return nil, err
-	}
-	rest := chain[min(skip, len(chain)):]
-	page := rest[:min(limitOf(r.Params.Limit), len(rest))]
-	out := api.EventPage{Items: make([]api.Event, len(page)), NextCursor: skipCursor(skip+len(page), len(page) < len(rest))}
-	for i, e := range page {
-		out.Items[i] = eventWire(e)
-	}
-	return ListEvents200JSONResponse{Body: out}, nil
-}
-
-// AddEvent appends to the chain.
-func (s *Server) AddEvent(ctx context.Context, r AddEventRequestObject) (AddEventResponseObject, error) {
-	p, _ := account.From(ctx)
-	b := r.Body
-	e, first, err := s.Detentions.Add(ctx, p, r.ID, detention.NewEvent{ClientID: b.ClientID, Kind: detention.EventKind(b.Kind), ToDepartmentID: b.ToDepartmentID,
-		Details: detention.Details{HappenedAt: &b.HappenedAt, Certainty: string(orZero(b.HappenedAtCertainty)), DocumentedAt: b.DocumentedAt,
-			Source: string(b.Source), Place: orZero(b.Place), Note: orZero(b.Note)}})
-	if err != nil {
-		return nil, err
-	}
-	if !first {
-		return AddEvent200JSONResponse(eventWire(e)), nil
-	}
-	return AddEvent201JSONResponse(eventWire(e)), nil
-}
-
 // ListDuplicates gives the records that may be of the same person.
 func (s *Server) ListDuplicates(ctx context.Context, r ListDuplicatesRequestObject) (ListDuplicatesResponseObject, error) {
 	p, _ := account.From(ctx)
@@ -236,7 +200,7 @@ func factOf(n nullable.Nullable[json.RawMessage]) json.RawMessage {
 
 func (s *Server) detentionWire(p account.Principal, d detention.Detention) api.Detention {
 	out := api.Detention{ID: d.ID, ClientID: d.ClientID, OrganisationID: d.OrganisationID, DepartmentID: d.DepartmentID, AssemblyID: d.AssemblyID,
-		State: api.DetentionState(d.State), Name: orNil(d.Name), AlsoKnownAs: orEmpty(d.AlsoKnownAs), Description: orNil(d.Description),
+		State: api.DetentionState(d.State), Custody: custodyWire(d.Custody), PreviousDetentionID: d.Previous, Name: orNil(d.Name), AlsoKnownAs: orEmpty(d.AlsoKnownAs), Description: orNil(d.Description),
 		BirthYear: orNil(d.BirthYear), Sex: (*api.Sex)(orNil(d.Sex)), TakenAt: d.TakenAt, Source: (*api.Source)(orNil(d.Source)),
 		Citizenship: orNil(d.Citizenship), Needs: orEmpty(d.Needs), Note: orNil(d.Note), ReportedBy: orNil(d.ReportedBy),
 		Disclosure: api.Disclosure(d.Disclosure), DoNotTell: orEmpty(d.DoNotTell), AsGiven: d.AsGiven,
@@ -251,14 +215,4 @@ func (s *Server) detentionWire(p account.Principal, d detention.Detention) api.D
 		out.Canary = &d.Canary
 	}
 	return out
-}
-
-func eventWire(e detention.Event) api.Event {
-	happened := e.RecordedAt
-	if e.Details.HappenedAt != nil {
-		happened = *e.Details.HappenedAt
-	}
-	return api.Event{ID: e.ID, DetentionID: e.DetentionID, ClientID: e.ClientID, Kind: api.RecordedEventKind(e.Kind), HappenedAt: happened,
-		HappenedAtCertainty: (*api.Certainty)(orNil(e.Details.Certainty)), DocumentedAt: e.Details.DocumentedAt, Source: (*api.Source)(orNil(e.Details.Source)),
-		ToDepartmentID: e.ToDepartmentID, Place: orNil(e.Details.Place), Note: orNil(e.Details.Note), RecordedAt: e.RecordedAt, RecordedBy: e.RecordedBy}
 }

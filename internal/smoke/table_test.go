@@ -60,6 +60,9 @@ func ofCityWithCanariesOrLent(a *actor, t *thing) int {
 }
 func ownOrganisation(a *actor, t *thing) int { return one(a.owns(t), hidden) }
 
+// concerned: the alerts of this table are none of a lawyer's.
+func concerned(*actor, *thing) int { return hidden }
+
 // A relative's own search is hers: staff read it, and change only what staff entered for a caller.
 func entered(a *actor, t *thing) int {
 	if !a.covers(t) {
@@ -210,8 +213,8 @@ var table = []row{
 	{operation: "listHolds", on: "hold", lawyer: never, operator: ownOrganisation, coordinator: ownOrganisation, admin: never, path: "/v1/holds", listed: true},
 	{operation: "decideHold", on: "hold", lawyer: never, operator: ownOrganisation, coordinator: ownOrganisation, admin: never,
 		method: "POST", path: "/v1/holds/{id}/decision", body: `{"decision": "reject", "reason": "x"}`},
-	{operation: "listAlerts", on: "alert", lawyer: never, operator: ownOrganisation, coordinator: ownOrganisation, admin: never, path: "/v1/alerts", listed: true},
-	{operation: "acknowledgeAlert", on: "alert", lawyer: never, operator: ownOrganisation, coordinator: ownOrganisation, admin: never, method: "POST", path: "/v1/alerts/{id}/acknowledge"},
+	{operation: "listAlerts", on: "alert", lawyer: concerned, operator: ownOrganisation, coordinator: ownOrganisation, admin: never, path: "/v1/alerts", listed: true},
+	{operation: "acknowledgeAlert", on: "alert", lawyer: concerned, operator: ownOrganisation, coordinator: ownOrganisation, admin: never, method: "POST", path: "/v1/alerts/{id}/acknowledge"},
 
 	// The directory is shared: read by all who work here, changed by who coordinates there. Assemblies are an organisation's.
 	{operation: "listDepartments", on: "department", lawyer: everyone, operator: everyone, coordinator: everyone, admin: everyone, path: "/v1/departments", listed: true},

@@ -236,7 +236,7 @@ type ClientInterface interface {
 
 	// ListAlerts List alerts
 	//
-	// For coordinators and operators. The newest first.
+	// For coordinators and operators; lawyers see those of the people whom they represent or logged, and of the department of their shift. The newest first.
 	//
 	// Corresponds with GET /v1/alerts (the `ListAlerts` operationId).
 	ListAlerts(ctx context.Context, params *ListAlertsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -458,7 +458,10 @@ type ClientInterface interface {
 	// AddEventWithBody Add an event
 	//
 	// Events are never changed or deleted; a late one is sorted into its place by `happened_at`. `moved` needs
-	// `to_department_id`. `withdrawn` says that the entry was a mistake: families that were told get a retraction.
+	// `to_department_id`, or a `place_kind` that is no department (a vehicle, open air, another region). `released` from
+	// `source` `seen` or `relative` is confirmed; from any other it is only reported, and clocks and alarms go on. What
+	// cannot be as it is told (a move after a release) is kept and shown under `contradictions` of the record with what may put it
+	// right. `corrected` puts an event right, or voids it; nothing is erased. `withdrawn` says that the entry was a mistake: families that were told get a retraction.
 	// `died` and `whereabouts_unknown` are told by an operator's call only, never by a message.
 	//
 	// Takes any type of body and a specified content type.
@@ -469,7 +472,10 @@ type ClientInterface interface {
 	// AddEvent Add an event
 	//
 	// Events are never changed or deleted; a late one is sorted into its place by `happened_at`. `moved` needs
-	// `to_department_id`. `withdrawn` says that the entry was a mistake: families that were told get a retraction.
+	// `to_department_id`, or a `place_kind` that is no department (a vehicle, open air, another region). `released` from
+	// `source` `seen` or `relative` is confirmed; from any other it is only reported, and clocks and alarms go on. What
+	// cannot be as it is told (a move after a release) is kept and shown under `contradictions` of the record with what may put it
+	// right. `corrected` puts an event right, or voids it; nothing is erased. `withdrawn` says that the entry was a mistake: families that were told get a retraction.
 	// `died` and `whereabouts_unknown` are told by an operator's call only, never by a message.
 	//
 	// Takes a body of the `application/json` content type.
@@ -1116,7 +1122,7 @@ func (c *Core) UnlockAccount(ctx context.Context, id PathID, params *UnlockAccou
 
 // ListAlerts List alerts
 //
-// For coordinators and operators. The newest first.
+// For coordinators and operators; lawyers see those of the people whom they represent or logged, and of the department of their shift. The newest first.
 //
 // Corresponds with GET /v1/alerts (the `ListAlerts` operationId).
 func (c *Core) ListAlerts(ctx context.Context, params *ListAlertsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1588,7 +1594,10 @@ func (c *Core) ListEvents(ctx context.Context, id PathID, params *ListEventsPara
 // AddEventWithBody Add an event
 //
 // Events are never changed or deleted; a late one is sorted into its place by `happened_at`. `moved` needs
-// `to_department_id`. `withdrawn` says that the entry was a mistake: families that were told get a retraction.
+// `to_department_id`, or a `place_kind` that is no department (a vehicle, open air, another region). `released` from
+// `source` `seen` or `relative` is confirmed; from any other it is only reported, and clocks and alarms go on. What
+// cannot be as it is told (a move after a release) is kept and shown under `contradictions` of the record with what may put it
+// right. `corrected` puts an event right, or voids it; nothing is erased. `withdrawn` says that the entry was a mistake: families that were told get a retraction.
 // `died` and `whereabouts_unknown` are told by an operator's call only, never by a message.
 //
 // Takes any type of body and a specified content type.
@@ -1609,7 +1618,10 @@ func (c *Core) AddEventWithBody(ctx context.Context, id PathID, params *AddEvent
 // AddEvent Add an event
 //
 // Events are never changed or deleted; a late one is sorted into its place by `happened_at`. `moved` needs
-// `to_department_id`. `withdrawn` says that the entry was a mistake: families that were told get a retraction.
+// `to_department_id`, or a `place_kind` that is no department (a vehicle, open air, another region). `released` from
+// `source` `seen` or `relative` is confirmed; from any other it is only reported, and clocks and alarms go on. What
+// cannot be as it is told (a move after a release) is kept and shown under `contradictions` of the record with what may put it
+// right. `corrected` puts an event right, or voids it; nothing is erased. `withdrawn` says that the entry was a mistake: families that were told get a retraction.
 // `died` and `whereabouts_unknown` are told by an operator's call only, never by a message.
 //
 // Takes a body of the `application/json` content type.
@@ -6542,7 +6554,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListAlertsWithResponse List alerts
 	//
-	// For coordinators and operators. The newest first.
+	// For coordinators and operators; lawyers see those of the people whom they represent or logged, and of the department of their shift. The newest first.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -6786,7 +6798,10 @@ type ClientWithResponsesInterface interface {
 	// AddEventWithBodyWithResponse Add an event
 	//
 	// Events are never changed or deleted; a late one is sorted into its place by `happened_at`. `moved` needs
-	// `to_department_id`. `withdrawn` says that the entry was a mistake: families that were told get a retraction.
+	// `to_department_id`, or a `place_kind` that is no department (a vehicle, open air, another region). `released` from
+	// `source` `seen` or `relative` is confirmed; from any other it is only reported, and clocks and alarms go on. What
+	// cannot be as it is told (a move after a release) is kept and shown under `contradictions` of the record with what may put it
+	// right. `corrected` puts an event right, or voids it; nothing is erased. `withdrawn` says that the entry was a mistake: families that were told get a retraction.
 	// `died` and `whereabouts_unknown` are told by an operator's call only, never by a message.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -6797,7 +6812,10 @@ type ClientWithResponsesInterface interface {
 	// AddEventWithResponse Add an event
 	//
 	// Events are never changed or deleted; a late one is sorted into its place by `happened_at`. `moved` needs
-	// `to_department_id`. `withdrawn` says that the entry was a mistake: families that were told get a retraction.
+	// `to_department_id`, or a `place_kind` that is no department (a vehicle, open air, another region). `released` from
+	// `source` `seen` or `relative` is confirmed; from any other it is only reported, and clocks and alarms go on. What
+	// cannot be as it is told (a move after a release) is kept and shown under `contradictions` of the record with what may put it
+	// right. `corrected` puts an event right, or voids it; nothing is erased. `withdrawn` says that the entry was a mistake: families that were told get a retraction.
 	// `died` and `whereabouts_unknown` are told by an operator's call only, never by a message.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -9957,7 +9975,7 @@ func (c *ClientWithResponses) UnlockAccountWithResponse(ctx context.Context, id 
 
 // ListAlertsWithResponse List alerts
 //
-// For coordinators and operators. The newest first.
+// For coordinators and operators; lawyers see those of the people whom they represent or logged, and of the department of their shift. The newest first.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -10351,7 +10369,10 @@ func (c *ClientWithResponses) ListEventsWithResponse(ctx context.Context, id Pat
 // AddEventWithBodyWithResponse Add an event
 //
 // Events are never changed or deleted; a late one is sorted into its place by `happened_at`. `moved` needs
-// `to_department_id`. `withdrawn` says that the entry was a mistake: families that were told get a retraction.
+// `to_department_id`, or a `place_kind` that is no department (a vehicle, open air, another region). `released` from
+// `source` `seen` or `relative` is confirmed; from any other it is only reported, and clocks and alarms go on. What
+// cannot be as it is told (a move after a release) is kept and shown under `contradictions` of the record with what may put it
+// right. `corrected` puts an event right, or voids it; nothing is erased. `withdrawn` says that the entry was a mistake: families that were told get a retraction.
 // `died` and `whereabouts_unknown` are told by an operator's call only, never by a message.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -10368,7 +10389,10 @@ func (c *ClientWithResponses) AddEventWithBodyWithResponse(ctx context.Context, 
 // AddEventWithResponse Add an event
 //
 // Events are never changed or deleted; a late one is sorted into its place by `happened_at`. `moved` needs
-// `to_department_id`. `withdrawn` says that the entry was a mistake: families that were told get a retraction.
+// `to_department_id`, or a `place_kind` that is no department (a vehicle, open air, another region). `released` from
+// `source` `seen` or `relative` is confirmed; from any other it is only reported, and clocks and alarms go on. What
+// cannot be as it is told (a move after a release) is kept and shown under `contradictions` of the record with what may put it
+// right. `corrected` puts an event right, or voids it; nothing is erased. `withdrawn` says that the entry was a mistake: families that were told get a retraction.
 // `died` and `whereabouts_unknown` are told by an operator's call only, never by a message.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).

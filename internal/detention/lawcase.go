@@ -1,0 +1,119 @@
+package detention
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/qorgau/qorgau/internal/law"
+	"github.com/qorgau/qorgau/internal/pg"
+)
+
+// home is the citizenship of which no consulate is told.
+const home = "KZ"
+
+// File is a record with its chain: what the watch over rights and clocks reads.
+type File struct {
+	Detention
+	Chain []Event // in the order in which things happened, corrected, without what was voided
+	// Assembly is when the assembly began at which they were taken, if one is named.
+	Assembly *time.Time
+}
+
+// Files opens records with their chains for the service itself: no scope, no audit. Erased ones are left out.
+func (l *Ledger) Files(ctx context.Context, tx *pg.Tx, ids ...uuid.UUID) ([]File, error) {
+	found, err := l.Load(ctx, tx, ids...)
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	chains, err := l.chainsOf(ctx, tx, found)
+	if err != nil {
+		return nil, err
+	}
+	began, err := assembliesBegan(ctx, tx, found)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]File, len(found))
+	for i, d := range found {
+		d.Custody = read(chains[d.ID])
+		out[i] = File{Detention: d, Chain: inOrder(corrected(chains[d.ID]))}
+		if d.AssemblyID != nil {
+			if at, known := began[*d.AssemblyID]; known {
+				out[i].Assembly = &at
+			}
+		}
+	}
+	return out, nil
+}
+
+func assembliesBegan(ctx context.Context, tx *pg.Tx, of []Detention) (map[uuid.UUID]time.Time, error) {
+	var ids []uuid.UUID
+	for _, d := range of {
+		if d.AssemblyID != nil {
+			ids = append(ids, *d.AssemblyID)
+		}
+	}
+	out := map[uuid.UUID]time.Time{}
+	if len(ids) == 0 {
+		return out, nil
+	}
+	rows, err := tx.Query(ctx, "select id, starts_at from assemblies where id = any($1::uuid[])", ids)
+	if err != nil {
+		return nil, fmt.Errorf("read assemblies: %w", err)
+	}
+	var id uuid.UUID
+	var at time.Time
+	_, err = pgx.ForEachRow(rows, []any{&id, &at}, func() error {
+		out[id] = at
+		return nil
+	})
+	return out, err
+}
+
+// Case is the record as the rules of law read it.
+func (f File) Case(now time.Time) law.Case {
+	c := law.Case{Person: f.Profile.Legal(now), Recorded: f.RecordedAt, Assembly: f.Assembly, Ended: f.Custody.Ended, Events: make([]law.Event, len(f.Chain))}
+	if f.Custody.State == Withdrawn {
+		c.Ended = &f.RecordedAt
+	}
+	for i, e := range f.Chain {
+		d := e.Details
+		at, sure := e.at(), law.Exact
+		switch {
+		case e.Kind == TakenKind && d.HappenedAt == nil, d.Certainty == "unknown":
+			at, sure = time.Time{}, law.Earliest // nobody said when
+		case d.Certainty == "approximate":
+			sure = law.Approximate
+		}
+		c.Events[i] = law.Event{Kind: string(e.Kind), At: at, Certainty: sure, Documented: d.DocumentedAt, Regime: d.Regime, Charge: d.Charge,
+			Circumstances: d.Circumstances}
+	}
+	return c
+}
+
+// Legal is the person as the rules of law read them.
+func (p Profile) Legal(now time.Time) law.Person {
+	out := law.Person{Sex: p.Sex, Foreign: p.Citizenship != "" && p.Citizenship != home, Least: -1, Most: -1}
+	if p.BirthYear != 0 {
+		out.Most = now.Year() - p.BirthYear
+		out.Least = out.Most - 1
+	}
+	out.Needs = p.Flags(now)
+	return out
+}
+
+// Flags are the needs that decide who must look after the person and what applies to them.
+func (p Profile) Flags(now time.Time) []law.Need {
+	var out []law.Need
+	if p.Minor(now) {
+		out = append(out, law.Minor)
+	}
+	if p.Asylum() {
+		out = append(out, law.Asylum)
+	}
+	return out
+}
