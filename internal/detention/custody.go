@@ -216,6 +216,7 @@ type reader struct {
 	custody *Custody
 	taken   *time.Time
 	written time.Time // when the newest opening was recorded: what it says of the place was so then
+	listed  bool      // the place is the one an opening gave: nobody has said since that they left it
 	release Event     // the last one that stands
 	death   Event
 	final   bool // withdrawn: an entry that was a mistake stays one, until that is voided
@@ -292,15 +293,16 @@ func (c *Custody) learn(e Event) {
 	}
 }
 
-// place moves the person to where the event says. An arrival from before the list was written is history: who wrote the list saw
-// them where they were then. A court that is only announced moves nobody.
+// place moves the person to where the event says. An arrival from before the list was written is history while the list still says
+// where they are: who wrote it saw them there then. A court that is only announced moves nobody.
 func (r *reader) place(e Event) {
 	c := r.custody
-	history := (e.Kind == ArrivedKind || e.Kind == TakenKind && !e.opening()) && e.at().Before(r.written)
+	history := r.listed && (e.Kind == ArrivedKind || e.Kind == TakenKind && !e.opening()) && e.at().Before(r.written)
 	kind := cmp.Or(e.Details.PlaceKind, placeOf[e.Kind])
 	if history || e.Kind == CourtKind && kind == "" || e.ToDepartmentID == nil && kind == "" {
 		return
 	}
+	r.listed = e.opening()
 	if e.ToDepartmentID != nil {
 		c.DepartmentID, c.placedBy = *e.ToDepartmentID, e.ID
 	}

@@ -186,7 +186,7 @@ func TestEventsAreChecked(t *testing.T) {
 		more  string
 	}{
 		{f.event(detention.MovedKind, time.Hour, nil), "/to_department_id required", ""},
-		{f.event(detention.CorrectedKind, time.Hour, nil), "/kind not_allowed", ""},
+		{f.event(detention.CorrectedKind, time.Hour, nil), "/corrects required", ""},
 		{future, "/happened_at out_of_range", ""},
 		{documented, "/documented_at out_of_range", ""},
 		{nobody, "/client_id required", ""},
@@ -210,7 +210,10 @@ func TestAClockThatRunsAhead(t *testing.T) {
 	id := f.one(p, f.almaly, detention.Entry{Name: "Оспанов Бекзат"})
 	f.add(p, id, detention.MovedKind, -12*time.Hour, &f.medeu)
 	f.db.Clock.Move(2 * time.Hour)
-	f.add(p, id, detention.ReleasedKind, time.Hour, nil)
+	hearsay := f.event(detention.ReleasedKind, time.Hour, nil)
+	hearsay.Details.Source = "call"
+	_, _, err := f.ledger.Add(f.ctx, p, id, hearsay)
+	f.must(err)
 	f.add(p, id, detention.MovedKind, 30*time.Minute, &f.saryarqa)
 	if d := f.get(p, id); d.State != detention.Held || d.DepartmentID != f.saryarqa {
 		t.Errorf("%s at %v", d.State, d.DepartmentID)
