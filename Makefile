@@ -1,4 +1,4 @@
-# What a person working here runs. `go test ./...` and `go run ./cmd/qorgau demo` need nothing from this file.
+# What a person working here runs. `go test -p 1 -timeout 30m ./...` and `go run ./cmd/qorgau demo` need nothing from this file.
 CODEGEN := go tool oapi-codegen
 LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GENERATED := $(shell find api internal pkg -name '*.gen.*' | sort)
@@ -33,7 +33,7 @@ linted:
 .PHONY: test kills bench run
 # test: what CI runs, against a real PostgreSQL that the tests start by themselves.
 test:
-	go test ./...
+	go test -p 1 -timeout 30m ./...
 
 # kills: the server killed with SIGKILL twenty times under load; prints what was acknowledged, what is there, and who was told.
 kills:

@@ -124,7 +124,7 @@ var servingLine = regexp.MustCompile(`"msg":"serving","addr":"([^"]+)"`)
 // addr waits until it serves.
 func (r *running) addr() string {
 	r.t.Helper()
-	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		if found := servingLine.FindStringSubmatch(r.stderr.String()); found != nil {
 			return found[1]
 		}
@@ -344,14 +344,14 @@ func TestEmbeddedServer(t *testing.T) {
 		if exitCode(again.err) != exitFailed || !strings.Contains(again.err.Error(), "PostgreSQL ended by itself") {
 			t.Errorf("it ended with %v", again.err)
 		}
-	case <-time.After(30 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Error("it goes on without a database")
 	}
 }
 
 func waitFor(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); !ok(); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("did not come: %s", what)
 		}
@@ -483,7 +483,6 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	time.Sleep(200 * time.Millisecond) // nothing tells when the server has read the header
-	began := time.Now()
 	for range 2 {
 		if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
 			t.Fatal(err)
@@ -492,7 +491,7 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 	}
 	err = cmd.Wait()
 	var ended *exec.ExitError
-	if !errors.As(err, &ended) || time.Since(began) > 5*time.Second {
-		t.Errorf("it ended with %v after %s", err, time.Since(began))
+	if !errors.As(err, &ended) || strings.Contains(errs.String(), `"msg":"stopped"`) {
+		t.Errorf("it ended with %v, cleanly\n%s", err, errs)
 	}
 }

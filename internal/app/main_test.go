@@ -78,7 +78,7 @@ func started(t testing.TB, o app.Options) *app.App {
 
 func stop(t testing.TB, a *app.App) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	if err := a.Stop(ctx); err != nil {
 		t.Errorf("stop: %v", err)
@@ -88,7 +88,7 @@ func stop(t testing.TB, a *app.App) {
 // get asks once.
 func get(t testing.TB, url string) (int, map[string]any, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -112,7 +112,7 @@ func get(t testing.TB, url string) (int, map[string]any, error) {
 // eventually waits for a condition that another process of work makes true.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); {
+	for deadline := time.Now().Add(2 * time.Minute); !ok(); {
 		if time.Now().After(deadline) {
 			t.Fatalf("did not come: %s", what)
 		}

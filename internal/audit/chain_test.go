@@ -20,7 +20,7 @@ import (
 func (d *desk) chains(want int) {
 	d.t.Helper()
 	tied := 0
-	for deadline := time.Now().Add(15 * time.Second); ; {
+	for deadline := time.Now().Add(2 * time.Minute); ; {
 		n, err := audit.Chain(d.ctx, d.DB)
 		d.must(err)
 		if tied += n; tied >= want || time.Now().After(deadline) {

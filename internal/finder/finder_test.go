@@ -181,7 +181,7 @@ func TestALookTakesNoConnectionOfThePool(t *testing.T) {
 	for range 2 {
 		wg.Go(func() {
 			err := small.InTx(s.ctx, func(tx *pg.Tx) error {
-				ctx, cancel := context.WithTimeout(s.ctx, 10*time.Second)
+				ctx, cancel := context.WithTimeout(s.ctx, 2*time.Minute)
 				defer cancel()
 				look, err := f.Look(ctx)
 				if err == nil {
@@ -276,7 +276,7 @@ func TestACatchUpReadsNoWholeTable(t *testing.T) {
 			s.look(f)
 		}
 		f.Close() // hands its statistics in
-		for range 100 {
+		for range 1000 {
 			if after := s.scans(); after > before {
 				return after - before
 			}

@@ -133,7 +133,7 @@ func (s *shelf) detention(to sender, name string) uuid.UUID {
 
 func (s *shelf) look(f *finder.Finder) *finder.Look {
 	s.Helper()
-	ctx, cancel := context.WithTimeout(s.ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(s.ctx, 2*time.Minute)
 	defer cancel()
 	l, err := f.Look(ctx)
 	s.must(err)

@@ -253,7 +253,7 @@ func TestTheAnswerToACommitIsLost(t *testing.T) {
 // settled waits until the database has let go of every transaction.
 func settled(t *testing.T, db *pg.DB) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; {
+	for deadline := time.Now().Add(2 * time.Minute); ; {
 		if count(t, db, `select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
 			and state <> 'idle'`) == 0 {
 			return

@@ -120,7 +120,7 @@ func TestInTxIsOneTransaction(t *testing.T) {
 	if n, jobs := organisations(t, db.DB), errands(t, db.DB); n != 3 || jobs != 1 {
 		t.Errorf("after %d transactions that did not commit %d rows and %d jobs, want 3 and 1 as before", rounds, n, jobs)
 	}
-	limit, cancel := context.WithTimeout(ctx, 10*time.Second)
+	limit, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	if err := small.InTx(limit, func(tx *pg.Tx) error { return three(limit, tx) }); err != nil {
 		t.Errorf("the transaction after them: %v", err)

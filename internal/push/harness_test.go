@@ -127,7 +127,7 @@ func newWorld(t testing.TB) *world {
 	w.client, err = river.NewClient(riverpgxv5.New(w.db.Pool), &river.Config{
 		Queues:  map[string]river.QueueConfig{push.Queue: {MaxWorkers: 10}, river.QueueDefault: {MaxWorkers: 4}},
 		Workers: workers, Logger: log, FetchCooldown: 5 * time.Millisecond, FetchPollInterval: 50 * time.Millisecond,
-		JobTimeout: 15 * time.Second, RescueStuckJobsAfter: 20 * time.Second, TestOnly: true,
+		JobTimeout: 15 * time.Second, RescueStuckJobsAfter: 2 * time.Minute, TestOnly: true,
 	})
 	must(t, err)
 	w.db.UseJobs(w.client)
@@ -140,7 +140,7 @@ func (w *world) work() *world {
 	w.t.Helper()
 	must(w.t, w.client.Start(context.Background()))
 	w.t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := w.client.StopAndCancel(ctx); err != nil {
 			w.t.Errorf("stop workers: %v", err)
@@ -196,7 +196,7 @@ func (w *world) expect(want, sql string, args ...any) {
 // soon waits for a condition.
 func (w *world) soon(what string, ok func() bool) {
 	w.t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if ok() {
 			return
 		}

@@ -37,7 +37,7 @@ import (
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
 // patience is how long a test waits for what must happen; nothing waits that long when it works.
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 // town is a running service and everyone around it.
 type town struct {

@@ -30,8 +30,10 @@ func (f *field) node(limits watch.Limits) *watch.Post {
 	center, err := push.New(push.Options{DB: f.db.DB, Ring: f.ring, Log: quiet})
 	f.must(err)
 	log := audit.New(f.ring)
-	return watch.New(watch.Options{DB: f.db.DB, Ring: f.ring, Audit: log, Finder: index, Detentions: detention.New(f.db.DB, f.ring, log, index),
+	post := watch.New(watch.Options{DB: f.db.DB, Ring: f.ring, Audit: log, Finder: index, Detentions: detention.New(f.db.DB, f.ring, log, index),
 		Push: center, Limits: limits, Log: quiet})
+	post.Slice(time.Hour)
+	return post
 }
 
 // held takes a lock that stops whoever comes to it, until it is let go.

@@ -72,6 +72,7 @@ func newField(t *testing.T, limits watch.Limits) *field {
 	}
 	f.post = watch.New(watch.Options{DB: db.DB, Ring: ring, Audit: log, Finder: index, Detentions: f.ledger, Push: f.push, Limits: limits,
 		Hotline: "+77000000000", Log: quiet})
+	f.post.Slice(time.Hour) // what a job hands on when its time is up is a test of its own
 	if f.org, err = f.desk.EnsureOrganisation(f.ctx, "Бірге"); err != nil {
 		t.Fatal(err)
 	}

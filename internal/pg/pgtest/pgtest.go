@@ -103,7 +103,7 @@ func start() {
 	if failed = os.Chmod(root, 0o755); failed != nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	server, failed = embedded.Start(ctx, embedded.Options{
 		DataDir: filepath.Join(root, "data"), Getenv: os.Getenv, Ephemeral: true,
@@ -129,7 +129,7 @@ func makeTemplate(ctx context.Context) error {
 
 func admin(t testing.TB, statement string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	if err := command(ctx, statement); err != nil {
 		t.Errorf("%s: %v", statement, err)
@@ -151,11 +151,15 @@ func command(ctx context.Context, statement string) error {
 	return err
 }
 
-// named puts another database into a connection string, in URL or in keyword form.
+// named puts another database into a connection string, in URL or in keyword form. A machine that does everything at once may take
+// its time to accept: what a test says of the program must not depend on that.
 func named(conn, database string) string {
 	if u, err := url.Parse(conn); err == nil && strings.HasPrefix(u.Scheme, "postgres") {
 		u.Path = "/" + database
+		q := u.Query()
+		q.Set("connect_timeout", "60")
+		u.RawQuery = q.Encode()
 		return u.String()
 	}
-	return conn + " dbname=" + database
+	return conn + " connect_timeout=60 dbname=" + database
 }
