@@ -160,8 +160,9 @@ func (n *node) stop() {
 	n.cmd = nil
 }
 
-// rescued is how long news may take that a killed process was at: its jobs are taken back after 16 s, and busy machines are slow.
-const rescued = 30 * time.Second
+// rescued is how long the tests wait for news that a killed process was at. Its jobs are taken back after 16 s; how long it took is logged, not
+// judged: a busy machine is slow.
+const rescued = 3 * time.Minute
 
 // The promise: what was acknowledged is told, though the process was killed before it could begin to tell.
 func killedBetweenCommitAndPush(t *testing.T, program string) {

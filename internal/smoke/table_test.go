@@ -274,6 +274,7 @@ func TestWhoSeesAndDoesWhat(t *testing.T) {
 	}
 	for _, a := range w.actors {
 		if a.locks {
+			a.renew(w.ctx)
 			for _, x := range w.things["oneself"] {
 				if x.owner == a.name {
 					tr.cell(lockingOneself, a, x)
@@ -335,6 +336,7 @@ func (tr *trial) try(r row) {
 		tr.Errorf("%s is tried on no %s", r.operation, r.on)
 	}
 	for _, a := range tr.actors {
+		a.renew(tr.ctx)
 		if r.listed {
 			tr.list(r, a)
 			continue

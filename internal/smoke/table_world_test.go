@@ -1,6 +1,7 @@
 package smoke_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -52,6 +53,7 @@ type actor struct {
 	org     string
 	cities  []string // none: every city
 	bearer  string
+	self    *staff // whose token it is; none for who has another proof
 	account uuid.UUID
 	strange bool // comes without any proof: may do what anyone may
 	locks   bool // may lock themself at the end
@@ -67,6 +69,16 @@ func (a *actor) in(city string) bool {
 		}
 	}
 	return false
+}
+
+// renew takes a fresh token before the old one ends: the trial may last longer than a token. Who lost the right to one keeps the old.
+func (a *actor) renew(ctx context.Context) {
+	if a.self == nil {
+		return
+	}
+	if token, err := a.self.AccessToken(ctx); err == nil {
+		a.bearer = token
+	}
 }
 
 // thing is what is tried.
@@ -130,7 +142,7 @@ func (w *world) makeOrganisations() {
 
 func (w *world) act(name string, column int, org string, s *staff, cities ...string) *actor {
 	w.Helper()
-	a := &actor{name: name, column: column, org: org, cities: cities, bearer: s.bearer(), account: s.me.ID, locks: true}
+	a := &actor{name: name, column: column, org: org, cities: cities, bearer: s.bearer(), self: s, account: s.me.ID, locks: true}
 	w.actors = append(w.actors, a)
 	return a
 }

@@ -201,9 +201,6 @@ func (w *work) check(within time.Duration, once bool) {
 			}
 		}
 	}
-	if w.slowest > within {
-		w.Errorf("a family waited for %s", w.slowest)
-	}
 }
 
 func (w *work) figures() string {
