@@ -63,6 +63,9 @@ type Limit struct {
 	// give way while this one applies for a known reason.
 	MetBy []string
 	Lifts []string
+	// How long before and after its end people are told, our judgement too; nil: they are not.
+	warn, alarm *time.Duration
+	read        bool // limit-readings.csv has its row
 }
 
 // Circumstance is a fact of a case that a limit asks for and that a person has to state (an event carries it).

@@ -1,0 +1,57 @@
+package law
+
+import "slices"
+
+// applies maps every text of applies_to to what it asks of the person and the case. A text that is not here refuses the file.
+var applies = map[string]func(*facts) bool{
+	"all":    func(*facts) bool { return true },
+	"minors": func(f *facts) bool { return f.needs(Minor) },
+	// Who may be a minor has both limits: the shorter one warns first, and the longer one is right if they are not.
+	"adults":     func(f *facts) bool { return f.Person.Least < 0 || f.Person.Most >= adult },
+	"foreigners": func(f *facts) bool { return f.Person.Foreign },
+	"cases whose article lists administrative arrest as a sanction":      func(f *facts) bool { return f.charged("488") },
+	"administratively detained":                                          func(*facts) bool { return true }, // the row's regime says it
+	"intoxicated":                                                        func(f *facts) bool { return f.circumstance(Intoxicated) },
+	"protected sites, migration, border and customs regime, shelf cases": func(f *facts) bool { return f.circumstance(SpecialRegime) },
+	"cases of ADM-48H-SPECIAL":                                           func(f *facts) bool { return f.circumstance(SpecialRegime) },
+	"curfew violators without documents (state of emergency)":            func(f *facts) bool { return f.circumstance(CurfewNoDocuments) },
+	"mandatory defence (request, minor, disability, language)": func(f *facts) bool {
+		return f.circumstance(MandatoryDefence) || f.needs(Minor) || f.needs(Disability) || f.needs(Interpreter)
+	},
+	"searched without attesting witnesses": func(f *facts) bool { return f.circumstance(WithoutWitnesses) },
+	"participant of an unlawful assembly":  func(f *facts) bool { return f.charged("488(6)") },
+	"organiser of an unlawful assembly":    func(f *facts) bool { return f.charged("488(7)") },
+	"participant, repeated within a year":  func(f *facts) bool { return f.charged("488(11)") },
+	"organiser, repeated within a year":    func(f *facts) bool { return f.charged("488(12)") },
+	"six listed exceptions":                func(f *facts) bool { return f.circumstance(Exception72h) },
+	"held in a custody place":              func(f *facts) bool { return f.circumstance(CustodyPlace) },
+}
+
+// adult is the age from which the limits for minors end, in years.
+const adult = 18
+
+func (f *facts) needs(n Need) bool { return slices.Contains(f.Person.Needs, n) }
+
+func (f *facts) circumstance(c Circumstance) bool {
+	return slices.ContainsFunc(f.Events, func(e Event) bool { return slices.Contains(e.Circumstances, c) })
+}
+
+// charged says whether the last charge is this article, whichever part, or exactly this part.
+func (f *facts) charged(article string) bool {
+	return f.charge == article || len(f.charge) > len(article) && f.charge[:len(article)] == article && f.charge[len(article)] == '('
+}
+
+// exempt says who may not be put under administrative arrest (CoAO 50(2), edition c. 2018): an argument that the 24 hours of 789(3)
+// lose their reason, not settled law.
+func (p Person) exempt() bool {
+	has := func(n Need) bool { return slices.Contains(p.Needs, n) }
+	switch {
+	case has(Minor), has(Disability), has(Pregnant):
+		return true
+	case p.Sex == "female":
+		return has(ChildUnder14) || p.Least > 58
+	case p.Sex == "male":
+		return has(LoneFather) || p.Least > 63
+	}
+	return false
+}

@@ -1,0 +1,250 @@
+package law
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// facts is a case with what is read off it once for all limits.
+type facts struct {
+	Case
+	now      time.Time
+	regime   Regime
+	regimes  []Regime // every one that it was under
+	charge   string
+	liberty  time.Time // when it was really restricted
+	sureness Certainty
+}
+
+// starts maps starts_at_event to the events of domain.md that start it. Not begun: ok is false.
+var starts = map[string]func(*facts) (at time.Time, sure Certainty, ok bool){
+	"liberty_actually_restricted": (*facts).restricted,
+	"detained":                    (*facts).restricted, // whatever the paper says
+	// Delivery counts into the term (CPC 129(2)), so it starts with liberty, too, if that is known; arrival bounds it otherwise.
+	"delivered":                         (*facts).delivered,
+	"delivery_ended":                    last("arrived"),
+	"protocol_drawn":                    first("protocol_drawn"),
+	"placed_or_moved":                   last("moved"),
+	"sobriety_certified_by_medic":       first("sobriety_certified"),
+	"request_made":                      last("request_made"),
+	"search_done":                       last("searched"),
+	"complaint_handed_in":               last("complaint_filed"),
+	"appointment_order_received_by_bar": first("counsel_appointed"),
+	"court_order":                       last("sentenced"),
+	"released":                          last("released"),
+}
+
+func first(kind string) func(*facts) (time.Time, Certainty, bool) {
+	return func(f *facts) (time.Time, Certainty, bool) { return f.event(slices.IndexFunc(f.Events, is(kind))) }
+}
+
+func last(kind string) func(*facts) (time.Time, Certainty, bool) {
+	return func(f *facts) (time.Time, Certainty, bool) {
+		for i := len(f.Events) - 1; i >= 0; i-- {
+			if f.Events[i].Kind == kind {
+				return f.event(i)
+			}
+		}
+		return f.event(-1)
+	}
+}
+
+func is(kind string) func(Event) bool { return func(e Event) bool { return e.Kind == kind } }
+
+func (f *facts) event(i int) (time.Time, Certainty, bool) {
+	switch {
+	case i < 0:
+		return time.Time{}, "", false
+	case f.Events[i].At.IsZero(): // nobody said when: not before liberty was restricted
+		return f.liberty, Earliest, true
+	}
+	return f.Events[i].At, f.Events[i].Certainty, true
+}
+
+func (f *facts) restricted() (time.Time, Certainty, bool) { return f.liberty, f.sureness, true }
+
+func (f *facts) delivered() (time.Time, Certainty, bool) {
+	at, sure, ok := first("arrived")(f)
+	if ok && f.liberty.After(at) {
+		return at, sure, true
+	}
+	return f.liberty, f.sureness, ok || f.regime == Criminal
+}
+
+// read takes from the case what every limit asks for.
+func read(c Case, now time.Time) *facts {
+	f := &facts{Case: c, now: now, regime: Administrative, liberty: c.Recorded, sureness: Earliest}
+	if c.Assembly != nil && c.Assembly.Before(f.liberty) {
+		f.liberty = *c.Assembly
+	}
+	for _, e := range c.Events {
+		if e.Regime != "" {
+			f.regime = e.Regime
+			f.regimes = append(f.regimes, e.Regime)
+		}
+		if e.Charge != "" {
+			f.charge = strings.ReplaceAll(e.Charge, " ", "")
+		}
+	}
+	if len(f.regimes) == 0 {
+		f.regimes = []Regime{Administrative} // the usual way after an assembly (law.md 1.1), and the shorter limits
+	}
+	f.sayStart()
+	return f
+}
+
+// sayStart finds when liberty was restricted: as somebody said; or, since nobody did, the earliest that is plausible.
+func (f *facts) sayStart() {
+	said := false
+	for _, e := range f.Events {
+		if e.Kind == "taken" && !e.At.IsZero() {
+			f.liberty, f.sureness, said = e.At, e.Certainty, true
+			break
+		}
+	}
+	for _, e := range f.Events {
+		// No event of a custody comes before it, and a paper that admits an earlier time proves it.
+		if !said && !e.At.IsZero() && e.At.Before(f.liberty) {
+			f.liberty = e.At
+		}
+		if e.Kind == "taken" && e.Documented != nil && e.Documented.Before(f.liberty) {
+			f.liberty, f.sureness = *e.Documented, Exact
+		}
+	}
+}
+
+// Clocks are the limits that apply to the case, in the order of the file. A limit whose start has not come yet is left out.
+func (v *Version) Clocks(c Case, now time.Time) []Clock {
+	f := read(c, now)
+	out := make([]Clock, 0, len(v.Limits))
+	for i := range v.Limits {
+		l := &v.Limits[i]
+		if !f.under(l) || !applies[l.AppliesTo](f) {
+			continue
+		}
+		at, sure, ok := starts[l.StartsAt](f)
+		if !ok {
+			continue
+		}
+		k := Clock{Limit: l, Starts: at, Certainty: sure, State: Running}
+		if l.Kind == MaxDetention && l.Regime == Administrative && f.charged("488") && c.Person.exempt() {
+			k.Argument = "exempt_from_arrest"
+		}
+		out = append(out, k)
+	}
+	f.lift(out)
+	for i := range out {
+		f.run(&out[i])
+	}
+	return out
+}
+
+// under says whether a limit's regime is, or was, the case's.
+func (f *facts) under(l *Limit) bool {
+	switch l.Regime {
+	case Any, International, Custody:
+		return true
+	}
+	return slices.Contains(f.regimes, l.Regime)
+}
+
+// lift marks what a longer limit replaces for a known reason, and what the regime that was left had asked for.
+func (f *facts) lift(clocks []Clock) {
+	for _, longer := range clocks {
+		for i := range clocks {
+			if slices.Contains(longer.Limit.Lifts, clocks[i].Limit.Code) {
+				clocks[i].State = Lifted
+			}
+		}
+	}
+}
+
+// run says how a clock stands. A release that is certain stops it, and the duty that was done meets it; what was late stays late.
+func (f *facts) run(k *Clock) {
+	if k.State == Lifted || k.Limit.Length == nil {
+		return
+	}
+	k.Due = k.Starts.Add(*k.Limit.Length)
+	done, isDone := f.done(k)
+	switch {
+	case isDone && !done.After(k.Due.Add(k.Limit.grace())):
+		k.State = Met
+		return
+	case isDone, f.now.After(k.Due.Add(k.Limit.grace())):
+		k.State = Breached
+	case !slices.Contains([]Regime{Any, International, Custody, f.regime}, k.Limit.Regime):
+		k.State = Lifted // the regime was changed before it ended; the new one's limits run from the same start
+		return
+	}
+	if k.Limit.alarm != nil {
+		k.Alarm = k.Due.Add(*k.Limit.alarm)
+	}
+	if k.Limit.warn != nil {
+		k.Warn = k.Due.Add(-*k.Limit.warn)
+	}
+}
+
+// grace is what an immediate duty is given before it counts as breached: "immediate" has no figure of its own.
+func (l *Limit) grace() time.Duration {
+	if l.Kind == ImmediateDuty && l.alarm != nil {
+		return *l.alarm
+	}
+	return 0
+}
+
+// done is when a clock was stopped: by the duty, or by the end of the custody. What begins with the release outlives it.
+func (f *facts) done(k *Clock) (time.Time, bool) {
+	var at time.Time
+	if f.Ended != nil && k.Limit.StartsAt != "released" {
+		at = *f.Ended
+	}
+	for _, by := range k.Limit.MetBy {
+		if met, ok := f.metBy(by, k.Starts); ok && (at.IsZero() || met.Before(at)) {
+			at = met
+		}
+	}
+	return at, !at.IsZero()
+}
+
+// metBy reads one entry of met_by: an event's kind, or checklist items joined by +, all of which must have been seen.
+func (f *facts) metBy(by string, since time.Time) (time.Time, bool) {
+	var at time.Time
+	for item := range strings.SplitSeq(by, "+") {
+		when, ok := f.seen(item, since)
+		if !ok {
+			return time.Time{}, false
+		}
+		if when.After(at) {
+			at = when
+		}
+	}
+	return at, true
+}
+
+func (f *facts) seen(what string, since time.Time) (time.Time, bool) {
+	for _, e := range f.Events {
+		if e.Kind == what && !e.At.Before(since) {
+			return e.At, true
+		}
+	}
+	for _, a := range f.Answers {
+		if a.Item == what && a.Value == "observed" && !a.At.Before(since) {
+			return a.At, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// NextAt is the earliest time after now at which somebody has to be told of a clock; false when there is none.
+func NextAt(clocks []Clock, now time.Time) (time.Time, bool) {
+	var next time.Time
+	for _, k := range clocks {
+		for _, at := range []time.Time{k.Warn, k.Alarm} {
+			if at.After(now) && (next.IsZero() || at.Before(next)) {
+				next = at
+			}
+		}
+	}
+	return next, !next.IsZero()
+}
