@@ -120,10 +120,10 @@ func (v *Version) Clocks(c Case, now time.Time) []Clock {
 	out := make([]Clock, 0, len(v.Limits))
 	for i := range v.Limits {
 		l := &v.Limits[i]
-		if !f.under(l) || !applies[l.AppliesTo](f) {
+		if !f.under(l) || !l.applies(f) {
 			continue
 		}
-		at, sure, ok := starts[l.StartsAt](f)
+		at, sure, ok := l.starts(f)
 		if !ok {
 			continue
 		}
@@ -142,19 +142,20 @@ func (v *Version) Clocks(c Case, now time.Time) []Clock {
 
 // under says whether a limit's regime is, or was, the case's.
 func (f *facts) under(l *Limit) bool {
-	switch l.Regime {
-	case Any, International, Custody:
-		return true
-	}
-	return slices.Contains(f.regimes, l.Regime)
+	return !l.Regime.procedure() || slices.Contains(f.regimes, l.Regime)
 }
 
-// lift marks what a longer limit replaces for a known reason, and what the regime that was left had asked for.
+// procedure says whether it is one of the procedures that a case is under; the others apply beside them.
+func (r Regime) procedure() bool { return r == Administrative || r == Criminal }
+
+// lift marks what a longer limit replaces for a known reason.
 func (f *facts) lift(clocks []Clock) {
-	for _, longer := range clocks {
-		for i := range clocks {
-			if slices.Contains(longer.Limit.Lifts, clocks[i].Limit.Code) {
-				clocks[i].State = Lifted
+	for i := range clocks {
+		for _, code := range clocks[i].Limit.Lifts {
+			for j := range clocks {
+				if clocks[j].Limit.Code == code {
+					clocks[j].State = Lifted
+				}
 			}
 		}
 	}
@@ -173,7 +174,7 @@ func (f *facts) run(k *Clock) {
 		return
 	case isDone, f.now.After(k.Due.Add(k.Limit.grace())):
 		k.State = Breached
-	case !slices.Contains([]Regime{Any, International, Custody, f.regime}, k.Limit.Regime):
+	case k.Limit.Regime.procedure() && k.Limit.Regime != f.regime:
 		k.State = Lifted // the regime was changed before it ended; the new one's limits run from the same start
 		return
 	}

@@ -66,6 +66,8 @@ type Limit struct {
 	// How long before and after its end people are told, our judgement too; nil: they are not.
 	warn, alarm *time.Duration
 	read        bool // limit-readings.csv has its row
+	applies     func(*facts) bool
+	starts      func(*facts) (at time.Time, sure Certainty, ok bool)
 }
 
 // Circumstance is a fact of a case that a limit asks for and that a person has to state (an event carries it).

@@ -82,10 +82,11 @@ func (v *Version) read(files fs.FS) error {
 			Kind:     LimitKind(r.one("kind", MaxDetention, DutyDeadline, ImmediateDuty, CourtSanctionMax, Benchmark)),
 			StartsAt: r.text("starts_at_event"), Length: r.length("limit_hours", time.Hour), AppliesTo: r.text("applies_to"), Norm: r.text("norm"),
 			Note: r.get("note"), Source: r.text("source"), AsOf: r.get("as_of"), Confidence: r.text("confidence")}
-		if _, known := starts[l.StartsAt]; !known && r.err == nil {
+		var known bool
+		if l.starts, known = starts[l.StartsAt]; !known {
 			r.fault("starts_at_event", "no event of domain.md starts it")
 		}
-		if _, known := applies[l.AppliesTo]; !known && r.err == nil {
+		if l.applies, known = applies[l.AppliesTo]; !known {
 			r.fault("applies_to", "no predicate over the person and the case is known for it")
 		}
 		v.Limits = append(v.Limits, l)
