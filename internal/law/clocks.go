@@ -205,7 +205,7 @@ func (f *facts) done(k *Clock) (time.Time, bool) {
 			at = met
 		}
 	}
-	return at, !at.IsZero()
+	return at, !at.IsZero() && !at.After(f.now) // a phone's clock may run ahead: what has not come yet has done nothing
 }
 
 // metBy reads one entry of met_by: an event's kind, or checklist items joined by +, all of which must have been seen.
