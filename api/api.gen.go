@@ -44,6 +44,7 @@ const (
 	AlertKindGuessing           AlertKind = "guessing"
 	AlertKindHold               AlertKind = "hold"
 	AlertKindKeysRunningOut     AlertKind = "keys_running_out"
+	AlertKindNeed               AlertKind = "need"
 	AlertKindPushMisconfigured  AlertKind = "push_misconfigured"
 	AlertKindPushRejected       AlertKind = "push_rejected"
 	AlertKindTokenReuse         AlertKind = "token_reuse"
@@ -65,6 +66,8 @@ func (e AlertKind) Valid() bool {
 	case AlertKindHold:
 		return true
 	case AlertKindKeysRunningOut:
+		return true
+	case AlertKindNeed:
 		return true
 	case AlertKindPushMisconfigured:
 		return true
@@ -725,6 +728,51 @@ func (e MatchTier) Valid() bool {
 	}
 }
 
+// Defines values for Need.
+const (
+	NeedAsylum         Need = "asylum"
+	NeedChildUnder14   Need = "child_under_14"
+	NeedChildrenAtHome Need = "children_at_home"
+	NeedConsular       Need = "consular"
+	NeedDisability     Need = "disability"
+	NeedInjured        Need = "injured"
+	NeedInterpreter    Need = "interpreter"
+	NeedLoneFather     Need = "lone_father"
+	NeedMedicine       Need = "medicine"
+	NeedMinor          Need = "minor"
+	NeedPregnant       Need = "pregnant"
+)
+
+// Valid indicates whether the value is a known member of the Need enum.
+func (e Need) Valid() bool {
+	switch e {
+	case NeedAsylum:
+		return true
+	case NeedChildUnder14:
+		return true
+	case NeedChildrenAtHome:
+		return true
+	case NeedConsular:
+		return true
+	case NeedDisability:
+		return true
+	case NeedInjured:
+		return true
+	case NeedInterpreter:
+		return true
+	case NeedLoneFather:
+		return true
+	case NeedMedicine:
+		return true
+	case NeedMinor:
+		return true
+	case NeedPregnant:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for NoticeKind.
 const (
 	NoticeKindCorrection NoticeKind = "correction"
@@ -1184,6 +1232,21 @@ func (e ListDetentionsParamsRecordedBy) Valid() bool {
 	}
 }
 
+// Defines values for ListDetentionsParamsSort.
+const (
+	ListDetentionsParamsSortNeed ListDetentionsParamsSort = "need"
+)
+
+// Valid indicates whether the value is a known member of the ListDetentionsParamsSort enum.
+func (e ListDetentionsParamsSort) Valid() bool {
+	switch e {
+	case ListDetentionsParamsSortNeed:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListSearchesParamsState.
 const (
 	ListSearchesParamsStateClosed ListSearchesParamsState = "closed"
@@ -1268,7 +1331,8 @@ type Alert struct {
 	// used twice. `hold`: families wait for a second person. `call_due`: a family must be called. `push_misconfigured`: the push
 	// service refuses the server's credentials. `push_rejected`: it refuses a message. `candidates_overflow`: more candidates
 	// than can be compared. `keys_running_out`: the keys for coming months must be made. `contradiction`: what is reported of a
-	// person cannot all be so.
+	// person cannot all be so. `need`: someone who must not be overlooked (`code` says why); the list of detentions by
+	// `sort` need shows them all.
 	Kind AlertKind `json:"kind"`
 
 	// LastAt The last time.
@@ -1286,7 +1350,8 @@ type Alert struct {
 // used twice. `hold`: families wait for a second person. `call_due`: a family must be called. `push_misconfigured`: the push
 // service refuses the server's credentials. `push_rejected`: it refuses a message. `candidates_overflow`: more candidates
 // than can be compared. `keys_running_out`: the keys for coming months must be made. `contradiction`: what is reported of a
-// person cannot all be so.
+// person cannot all be so. `need`: someone who must not be overlooked (`code` says why); the list of detentions by
+// `sort` need shows them all.
 type AlertKind string
 
 // AlertPage defines model for AlertPage.
@@ -1696,7 +1761,7 @@ type DetaineeResult struct {
 // BatchOutcome defines model for DetaineeResult.outcome.
 type BatchOutcome string
 
-// Detention Example: {"also_known_as":["Ахметов А. С."],"as_given":{"taken_at":"после обеда"},"birth_year":1990,"client_id":"3e2f9f9c-ac43-4f2d-9c70-4d3c2e1fa091","consent":{"status":"not_asked"},"custody":{"place_kind":"department","since":"2026-12-16T09:20:00Z"},"department_id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2b1","disclosure":"relatives","do_not_tell":[],"id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2c1","name":"Ахметов Арман Серікұлы","needs":[],"off_shift":false,"organisation_id":"0198f3b2-0000-7000-8000-000000000001","recorded_at":"2026-12-16T09:20:00Z","recorded_by":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2a3","represented_by":["0198f3b2-6c1a-7d30-9a41-5b0c7de1f2a3"],"revision":1,"sex":"male","source":"seen","state":"held","updated_at":"2026-12-16T09:20:00Z"}
+// Detention Example: {"also_known_as":["Ахметов А. С."],"as_given":{"taken_at":"после обеда"},"birth_year":1990,"client_id":"3e2f9f9c-ac43-4f2d-9c70-4d3c2e1fa091","consent":{"status":"not_asked"},"custody":{"place_kind":"department","since":"2026-12-16T09:20:00Z"},"department_id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2b1","disclosure":"relatives","do_not_tell":[],"flags":[],"id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2c1","name":"Ахметов Арман Серікұлы","needs":[],"off_shift":false,"organisation_id":"0198f3b2-0000-7000-8000-000000000001","recorded_at":"2026-12-16T09:20:00Z","recorded_by":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2a3","represented_by":["0198f3b2-6c1a-7d30-9a41-5b0c7de1f2a3"],"revision":1,"sex":"male","source":"seen","state":"held","updated_at":"2026-12-16T09:20:00Z"}
 type Detention struct {
 	AlsoKnownAs []string `json:"also_known_as"`
 
@@ -1723,9 +1788,12 @@ type Detention struct {
 	Description  *string            `json:"description,omitempty"`
 
 	// Disclosure What may be told: `sealed` to the legal team only, `relatives` to searches that fit, `public` may be published.
-	Disclosure Disclosure         `json:"disclosure"`
-	DoNotTell  []string           `json:"do_not_tell"`
-	ID         openapi_types.UUID `json:"id"`
+	Disclosure Disclosure `json:"disclosure"`
+	DoNotTell  []string   `json:"do_not_tell"`
+
+	// Flags What `needs`, age and citizenship were understood to say; the most urgent first.
+	Flags []Need             `json:"flags"`
+	ID    openapi_types.UUID `json:"id"`
 
 	// Minor Under 18 by what is known. Absent when nothing is known.
 	Minor *bool    `json:"minor,omitempty"`
@@ -1874,7 +1942,7 @@ type Disclosure string
 
 // Duplicate Another record that may be of the same person. In the reasons left is the record asked about, right this one.
 type Duplicate struct {
-	// Detention Example: {"also_known_as":["Ахметов А. С."],"as_given":{"taken_at":"после обеда"},"birth_year":1990,"client_id":"3e2f9f9c-ac43-4f2d-9c70-4d3c2e1fa091","consent":{"status":"not_asked"},"custody":{"place_kind":"department","since":"2026-12-16T09:20:00Z"},"department_id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2b1","disclosure":"relatives","do_not_tell":[],"id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2c1","name":"Ахметов Арман Серікұлы","needs":[],"off_shift":false,"organisation_id":"0198f3b2-0000-7000-8000-000000000001","recorded_at":"2026-12-16T09:20:00Z","recorded_by":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2a3","represented_by":["0198f3b2-6c1a-7d30-9a41-5b0c7de1f2a3"],"revision":1,"sex":"male","source":"seen","state":"held","updated_at":"2026-12-16T09:20:00Z"}
+	// Detention Example: {"also_known_as":["Ахметов А. С."],"as_given":{"taken_at":"после обеда"},"birth_year":1990,"client_id":"3e2f9f9c-ac43-4f2d-9c70-4d3c2e1fa091","consent":{"status":"not_asked"},"custody":{"place_kind":"department","since":"2026-12-16T09:20:00Z"},"department_id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2b1","disclosure":"relatives","do_not_tell":[],"flags":[],"id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2c1","name":"Ахметов Арман Серікұлы","needs":[],"off_shift":false,"organisation_id":"0198f3b2-0000-7000-8000-000000000001","recorded_at":"2026-12-16T09:20:00Z","recorded_by":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2a3","represented_by":["0198f3b2-6c1a-7d30-9a41-5b0c7de1f2a3"],"revision":1,"sex":"male","source":"seen","state":"held","updated_at":"2026-12-16T09:20:00Z"}
 	Detention Detention     `json:"detention"`
 	Reasons   []MatchReason `json:"reasons"`
 
@@ -2250,6 +2318,11 @@ type Names struct {
 	Kk string `json:"kk"`
 	Ru string `json:"ru"`
 }
+
+// Need What decides who must look after someone, the most urgent first. Phones send these words in `needs`; what people write in Kazakh,
+// Russian or English is read as far as it goes. `minor` and `consular` also follow from `birth_year` and `citizenship`.
+// `child_under_14` (a woman with one) and `lone_father` are arguments against administrative arrest (CoAO art. 50(2)).
+type Need string
 
 // NextCursor Pass it as `cursor` to read on. Absent on the last page.
 type NextCursor = string
@@ -3022,6 +3095,13 @@ type ListDetentionsParams struct {
 	// RecordedBy `me`: only what one has logged oneself.
 	RecordedBy *ListDetentionsParamsRecordedBy `form:"recorded_by,omitempty" json:"recorded_by,omitempty"`
 
+	// Need Only people with this flag who are still held, or of the state asked for; sorted as by `sort`. Not with `q`.
+	Need *Need `form:"need,omitempty" json:"need,omitempty"`
+
+	// Sort `need`: who needs someone most comes first (`flags`, in the order of `Need`), then who is held longest. Without `state`, only people who are
+	// still held. Not with `q`. Above 20,000 people a department or an assembly must be named.
+	Sort *ListDetentionsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
 	// Cursor `next_cursor` of the page before. Opaque; good only with the same filters.
 	Cursor *PageCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
@@ -3037,6 +3117,9 @@ type ListDetentionsParams struct {
 
 // ListDetentionsParamsRecordedBy defines parameters for ListDetentions.
 type ListDetentionsParamsRecordedBy string
+
+// ListDetentionsParamsSort defines parameters for ListDetentions.
+type ListDetentionsParamsSort string
 
 // LogDetentionsParams defines parameters for LogDetentions.
 type LogDetentionsParams struct {

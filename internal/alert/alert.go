@@ -35,6 +35,7 @@ const (
 	CandidatesOverflow Kind = "candidates_overflow" // a name matched more records than one look can score
 	KeysRunningOut     Kind = "keys_running_out"    // fewer than three months of period keys are left
 	Contradiction      Kind = "contradiction"       // a chain says what cannot be: a person puts it right
+	Need               Kind = "need"                // someone who must not be overlooked: a child, an injury
 )
 
 // Alert is one, as its reader sees it.

@@ -251,6 +251,9 @@ func (l *Ledger) keepCorrection(ctx context.Context, tx *pg.Tx, p account.Princi
 	if err := l.settle(ctx, tx, d, read(chain)); err != nil {
 		return err
 	}
+	if err := l.raiseNeeds(ctx, tx, d.OrganisationID, newlyNeedy(was, *d, tx.Now)); err != nil {
+		return err
+	}
 	job := Corrected{DetentionID: d.ID, EventID: event, ActorID: p.Account, Moved: moved, Named: !sameNames(was.Profile, d.Profile)}
 	for _, field := range changed {
 		job.Told = job.Told || slices.Contains([]string{"disclosure", "do_not_tell", "needs", "birth_year"}, field)
@@ -268,4 +271,13 @@ func (l *Ledger) keepCorrection(ctx context.Context, tx *pg.Tx, p account.Princi
 // sameNames tells whether matching would see the same person in both.
 func sameNames(a, b Profile) bool {
 	return a.Name == b.Name && a.BirthYear == b.BirthYear && slices.Equal(a.AlsoKnownAs, b.AlsoKnownAs)
+}
+
+// newlyNeedy is the person, if the correction says of a need that nobody knew of.
+func newlyNeedy(was, is Detention, now time.Time) []needy {
+	more := gained(was.Flags(now), is.Flags(now))
+	if len(more) == 0 || is.Canary {
+		return nil
+	}
+	return []needy{{id: is.ID, department: is.DepartmentID, flags: more}}
 }

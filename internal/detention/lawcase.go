@@ -97,23 +97,11 @@ func (f File) Case(now time.Time) law.Case {
 
 // Legal is the person as the rules of law read them.
 func (p Profile) Legal(now time.Time) law.Person {
-	out := law.Person{Sex: p.Sex, Foreign: p.Citizenship != "" && p.Citizenship != home, Least: -1, Most: -1}
+	out := law.Person{Sex: p.Sex, Foreign: p.foreign(), Least: -1, Most: -1}
 	if p.BirthYear != 0 {
 		out.Most = now.Year() - p.BirthYear
 		out.Least = out.Most - 1
 	}
 	out.Needs = p.Flags(now)
-	return out
-}
-
-// Flags are the needs that decide who must look after the person and what applies to them.
-func (p Profile) Flags(now time.Time) []law.Need {
-	var out []law.Need
-	if p.Minor(now) {
-		out = append(out, law.Minor)
-	}
-	if p.Asylum() {
-		out = append(out, law.Asylum)
-	}
 	return out
 }

@@ -13,21 +13,25 @@ import (
 	"github.com/qorgau/qorgau/internal/audit"
 	"github.com/qorgau/qorgau/internal/fault"
 	"github.com/qorgau/qorgau/internal/finder"
+	"github.com/qorgau/qorgau/internal/law"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/pkg/names"
 )
 
 // Filter of a list. Query is a name, matched like a search: best first. Without it the list is newest first. Before (the
-// last id of the page before) pages a list by time, Skip one by name. Limit is 1 to 100.
+// last id of the page before) pages a list by time, Skip one by name or need. Limit is 1 to 100.
 type Filter struct {
 	DepartmentID *uuid.UUID
 	AssemblyID   *uuid.UUID
 	State        State
 	Query        string
 	RecordedByMe bool
-	Before       uuid.UUID
-	Skip         int
-	Limit        int
+	// ByNeed sorts by what people need, the most urgent first; Need keeps those who have it. Without State both show who is still held.
+	ByNeed bool
+	Need   law.Need
+	Before uuid.UUID
+	Skip   int
+	Limit  int
 }
 
 const selectDetention = `select ` + columns + `, dep.city from detentions d join departments dep on dep.id = d.department_id where `
@@ -47,6 +51,9 @@ func (l *Ledger) List(ctx context.Context, p account.Principal, f Filter) (page 
 	}
 	var look *finder.Look
 	if f.Query != "" {
+		if f.ByNeed || f.Need != "" {
+			return nil, false, fault.BadField("#sort", "not_allowed") // who asks for a name wants the likest
+		}
 		if names.Parse(f.Query).Words() == 0 {
 			return nil, false, fault.BadField("#q", "bad_format")
 		}
@@ -55,9 +62,12 @@ func (l *Ledger) List(ctx context.Context, p account.Principal, f Filter) (page 
 		}
 	}
 	err = l.db.InTx(ctx, func(tx *pg.Tx) error {
-		if f.Query != "" {
+		switch {
+		case f.Query != "":
 			page, more, err = l.listByName(ctx, tx, p, look, f)
-		} else {
+		case f.ByNeed || f.Need != "":
+			page, more, err = l.listByNeed(ctx, tx, p, f)
+		default:
 			page, more, err = l.listByTime(ctx, tx, p, f)
 		}
 		if err != nil {

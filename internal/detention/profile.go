@@ -92,18 +92,6 @@ func numbers(s string) []string {
 	return strings.FieldsFunc(s, func(r rune) bool { return r < '0' || r > '9' })
 }
 
-// refuge is how people write that someone seeks it, in the three languages.
-var refuge = []string{"asylum", "refugee", "убежищ", "беженец", "беженк", "босқын", "баспана сұра", "пана сұра", "пана іздеу"}
-
-// Asylum tells whether news must go through a person because someone seeks refuge: an embassy or a relative abroad may be
-// the danger.
-func (p Profile) Asylum() bool {
-	return slices.ContainsFunc(p.Needs, func(need string) bool {
-		need = strings.ToLower(need)
-		return slices.ContainsFunc(refuge, func(word string) bool { return strings.Contains(need, word) })
-	})
-}
-
 // Facts are the tolerant ones: any string or number, as the phone sent it.
 type Facts struct {
 	BirthYear, Sex, TakenAt, Source, Citizenship, Needs json.RawMessage

@@ -16,6 +16,7 @@ import (
 	"github.com/qorgau/qorgau/internal/account"
 	"github.com/qorgau/qorgau/internal/audit"
 	"github.com/qorgau/qorgau/internal/fault"
+	"github.com/qorgau/qorgau/internal/law"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/seal"
 )
@@ -78,6 +79,7 @@ type prepared struct {
 	profileCT, detailsCT  []byte
 	origin                []byte
 	warnings              []Warning
+	flags                 []law.Need // nothing for a canary
 }
 
 // Record stores a batch of 1 to 200 people in one transaction: rows, first events, audit and the job that starts
@@ -125,6 +127,9 @@ func (l *Ledger) Record(ctx context.Context, p account.Principal, b Batch) (uuid
 		for some := range slices.Chunk(created, recordedAtOnce) {
 			tx.Enqueue(Recorded{DetentionIDs: some}, nil)
 		}
+		if err := l.raiseNeeds(ctx, tx, p.Organisation, b.needy(rows, created)); err != nil {
+			return err
+		}
 		return l.log.Write(ctx, tx, audit.Entry{Organisation: p.Organisation, Actor: p.Account, Action: "detention.recorded",
 			SubjectKind: "batch", Subject: batchID, Details: map[string]int{"created": len(fresh), "repeated": len(rows) - len(fresh)}})
 	})
@@ -132,6 +137,17 @@ func (l *Ledger) Record(ctx context.Context, p account.Principal, b Batch) (uuid
 		return uuid.Nil, nil, err
 	}
 	return batchID, results, nil
+}
+
+// needy are those of the new people who have flags.
+func (b Batch) needy(rows []prepared, created []uuid.UUID) []needy {
+	var out []needy
+	for _, r := range rows {
+		if len(r.flags) > 0 && slices.Contains(created, r.id) {
+			out = append(out, needy{id: r.id, department: b.DepartmentID, flags: r.flags})
+		}
+	}
+	return out
 }
 
 func checkBatch(b Batch) error {
@@ -209,6 +225,9 @@ func (l *Ledger) prepare(b Batch, now time.Time) ([]prepared, error) {
 			return nil, err
 		}
 		row.clientID, row.warnings = e.ClientID, warnings
+		if !profile.Canary {
+			row.flags = profile.Flags(now)
+		}
 		out[i] = row
 	}
 	return out, nil

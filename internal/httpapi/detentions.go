@@ -11,6 +11,7 @@ import (
 	"github.com/qorgau/qorgau/api"
 	"github.com/qorgau/qorgau/internal/account"
 	"github.com/qorgau/qorgau/internal/detention"
+	"github.com/qorgau/qorgau/internal/law"
 )
 
 // LogDetentions is the batch.
@@ -42,9 +43,11 @@ func (s *Server) LogDetentions(ctx context.Context, r LogDetentionsRequestObject
 func (s *Server) ListDetentions(ctx context.Context, r ListDetentionsRequestObject) (ListDetentionsResponseObject, error) {
 	p, _ := account.From(ctx)
 	f := detention.Filter{DepartmentID: r.Params.DepartmentID, AssemblyID: r.Params.AssemblyID, State: detention.State(orZero(r.Params.State)),
-		Query: orZero(r.Params.Q), RecordedByMe: r.Params.RecordedBy != nil, Limit: limitOf(r.Params.Limit)}
+		Query: orZero(r.Params.Q), RecordedByMe: r.Params.RecordedBy != nil, ByNeed: r.Params.Sort != nil,
+		Need: law.Need(orZero(r.Params.Need)), Limit: limitOf(r.Params.Limit)}
 	var err error
-	if f.Query != "" {
+	ranked := f.Query != "" || f.ByNeed || f.Need != ""
+	if ranked {
 		f.Skip, err = readSkip(r.Params.Cursor)
 	} else {
 		f.Before, err = readCursor(r.Params.Cursor)
@@ -61,7 +64,7 @@ func (s *Server) ListDetentions(ctx context.Context, r ListDetentionsRequestObje
 		out.Items[i] = s.detentionWire(p, d)
 	}
 	switch {
-	case f.Query != "":
+	case ranked:
 		out.NextCursor = skipCursor(f.Skip+len(page), more)
 	case len(page) > 0:
 		out.NextCursor = cursorOf(page[len(page)-1].ID, more)
@@ -202,11 +205,14 @@ func (s *Server) detentionWire(p account.Principal, d detention.Detention) api.D
 	out := api.Detention{ID: d.ID, ClientID: d.ClientID, OrganisationID: d.OrganisationID, DepartmentID: d.DepartmentID, AssemblyID: d.AssemblyID,
 		State: api.DetentionState(d.State), Custody: custodyWire(d.Custody), PreviousDetentionID: d.Previous, Name: orNil(d.Name), AlsoKnownAs: orEmpty(d.AlsoKnownAs), Description: orNil(d.Description),
 		BirthYear: orNil(d.BirthYear), Sex: (*api.Sex)(orNil(d.Sex)), TakenAt: d.TakenAt, Source: (*api.Source)(orNil(d.Source)),
-		Citizenship: orNil(d.Citizenship), Needs: orEmpty(d.Needs), Note: orNil(d.Note), ReportedBy: orNil(d.ReportedBy),
+		Citizenship: orNil(d.Citizenship), Needs: orEmpty(d.Needs), Flags: []api.Need{}, Note: orNil(d.Note), ReportedBy: orNil(d.ReportedBy),
 		Disclosure: api.Disclosure(d.Disclosure), DoNotTell: orEmpty(d.DoNotTell), AsGiven: d.AsGiven,
 		Consent:  api.Consent{Status: api.ConsentStatus(d.Consent.Status), At: d.Consent.At, Basis: orNil(d.Consent.Basis)},
 		OffShift: d.OffShift, RecordedAt: d.RecordedAt, RecordedBy: d.RecordedBy, RepresentedBy: orEmpty(d.RepresentedBy),
 		UpdatedAt: d.UpdatedAt, Revision: int64(d.Revision)}
+	for _, need := range d.Flags(s.DB.Now()) {
+		out.Flags = append(out.Flags, api.Need(need))
+	}
 	if d.BirthYear != 0 {
 		minor := d.Minor(s.DB.Now())
 		out.Minor = &minor
