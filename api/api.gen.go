@@ -1181,6 +1181,7 @@ const (
 	WarningCodeNotUnderstood  WarningCode = "not_understood"
 	WarningCodeOtherContent   WarningCode = "other_content"
 	WarningCodeSeveralNames   WarningCode = "several_names"
+	WarningCodeUnknown        WarningCode = "unknown"
 	WarningCodeYearOutOfRange WarningCode = "year_out_of_range"
 )
 
@@ -1194,6 +1195,8 @@ func (e WarningCode) Valid() bool {
 	case WarningCodeOtherContent:
 		return true
 	case WarningCodeSeveralNames:
+		return true
+	case WarningCodeUnknown:
 		return true
 	case WarningCodeYearOutOfRange:
 		return true
@@ -1731,6 +1734,10 @@ type Detainee struct {
 	// Note For the legal team.
 	Note *string `json:"note,omitempty"`
 
+	// PreviousDetentionID The earlier custody of someone who was taken anew, at the gate for example. One that the caller does not see is kept as given, with the
+	// warning `unknown`.
+	PreviousDetentionID *openapi_types.UUID `json:"previous_detention_id,omitempty"`
+
 	// ReportedBy Who dictated it.
 	ReportedBy *string `json:"reported_by,omitempty"`
 
@@ -1886,9 +1893,12 @@ type DetentionPatch struct {
 	// Needs As in a batch; `null` clears.
 	//
 	// Example: ["medical"]
-	Needs      nullable.Nullable[TolerantFactsOrNull] `json:"needs,omitempty"`
-	Note       nullable.Nullable[string]              `json:"note,omitempty"`
-	ReportedBy nullable.Nullable[string]              `json:"reported_by,omitempty"`
+	Needs nullable.Nullable[TolerantFactsOrNull] `json:"needs,omitempty"`
+	Note  nullable.Nullable[string]              `json:"note,omitempty"`
+
+	// PreviousDetentionID An earlier custody of the same person; it was logged before this one.
+	PreviousDetentionID nullable.Nullable[openapi_types.UUID] `json:"previous_detention_id,omitempty"`
+	ReportedBy          nullable.Nullable[string]             `json:"reported_by,omitempty"`
 
 	// Sex As in a batch; `null` clears.
 	//
@@ -2754,7 +2764,7 @@ type Vehicle struct {
 type Warning struct {
 	// Code `not_understood`: kept as given. `other_content`: this id was logged before with other content, which stays.
 	// `year_out_of_range`, `future_time`: kept as given. `several_names`: the name reads as a list of people; it is kept as given,
-	// as one entry. Log the others as entries of their own.
+	// as one entry. Log the others as entries of their own. `unknown`: nothing that the caller sees has this id; kept as given.
 	Code WarningCode `json:"code"`
 
 	// Pointer JSON pointer into the request.
@@ -2767,7 +2777,7 @@ type Warning struct {
 
 // WarningCode `not_understood`: kept as given. `other_content`: this id was logged before with other content, which stays.
 // `year_out_of_range`, `future_time`: kept as given. `several_names`: the name reads as a list of people; it is kept as given,
-// as one entry. Log the others as entries of their own.
+// as one entry. Log the others as entries of their own. `unknown`: nothing that the caller sees has this id; kept as given.
 type WarningCode string
 
 // AcceptLanguage defines model for AcceptLanguage.

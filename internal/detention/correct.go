@@ -39,6 +39,7 @@ type Correction struct {
 	Facts       Facts
 	Department  *uuid.UUID // a mistyped department; a real move is an event
 	Assembly    *Set[uuid.UUID]
+	Previous    *Set[uuid.UUID]
 }
 
 // Correct changes facts, keeps what they were in a sealed `corrected` event, and announces it: names are matched anew,
@@ -75,6 +76,11 @@ func (l *Ledger) Correct(ctx context.Context, p account.Principal, id uuid.UUID,
 		}
 		if d.AssemblyID != nil && slices.Contains(changed, "assembly_id") {
 			if err := checkAssembly(ctx, tx, d.OrganisationID, d.AssemblyID); err != nil {
+				return err
+			}
+		}
+		if d.Previous != nil && slices.Contains(changed, "previous_detention_id") {
+			if err := l.checkPrevious(ctx, tx, p, d); err != nil {
 				return err
 			}
 		}
@@ -119,6 +125,13 @@ func (c Correction) apply(d *Detention, now time.Time) ([]string, error) {
 		if c.Assembly.Clear {
 			d.AssemblyID = nil
 		}
+	}
+	if c.Previous != nil {
+		d.Previous = &c.Previous.Value
+		if c.Previous.Clear {
+			d.Previous = nil
+		}
+		delete(d.AsGiven, "previous_detention_id")
 	}
 	c.Facts.clear(&d.Profile)
 	c.Facts.read(&d.Profile, now, "")
@@ -188,7 +201,7 @@ func differing(a, b Detention) []string {
 		{"disclosure", a.Disclosure, b.Disclosure}, {"consent", a.Consent, b.Consent}, {"citizenship", a.Citizenship, b.Citizenship},
 		{"needs", list(a.Needs), list(b.Needs)}, {"note", a.Note, b.Note}, {"reported_by", a.ReportedBy, b.ReportedBy},
 		{"do_not_tell", list(a.DoNotTell), list(b.DoNotTell)}, {"department_id", a.DepartmentID, b.DepartmentID},
-		{"assembly_id", a.AssemblyID, b.AssemblyID},
+		{"assembly_id", a.AssemblyID, b.AssemblyID}, {"previous_detention_id", a.Previous, b.Previous},
 	} {
 		if !reflect.DeepEqual(f.a, f.b) || !sameJSON(a.AsGiven[f.field], b.AsGiven[f.field]) {
 			out = append(out, f.field)
@@ -236,8 +249,8 @@ func (l *Ledger) keepCorrection(ctx context.Context, tx *pg.Tx, p account.Princi
 		return err
 	}
 	// The row before its event, so that an unknown department is refused by the constraint that points at department_id.
-	if _, err := tx.Exec(ctx, `update detentions set profile_ct = $2, department_id = $3, assembly_id = $4, revision = $5, updated_at = $6 where id = $1`,
-		d.ID, d.ProfileCT, d.DepartmentID, d.AssemblyID, d.Revision, d.UpdatedAt); err != nil {
+	if _, err := tx.Exec(ctx, `update detentions set profile_ct = $2, department_id = $3, assembly_id = $4, revision = $5, updated_at = $6,
+		previous_detention_id = $7 where id = $1`, d.ID, d.ProfileCT, d.DepartmentID, d.AssemblyID, d.Revision, d.UpdatedAt, d.Previous); err != nil {
 		return insertFault(err)
 	}
 	event, err := appendEvent(ctx, tx, d.key, e)

@@ -13,7 +13,7 @@ import (
 
 // ExplainInsert writes a batch under EXPLAIN and gives the plan with its times.
 func (l *Ledger) ExplainInsert(ctx context.Context, tx *pg.Tx, p account.Principal, b Batch) ([]string, error) {
-	prepared, err := l.prepare(b, tx.Now)
+	prepared, err := l.prepare(b, nil, tx.Now)
 	if err != nil {
 		return nil, err
 	}

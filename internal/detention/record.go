@@ -46,6 +46,8 @@ type Entry struct {
 	ReportedBy  string
 	DoNotTell   []string
 	Canary      bool
+	// Previous is the earlier custody of someone who was taken anew.
+	Previous *uuid.UUID `json:",omitempty"`
 }
 
 // Batch is a lawyer's note: everyone in one department, at once.
@@ -80,6 +82,7 @@ type prepared struct {
 	origin                []byte
 	warnings              []Warning
 	flags                 []law.Need // nothing for a canary
+	previous              *uuid.UUID
 }
 
 // Record stores a batch of 1 to 200 people in one transaction: rows, first events, audit and the job that starts
@@ -101,7 +104,11 @@ func (l *Ledger) Record(ctx context.Context, p account.Principal, b Batch) (uuid
 		return uuid.Nil, nil, fmt.Errorf("batch id: %w", err)
 	}
 	now := l.db.Now()
-	rows, err := l.prepare(b, now)
+	earlier, err := l.earlier(ctx, p, b)
+	if err != nil {
+		return uuid.Nil, nil, err
+	}
+	rows, err := l.prepare(b, earlier, now)
 	if err != nil {
 		return uuid.Nil, nil, err
 	}
@@ -128,6 +135,9 @@ func (l *Ledger) Record(ctx context.Context, p account.Principal, b Batch) (uuid
 			tx.Enqueue(Recorded{DetentionIDs: some}, nil)
 		}
 		if err := l.raiseNeeds(ctx, tx, p.Organisation, b.needy(rows, created)); err != nil {
+			return err
+		}
+		if err := raiseUnended(ctx, tx, rows, created, earlier); err != nil {
 			return err
 		}
 		return l.log.Write(ctx, tx, audit.Entry{Organisation: p.Organisation, Actor: p.Account, Action: "detention.recorded",
@@ -209,13 +219,15 @@ func checkTexts(at string, t texts) []fault.Field {
 	return bad
 }
 
-func (l *Ledger) prepare(b Batch, now time.Time) ([]prepared, error) {
+func (l *Ledger) prepare(b Batch, earlier map[uuid.UUID]Row, now time.Time) ([]prepared, error) {
 	out := make([]prepared, len(b.Entries))
 	for i, e := range b.Entries {
 		e = e.plain()
 		at := fmt.Sprintf("/detainees/%d", i)
 		profile, warnings := e.profile(now, at)
 		warnings = append(warnings, severalNames(at+"/name", b.Entries[i].Name)...)
+		previous, warning := profile.link(e.Previous, earlier, at)
+		warnings = append(warnings, warning...)
 		var err error
 		if profile.Origin, err = l.origin(b, e); err != nil {
 			return nil, err
@@ -224,7 +236,7 @@ func (l *Ledger) prepare(b Batch, now time.Time) ([]prepared, error) {
 		if err != nil {
 			return nil, err
 		}
-		row.clientID, row.warnings = e.ClientID, warnings
+		row.clientID, row.warnings, row.previous = e.ClientID, warnings, previous
 		if !profile.Canary {
 			row.flags = profile.Flags(now)
 		}

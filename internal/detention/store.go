@@ -25,12 +25,12 @@ type insertion struct {
 // rows only. Rows go in by client_id, so that two phones sending one list wait for each other instead of deadlocking; then by
 // id, which follows the request, so that of two entries under one client_id the first stays.
 const insertBatchSQL = `with input as (
-	select * from unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::bytea[], $5::uuid[], $6::bytea[])
-		as i(id, client_id, wrapped, profile_ct, event_id, details_ct)
+	select * from unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::bytea[], $5::uuid[], $6::bytea[], $14::uuid[])
+		as i(id, client_id, wrapped, profile_ct, event_id, details_ct, previous)
 ), fresh as (
 	insert into detentions (id, organisation_id, client_id, batch_id, department_id, assembly_id, state, key_id, profile_ct,
-		recorded_by, off_shift, recorded_at, updated_at)
-	select i.id, $7, i.client_id, $8, $9, $10, 'held', i.id, i.profile_ct, $11,
+		recorded_by, previous_detention_id, off_shift, recorded_at, updated_at)
+	select i.id, $7, i.client_id, $8, $9, $10, 'held', i.id, i.profile_ct, $11, i.previous,
 		not exists (select 1 from shifts s where s.account_id = $11 and s.department_id = $9 and s.state <> 'left'
 			and s.starts_at <= $12 and s.ends_at > $12), $12, $12
 	from input i order by i.client_id, i.id
@@ -52,12 +52,14 @@ func (in insertion) args(now time.Time) []any {
 	n := len(in.rows)
 	ids, clients, events := make([]uuid.UUID, n), make([]uuid.UUID, n), make([]uuid.UUID, n)
 	wrapped, profiles, details := make([][]byte, n), make([][]byte, n), make([][]byte, n)
+	previous := make([]*uuid.UUID, n)
 	for i, r := range in.rows {
+		previous[i] = r.previous
 		ids[i], clients[i], events[i] = r.id, r.clientID, r.eventID
 		wrapped[i], profiles[i], details[i] = r.wrapped, r.profileCT, r.detailsCT
 	}
 	return []any{ids, clients, wrapped, profiles, events, details,
-		in.principal.Organisation, in.id, in.batch.DepartmentID, in.batch.AssemblyID, in.principal.Account, now, seal.Period(now)}
+		in.principal.Organisation, in.id, in.batch.DepartmentID, in.batch.AssemblyID, in.principal.Account, now, seal.Period(now), previous}
 }
 
 // insertBatch writes the batch and returns the new rows' ids by client_id.

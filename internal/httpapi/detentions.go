@@ -162,7 +162,7 @@ func entryOf(d api.Detainee) detention.Entry {
 	return detention.Entry{ClientID: d.ClientID, Name: orZero(d.Name), AlsoKnownAs: d.AlsoKnownAs, Description: orZero(d.Description),
 		Facts:      detention.Facts{BirthYear: d.BirthYear, Sex: d.Sex, TakenAt: d.TakenAt, Source: d.Source, Citizenship: d.Citizenship, Needs: d.Needs},
 		Disclosure: detention.Disclosure(orZero(d.Disclosure)), Consent: consentOf(d.Consent), Note: orZero(d.Note),
-		ReportedBy: orZero(d.ReportedBy), DoNotTell: d.DoNotTell}
+		ReportedBy: orZero(d.ReportedBy), DoNotTell: d.DoNotTell, Previous: d.PreviousDetentionID}
 }
 
 func consentOf(c *api.Consent) *detention.Consent {
@@ -175,7 +175,7 @@ func consentOf(c *api.Consent) *detention.Consent {
 func correctionOf(b api.DetentionPatch) detention.Correction {
 	return detention.Correction{Name: setOf(b.Name), AlsoKnownAs: setOf(b.AlsoKnownAs), Description: setOf(b.Description), Note: setOf(b.Note),
 		ReportedBy: setOf(b.ReportedBy), DoNotTell: setOf(b.DoNotTell), Disclosure: (*detention.Disclosure)(b.Disclosure),
-		Consent: consentOf(b.Consent), Department: b.DepartmentID, Assembly: setOf[uuid.UUID](b.AssemblyID),
+		Consent: consentOf(b.Consent), Department: b.DepartmentID, Assembly: setOf[uuid.UUID](b.AssemblyID), Previous: setOf[uuid.UUID](b.PreviousDetentionID),
 		Facts: detention.Facts{BirthYear: factOf(b.BirthYear), Sex: factOf(b.Sex), TakenAt: factOf(b.TakenAt), Source: factOf(b.Source),
 			Citizenship: factOf(b.Citizenship), Needs: factOf(b.Needs)}}
 }

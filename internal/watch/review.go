@@ -130,12 +130,13 @@ func (pr pair) otherSex() bool {
 }
 
 // fitsAsWell tells whether the family has been told of another record that fits the search as well or better. Someone
-// released may be taken again: that is new news. Records are never merged here, only looked at by a person.
+// released may be taken again: that is new news, and so it is when somebody linked the new custody to the old. Records are never merged
+// here, only looked at by a person.
 func fitsAsWell(pr pair, others []MatchRow, detentions map[uuid.UUID]detention.Detention) bool {
 	return slices.ContainsFunc(others, func(m MatchRow) bool {
 		other, there := detentions[m.DetentionID]
 		return there && m.told() && m.DetentionID != pr.detention.ID && m.Score >= keptScore(pr.verdict) &&
-			other.State != detention.Released && other.State != detention.Withdrawn
+			other.State != detention.Released && other.State != detention.Withdrawn && (pr.detention.Previous == nil || *pr.detention.Previous != other.ID)
 	})
 }
 

@@ -406,6 +406,12 @@ func TestAnotherRecord(t *testing.T) {
 	third := f.log(lawyer, medeu, entry("Ахметов Арман Серікұлы", 1990))
 	f.must(f.post.MatchDetentions(f.ctx, third))
 	f.expect(s, third[0], seen{"certain", "notified", "", 1})
+	// Taken anew, says who logs it, from a custody that nobody has ended.
+	again := entry("Ахметов Арман Серікұлы", 1990)
+	again.Previous = &third[0]
+	fourth := f.log(lawyer, almaly, again)
+	f.must(f.post.MatchDetentions(f.ctx, fourth))
+	f.expect(s, fourth[0], seen{"certain", "notified", "", 1})
 }
 
 func TestReporterLimitWaitsForASecondPerson(t *testing.T) {
