@@ -101,24 +101,28 @@ func (p *phones) off() { _ = p.web.Close() }
 // ringing is how long the story waits for a push. Seconds are promised; on a machine that is busy with other things more.
 const ringing = 2 * time.Minute
 
-// ring waits for the first message to a phone.
-func (p *phones) ring(ctx context.Context, token string) (standin.Received, error) {
+// ring waits for the nth message to a phone, counted from 1.
+func (p *phones) ring(ctx context.Context, token string, nth int) (standin.Received, error) {
 	ctx, cancel := context.WithTimeout(ctx, ringing)
 	defer cancel()
-	var first standin.Received
+	var heard standin.Received
 	found := p.Wait(ctx, func(all []standin.Received) bool {
+		left := nth
 		for _, m := range all {
-			if m.Token == token {
-				first = m
+			if m.Token != token {
+				continue
+			}
+			if left--; left == 0 {
+				heard = m
 				return true
 			}
 		}
 		return false
 	})
 	if !found {
-		return first, errors.Join(fmt.Errorf("the push did not arrive within %s", ringing), context.Cause(ctx))
+		return heard, errors.Join(fmt.Errorf("the push did not arrive within %s", ringing), context.Cause(ctx))
 	}
-	return first, nil
+	return heard, nil
 }
 
 // rang counts the messages to a phone.

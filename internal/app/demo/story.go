@@ -31,6 +31,7 @@ type story struct {
 	lawyer      *client.Staff
 	code        string // Saule's
 	wife        *client.Relative
+	mother      *client.Relative
 	place       api.Department
 	sent        time.Time
 	logged      api.DetentionBatchResult
@@ -68,7 +69,7 @@ func (s *story) play(ctx context.Context) error {
 		return ctx.Err()
 	}
 	for _, part := range []func(context.Context) error{s.invitesLawyer, s.lawyerArrives, s.wifeSearches, s.lawyerLogs, s.wifeHears,
-		s.wifeReads, s.lawyerRepeats, s.motherSearches} {
+		s.wifeReads, s.lawyerRepeats, s.motherSearches, s.husbandIsMoved, s.motherHearsOtherwise} {
 		if err := part(ctx); err != nil {
 			return fmt.Errorf("the demo stopped in scene %d: %w", s.step, err)
 		}
@@ -178,7 +179,7 @@ func outcomes(r api.DetentionBatchResult) (created, duplicate int) {
 }
 
 func (s *story) wifeHears(ctx context.Context) error {
-	push, err := s.phones.ring(ctx, wifeToken)
+	push, err := s.phones.ring(ctx, wifeToken, 1)
 	if err != nil {
 		return err
 	}
@@ -254,11 +255,11 @@ func (s *story) motherSearches(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.memory.Mother = mother.Key()
+	s.mother, s.memory.Mother = mother, mother.Key()
 	if err := s.memory.write(s.memory.dir); err != nil {
 		return err
 	}
-	push, err := s.phones.ring(ctx, motherToken)
+	push, err := s.phones.ring(ctx, motherToken, 1)
 	if err != nil {
 		return err
 	}
@@ -315,6 +316,6 @@ func (s *story) tellAgain(ctx context.Context) error {
 	for _, m := range now.Matches {
 		s.showMatch(m)
 	}
-	s.line("    %d notice so far.", len(now.Notices))
+	s.line("    Notices so far: %d.", len(now.Notices))
 	return nil
 }

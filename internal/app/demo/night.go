@@ -1,0 +1,91 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/oapi-codegen/nullable"
+
+	"github.com/qorgau/qorgau/api"
+)
+
+// The night after the note: what happens to the eleven, and what is put right.
+
+// Lines of the note.
+const (
+	husband = 0
+	son     = 1
+)
+
+// son's real year: Saule read a 7 as a 1 too many. It is another man than the mother's.
+const otherMansYear = 1977
+
+// husbandIsMoved: a transfer to another region is an event of the same record, and the wife hears of it.
+func (s *story) husbandIsMoved(ctx context.Context) error {
+	city, q := "karaganda", "Специальный приёмник"
+	resp, err := s.lawyer.ListDepartmentsWithResponse(ctx, &api.ListDepartmentsParams{City: &city, Q: &q})
+	if err != nil {
+		return err
+	}
+	if resp.JSON200 == nil || len(resp.JSON200.Items) == 0 {
+		return errors.New("the directory holds no special reception centre in Karaganda")
+	}
+	there := resp.JSON200.Items[0]
+	s.scene("At night the husband is put into a bus. An officer names the place, and Saule logs the move from the corridor.")
+	moved := time.Now()
+	if _, err := s.lawyer.AddEventWithResponse(ctx, s.logged.Results[husband].DetentionID, nil, api.EventAdd{ClientID: uuid.New(), Kind: api.EventKindMoved,
+		HappenedAt: moved, Source: api.SourcePoliceList, ToDepartmentID: &there.ID}); err != nil {
+		return err
+	}
+	push, err := s.phones.ring(ctx, wifeToken, 2)
+	if err != nil {
+		return err
+	}
+	now, _, err := s.wife.Read(ctx)
+	if err != nil {
+		return err
+	}
+	if len(now.Matches) != 1 || now.Matches[0].Department == nil || now.Matches[0].Department.Name != there.Name.En {
+		return errors.New("the wife does not read where he was taken")
+	}
+	s.line("%.2f seconds later the wife's phone lights up again, %q, and her page says:", push.At.Sub(moved).Seconds(), push.Body)
+	s.showMatch(now.Matches[0])
+	s.line("It is still one record: whoever counts the detained counts him once, now in Karaganda.")
+	return nil
+}
+
+// motherHearsOtherwise: a slip is corrected, and the family that was told on the strength of it is told so.
+func (s *story) motherHearsOtherwise(ctx context.Context) error {
+	id := s.logged.Results[son].DetentionID
+	s.scene("Saule compares her note with the passports. Дәулет was born in %d, not in %d, and she corrects it.", otherMansYear, sonYear)
+	was, err := s.lawyer.GetDetentionWithResponse(ctx, id, nil)
+	if err != nil {
+		return err
+	}
+	tag := was.HTTPResponse.Header.Get("ETag")
+	year := nullable.NewNullableWithValue(api.TolerantFactOrNull(strconv.Itoa(otherMansYear)))
+	corrected := time.Now()
+	if _, err := s.lawyer.PatchDetentionWithResponse(ctx, id, &api.PatchDetentionParams{IfMatch: &tag}, api.DetentionPatch{BirthYear: year}); err != nil {
+		return err
+	}
+	push, err := s.phones.ring(ctx, motherToken, 2)
+	if err != nil {
+		return err
+	}
+	now, _, err := s.mother.Read(ctx)
+	if err != nil {
+		return err
+	}
+	if len(now.Matches) != 1 || now.Matches[0].State != api.MatchStateRetracted || now.State != api.SearchStateOpen {
+		return fmt.Errorf("the mother's search is %s with %d matches", now.State, len(now.Matches))
+	}
+	s.line("It is not the mother's son. %.2f seconds later she is told that the news does not stand, in as few words:", push.At.Sub(corrected).Seconds())
+	s.line("    %s: %s", push.Title, push.Body)
+	s.line("Her search is %s again, and goes on looking for him.", strings.ToLower(string(now.State)))
+	return nil
+}
