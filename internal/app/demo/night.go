@@ -22,7 +22,7 @@ const (
 	son     = 1
 )
 
-// son's real year: Saule read a 7 as a 1 too many. It is another man than the mother's.
+// otherMansYear is what the passport of the man says whom she took for born in sonYear.
 const otherMansYear = 1977
 
 // husbandIsMoved: a transfer to another region is an event of the same record, and the wife hears of it.
