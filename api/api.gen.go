@@ -590,6 +590,102 @@ func (e Language) Valid() bool {
 	}
 }
 
+// Defines values for LawConfidence.
+const (
+	LawConfidenceHigh   LawConfidence = "high"
+	LawConfidenceLow    LawConfidence = "low"
+	LawConfidenceMedium LawConfidence = "medium"
+)
+
+// Valid indicates whether the value is a known member of the LawConfidence enum.
+func (e LawConfidence) Valid() bool {
+	switch e {
+	case LawConfidenceHigh:
+		return true
+	case LawConfidenceLow:
+		return true
+	case LawConfidenceMedium:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LawRegime.
+const (
+	LawRegimeAdministrative LawRegime = "administrative"
+	LawRegimeAny            LawRegime = "any"
+	LawRegimeCriminal       LawRegime = "criminal"
+	LawRegimeCustody        LawRegime = "custody"
+	LawRegimeInternational  LawRegime = "international"
+)
+
+// Valid indicates whether the value is a known member of the LawRegime enum.
+func (e LawRegime) Valid() bool {
+	switch e {
+	case LawRegimeAdministrative:
+		return true
+	case LawRegimeAny:
+		return true
+	case LawRegimeCriminal:
+		return true
+	case LawRegimeCustody:
+		return true
+	case LawRegimeInternational:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LawSeverity.
+const (
+	LawSeverityCritical LawSeverity = "critical"
+	LawSeverityInfo     LawSeverity = "info"
+	LawSeverityWarn     LawSeverity = "warn"
+)
+
+// Valid indicates whether the value is a known member of the LawSeverity enum.
+func (e LawSeverity) Valid() bool {
+	switch e {
+	case LawSeverityCritical:
+		return true
+	case LawSeverityInfo:
+		return true
+	case LawSeverityWarn:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LimitKind.
+const (
+	LimitKindBenchmark        LimitKind = "benchmark"
+	LimitKindCourtSanctionMax LimitKind = "court_sanction_max"
+	LimitKindDutyDeadline     LimitKind = "duty_deadline"
+	LimitKindImmediateDuty    LimitKind = "immediate_duty"
+	LimitKindMaxDetention     LimitKind = "max_detention"
+)
+
+// Valid indicates whether the value is a known member of the LimitKind enum.
+func (e LimitKind) Valid() bool {
+	switch e {
+	case LimitKindBenchmark:
+		return true
+	case LimitKindCourtSanctionMax:
+		return true
+	case LimitKindDutyDeadline:
+		return true
+	case LimitKindImmediateDuty:
+		return true
+	case LimitKindMaxDetention:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for MatchDecisionKind.
 const (
 	MatchDecisionKindConfirm MatchDecisionKind = "confirm"
@@ -1510,6 +1606,38 @@ type ChannelsPut struct {
 	Channels []ChannelAdd `json:"channels"`
 }
 
+// Checklist defines model for Checklist.
+type Checklist struct {
+	Items []ChecklistItem `json:"items"`
+
+	// Version The month from which it is in force.
+	Version LawVersion `json:"version"`
+}
+
+// ChecklistItem defines model for ChecklistItem.
+type ChecklistItem struct {
+	AppliesTo string `json:"applies_to"`
+	Code      string `json:"code"`
+
+	// Confidence How sure the reading of the law is.
+	Confidence LawConfidence `json:"confidence"`
+
+	// DueMinutes After the real restriction of liberty. Absent where it is asked for at no certain time. Our judgement.
+	DueMinutes *int   `json:"due_minutes,omitempty"`
+	Group      string `json:"group"`
+	Norm       string `json:"norm"`
+
+	// RepeatMinutes After it was last seen to be kept. Absent where once is enough. Our judgement.
+	RepeatMinutes *int        `json:"repeat_minutes,omitempty"`
+	Severity      LawSeverity `json:"severity"`
+	Source        string      `json:"source"`
+
+	// Text A text in three languages.
+	//
+	// Example: {"en":"Almaly District Police Division","kk":"Алмалы ауданының Полиция басқармасы","ru":"Управление полиции Алмалинского района"}
+	Text Names `json:"text"`
+}
+
 // Circumstance What a limit of the law asks for: `intoxicated` (CoAO 789(1)), `special_regime` and `curfew_no_documents` (789(2)),
 // `exception_72h` (CPC 131(4)), `mandatory_defence` (CoAO 749(1)), `without_witnesses` (791(7)), `custody_place` (Law 353-I).
 type Circumstance string
@@ -1579,6 +1707,35 @@ type Custody struct {
 	// Since Of the event that put the person there.
 	Since   time.Time `json:"since"`
 	Vehicle *Vehicle  `json:"vehicle,omitempty"`
+}
+
+// CustodyLimit defines model for CustodyLimit.
+type CustodyLimit struct {
+	AppliesTo string `json:"applies_to"`
+
+	// AsOf The edition that was read.
+	AsOf *string `json:"as_of,omitempty"`
+	Code string  `json:"code"`
+
+	// Confidence How sure the reading of the law is.
+	Confidence LawConfidence `json:"confidence"`
+	Kind       LimitKind     `json:"kind"`
+
+	// LimitHours Absent where the law names no figure.
+	LimitHours    *int      `json:"limit_hours,omitempty"`
+	Norm          string    `json:"norm"`
+	Note          *string   `json:"note,omitempty"`
+	Regime        LawRegime `json:"regime"`
+	Source        string    `json:"source"`
+	StartsAtEvent string    `json:"starts_at_event"`
+}
+
+// CustodyLimits defines model for CustodyLimits.
+type CustodyLimits struct {
+	Items []CustodyLimit `json:"items"`
+
+	// Version The month from which it is in force.
+	Version LawVersion `json:"version"`
 }
 
 // Department Example: {"city":"almaty","city_name":{"en":"Almaty","kk":"Алматы","ru":"Алматы"},"code":"UP-75-ALMALY","confidence":"medium","created_at":"2026-12-01T06:00:00Z","geo_precision":"approx-district","id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2b1","kind":"city_division","lat":43.2551,"lon":76.9126,"name":{"en":"Almaly District Police Division","kk":"Алмалы ауданының Полиция басқармасы","ru":"Управление полиции Алмалинского района"},"region":"KZ-75","revision":1,"verified":false}
@@ -2196,6 +2353,21 @@ type InvitedAccount struct {
 // Language Kazakh, Russian or English.
 type Language string
 
+// LawConfidence How sure the reading of the law is.
+type LawConfidence string
+
+// LawRegime defines model for LawRegime.
+type LawRegime string
+
+// LawSeverity defines model for LawSeverity.
+type LawSeverity string
+
+// LawVersion The month from which it is in force.
+type LawVersion = string
+
+// LimitKind defines model for LimitKind.
+type LimitKind string
+
 // Match Example: {"created_at":"2026-12-16T09:20:01Z","detention":{"department_id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2b1","department_name":"Алмалы ауданының Полиция басқармасы","name":"Сәтбаева Дана Ерланқызы"},"detention_id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2c2","id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2e2","reasons":[{"code":"surname_equal","left":"Satbaeva","right":"Сәтбаева","text":"фамилия: Satbaeva ~ Сәтбаева, совпадает"}],"review_reason":"tier","score":0.86,"search":{"name":"Satbaeva Dana","relation":"mother"},"search_id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2d2","state":"proposed","tier":"likely","tier_text":"вероятное совпадение"}
 type Match struct {
 	CreatedAt   time.Time           `json:"created_at"`
@@ -2354,6 +2526,35 @@ type Notice struct {
 // NoticeKind `match`: where someone is. `update`: something changed. `correction`: what was told was not right and now is. `retraction`:
 // what was told does not hold. `erased`: the search was erased.
 type NoticeKind string
+
+// ObstructionType defines model for ObstructionType.
+type ObstructionType struct {
+	Code string `json:"code"`
+
+	// Confidence How sure the reading of the law is.
+	Confidence LawConfidence `json:"confidence"`
+
+	// FirstStep A text in three languages.
+	//
+	// Example: {"en":"Almaly District Police Division","kk":"Алмалы ауданының Полиция басқармасы","ru":"Управление полиции Алмалинского района"}
+	FirstStep Names       `json:"first_step"`
+	Norm      string      `json:"norm"`
+	Severity  LawSeverity `json:"severity"`
+	Source    string      `json:"source"`
+
+	// Text A text in three languages.
+	//
+	// Example: {"en":"Almaly District Police Division","kk":"Алмалы ауданының Полиция басқармасы","ru":"Управление полиции Алмалинского района"}
+	Text Names `json:"text"`
+}
+
+// ObstructionTypes defines model for ObstructionTypes.
+type ObstructionTypes struct {
+	Items []ObstructionType `json:"items"`
+
+	// Version The month from which it is in force.
+	Version LawVersion `json:"version"`
+}
 
 // Phone E.164, with the plus sign.
 //
@@ -2792,6 +2993,9 @@ type IfMatch = string
 // IfNoneMatch defines model for IfNoneMatch.
 type IfNoneMatch = string
 
+// LawAsOf defines model for LawAsOf.
+type LawAsOf = string
+
 // PageCursor defines model for PageCursor.
 type PageCursor = string
 
@@ -3023,6 +3227,30 @@ type ListAuditParams struct {
 type PlantCanaryParams struct {
 	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// GetChecklistParams defines parameters for GetChecklist.
+type GetChecklistParams struct {
+	// Version The month from which the version is in force; the one in force now if none is given.
+	Version *LawAsOf `form:"version,omitempty" json:"version,omitempty"`
+
+	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListCustodyLimitsParams defines parameters for ListCustodyLimits.
+type ListCustodyLimitsParams struct {
+	// Version The month from which the version is in force; the one in force now if none is given.
+	Version *LawAsOf `form:"version,omitempty" json:"version,omitempty"`
+
+	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 
 	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
@@ -3313,6 +3541,18 @@ type GetPushTokenParams struct {
 
 // PutPushTokenParams defines parameters for PutPushToken.
 type PutPushTokenParams struct {
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListObstructionTypesParams defines parameters for ListObstructionTypes.
+type ListObstructionTypesParams struct {
+	// Version The month from which the version is in force; the one in force now if none is given.
+	Version *LawAsOf `form:"version,omitempty" json:"version,omitempty"`
+
+	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
 	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }

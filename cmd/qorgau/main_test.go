@@ -212,6 +212,28 @@ func TestBadSettingsAreAllNamed(t *testing.T) {
 	}
 }
 
+// Rules of custody with a bad row are worse than none.
+func TestABadLawIsRefused(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS("../../internal/law/data")); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "2026-07", "custody-limits.csv")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := bytes.Replace(text, []byte("liberty_actually_restricted,3,all"), []byte("liberty_actually_restricted,thirty,all"), 1)
+	if err := os.WriteFile(path, bad, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = newMachine(t).with("QORGAU_LAW_DIR", dir).run("serve")
+	if err == nil || !strings.Contains(err.Error(), `QORGAU_LAW_DIR: 2026-07/custody-limits.csv, line 5, column limit_hours: "thirty"`) {
+		t.Errorf("the error is %v", err)
+	}
+}
+
 func TestPortInUse(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -33,6 +33,7 @@ import (
 	"github.com/qorgau/qorgau/internal/fault"
 	"github.com/qorgau/qorgau/internal/finder"
 	"github.com/qorgau/qorgau/internal/httpapi"
+	"github.com/qorgau/qorgau/internal/law"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/push"
 	"github.com/qorgau/qorgau/internal/push/fcm"
@@ -54,6 +55,7 @@ type parts struct {
 	desk   *account.Desk
 	ring   *seal.Ring
 	finder *finder.Finder
+	law    law.Book
 	sender *fcm.Sender // nil: notices go to the console
 	meters *prometheus.Registry
 }
@@ -64,7 +66,11 @@ func assemble(ctx context.Context, o Options, db *pg.DB, ring *seal.Ring) (*part
 	if err != nil {
 		return nil, err
 	}
-	p := &parts{ring: ring, meters: prometheus.NewRegistry()}
+	book, err := law.Read(o.Config.LawDir)
+	if err != nil {
+		return nil, fmt.Errorf("QORGAU_LAW_DIR: %w", err)
+	}
+	p := &parts{ring: ring, law: book, meters: prometheus.NewRegistry()}
 	p.meters.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
 	sender, err := p.chooseSender(ctx, o.Config, o.Log)
@@ -83,7 +89,7 @@ func assemble(ctx context.Context, o Options, db *pg.DB, ring *seal.Ring) (*part
 		Limits: limits.watch, Hotline: o.Config.Hotline, Log: o.Log})
 	p.server = &httpapi.Server{
 		DB: db, Ring: ring, Audit: log, Accounts: p.desk, Departments: department.New(db, log), Push: p.center,
-		Detentions: ledger, Watch: p.post, Calendar: dispatch.New(db, log), Log: o.Log, Version: o.Version,
+		Detentions: ledger, Watch: p.post, Calendar: dispatch.New(db, log), Law: book, Log: o.Log, Version: o.Version,
 		Limits: limits.api, TrustedProxies: o.Config.TrustedProxies, Metrics: p.meters, Indexed: p.finder.Ready,
 		// Deliveries that nobody has tried say that jobs do not move; those that wait for a provider say nothing about us.
 		OldestPending: func(ctx context.Context) (time.Duration, error) {

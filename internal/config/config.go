@@ -55,6 +55,8 @@ type Config struct {
 	Log slog.Level `env:"QORGAU_LOG" envDefault:"info"`
 	// Hotline is the number that families see where a department's own is not verified.
 	Hotline string `env:"QORGAU_HOTLINE"`
+	// LawDir is a folder of versions of the law that replaces the shipped ones; app reads it.
+	LawDir string `env:"QORGAU_LAW_DIR"`
 	// TrustedProxies may name a caller in X-Forwarded-For.
 	TrustedProxies Prefixes `env:"QORGAU_TRUSTED_PROXIES"`
 }

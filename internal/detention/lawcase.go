@@ -91,6 +91,9 @@ func (f File) Case(now time.Time) law.Case {
 		}
 		c.Events[i] = law.Event{Kind: string(e.Kind), At: at, Certainty: sure, Documented: d.DocumentedAt, Regime: d.Regime, Charge: d.Charge,
 			Circumstances: d.Circumstances}
+		if d.Sentence != nil && d.Sentence.Kind == "arrest" {
+			c.Events[i].ArrestDays = d.Sentence.Days
+		}
 	}
 	return c
 }

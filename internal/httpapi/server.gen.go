@@ -82,6 +82,12 @@ type ServerInterface interface {
 	// PlantCanary Plant a fictitious detention
 	// (POST /v1/canaries)
 	PlantCanary(ctx echo.Context, params PlantCanaryParams) error
+	// GetChecklist Rights checklist
+	// (GET /v1/checklist)
+	GetChecklist(ctx echo.Context, params GetChecklistParams) error
+	// ListCustodyLimits Limits of custody
+	// (GET /v1/custody-limits)
+	ListCustodyLimits(ctx echo.Context, params ListCustodyLimitsParams) error
 	// ListDepartments Search the directory
 	// (GET /v1/departments)
 	ListDepartments(ctx echo.Context, params ListDepartmentsParams) error
@@ -151,6 +157,9 @@ type ServerInterface interface {
 	// PutPushToken Register this device for push
 	// (PUT /v1/me/push-token)
 	PutPushToken(ctx echo.Context, params PutPushTokenParams) error
+	// ListObstructionTypes Ways in which lawyers are hindered
+	// (GET /v1/obstruction-types)
+	ListObstructionTypes(ctx echo.Context, params ListObstructionTypesParams) error
 	// ListSearches List searches
 	// (GET /v1/searches)
 	ListSearches(ctx echo.Context, params ListSearchesParams) error
@@ -1109,6 +1118,106 @@ func (w *ServerInterfaceWrapper) PlantCanary(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.PlantCanary(ctx, params)
+	return err
+}
+
+// GetChecklist converts echo context to params.
+func (w *ServerInterfaceWrapper) GetChecklist(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetChecklistParams
+	// ------------- Optional query parameter "version" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "version", ctx.QueryParams(), &params.Version, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter version: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetChecklist(ctx, params)
+	return err
+}
+
+// ListCustodyLimits converts echo context to params.
+func (w *ServerInterfaceWrapper) ListCustodyLimits(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListCustodyLimitsParams
+	// ------------- Optional query parameter "version" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "version", ctx.QueryParams(), &params.Version, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter version: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListCustodyLimits(ctx, params)
 	return err
 }
 
@@ -2360,6 +2469,56 @@ func (w *ServerInterfaceWrapper) PutPushToken(ctx echo.Context) error {
 	return err
 }
 
+// ListObstructionTypes converts echo context to params.
+func (w *ServerInterfaceWrapper) ListObstructionTypes(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListObstructionTypesParams
+	// ------------- Optional query parameter "version" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "version", ctx.QueryParams(), &params.Version, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter version: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListObstructionTypes(ctx, params)
+	return err
+}
+
 // ListSearches converts echo context to params.
 func (w *ServerInterfaceWrapper) ListSearches(ctx echo.Context) error {
 	var err error
@@ -3036,6 +3195,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.PATCH(options.BaseURL+"/v1/assemblies/:id", wrapper.PatchAssembly, options.OperationMiddlewares["patchAssembly"]...)
 	router.GET(options.BaseURL+"/v1/audit", wrapper.ListAudit, options.OperationMiddlewares["listAudit"]...)
 	router.POST(options.BaseURL+"/v1/canaries", wrapper.PlantCanary, options.OperationMiddlewares["plantCanary"]...)
+	router.GET(options.BaseURL+"/v1/checklist", wrapper.GetChecklist, options.OperationMiddlewares["getChecklist"]...)
+	router.GET(options.BaseURL+"/v1/custody-limits", wrapper.ListCustodyLimits, options.OperationMiddlewares["listCustodyLimits"]...)
 	router.GET(options.BaseURL+"/v1/departments", wrapper.ListDepartments, options.OperationMiddlewares["listDepartments"]...)
 	router.POST(options.BaseURL+"/v1/departments", wrapper.CreateDepartment, options.OperationMiddlewares["createDepartment"]...)
 	router.GET(options.BaseURL+"/v1/departments/:id", wrapper.GetDepartment, options.OperationMiddlewares["getDepartment"]...)
@@ -3059,6 +3220,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/v1/me/push-token", wrapper.DeletePushToken, options.OperationMiddlewares["deletePushToken"]...)
 	router.GET(options.BaseURL+"/v1/me/push-token", wrapper.GetPushToken, options.OperationMiddlewares["getPushToken"]...)
 	router.PUT(options.BaseURL+"/v1/me/push-token", wrapper.PutPushToken, options.OperationMiddlewares["putPushToken"]...)
+	router.GET(options.BaseURL+"/v1/obstruction-types", wrapper.ListObstructionTypes, options.OperationMiddlewares["listObstructionTypes"]...)
 	router.GET(options.BaseURL+"/v1/searches", wrapper.ListSearches, options.OperationMiddlewares["listSearches"]...)
 	router.POST(options.BaseURL+"/v1/searches", wrapper.CreateSearch, options.OperationMiddlewares["createSearch"]...)
 	router.DELETE(options.BaseURL+"/v1/searches/:id", wrapper.EraseSearch, options.OperationMiddlewares["eraseSearch"]...)
@@ -3754,6 +3916,84 @@ func (response PlantCanary201JSONResponse) VisitPlantCanaryResponse(w http.Respo
 	w.WriteHeader(201)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type GetChecklistRequestObject struct {
+	Params GetChecklistParams
+}
+
+type GetChecklistResponseObject interface {
+	VisitGetChecklistResponse(w http.ResponseWriter) error
+}
+
+type GetChecklist200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetChecklist200JSONResponse struct {
+	Body    Checklist
+	Headers GetChecklist200ResponseHeaders
+}
+
+func (response GetChecklist200JSONResponse) VisitGetChecklistResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetChecklist304Response = NotModifiedResponse
+
+func (response GetChecklist304Response) VisitGetChecklistResponse(w http.ResponseWriter) error {
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListCustodyLimitsRequestObject struct {
+	Params ListCustodyLimitsParams
+}
+
+type ListCustodyLimitsResponseObject interface {
+	VisitListCustodyLimitsResponse(w http.ResponseWriter) error
+}
+
+type ListCustodyLimits200ResponseHeaders struct {
+	ETag *string
+}
+
+type ListCustodyLimits200JSONResponse struct {
+	Body    CustodyLimits
+	Headers ListCustodyLimits200ResponseHeaders
+}
+
+func (response ListCustodyLimits200JSONResponse) VisitListCustodyLimitsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCustodyLimits304Response = NotModifiedResponse
+
+func (response ListCustodyLimits304Response) VisitListCustodyLimitsResponse(w http.ResponseWriter) error {
+	w.WriteHeader(304)
+	return nil
 }
 
 type ListDepartmentsRequestObject struct {
@@ -4492,6 +4732,45 @@ func (response PutPushToken200JSONResponse) VisitPutPushTokenResponse(w http.Res
 	return err
 }
 
+type ListObstructionTypesRequestObject struct {
+	Params ListObstructionTypesParams
+}
+
+type ListObstructionTypesResponseObject interface {
+	VisitListObstructionTypesResponse(w http.ResponseWriter) error
+}
+
+type ListObstructionTypes200ResponseHeaders struct {
+	ETag *string
+}
+
+type ListObstructionTypes200JSONResponse struct {
+	Body    ObstructionTypes
+	Headers ListObstructionTypes200ResponseHeaders
+}
+
+func (response ListObstructionTypes200JSONResponse) VisitListObstructionTypesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListObstructionTypes304Response = NotModifiedResponse
+
+func (response ListObstructionTypes304Response) VisitListObstructionTypesResponse(w http.ResponseWriter) error {
+	w.WriteHeader(304)
+	return nil
+}
+
 type ListSearchesRequestObject struct {
 	Params ListSearchesParams
 }
@@ -4936,6 +5215,12 @@ type StrictServerInterface interface {
 	// PlantCanary Plant a fictitious detention
 	// (POST /v1/canaries)
 	PlantCanary(ctx context.Context, request PlantCanaryRequestObject) (PlantCanaryResponseObject, error)
+	// GetChecklist Rights checklist
+	// (GET /v1/checklist)
+	GetChecklist(ctx context.Context, request GetChecklistRequestObject) (GetChecklistResponseObject, error)
+	// ListCustodyLimits Limits of custody
+	// (GET /v1/custody-limits)
+	ListCustodyLimits(ctx context.Context, request ListCustodyLimitsRequestObject) (ListCustodyLimitsResponseObject, error)
 	// ListDepartments Search the directory
 	// (GET /v1/departments)
 	ListDepartments(ctx context.Context, request ListDepartmentsRequestObject) (ListDepartmentsResponseObject, error)
@@ -5005,6 +5290,9 @@ type StrictServerInterface interface {
 	// PutPushToken Register this device for push
 	// (PUT /v1/me/push-token)
 	PutPushToken(ctx context.Context, request PutPushTokenRequestObject) (PutPushTokenResponseObject, error)
+	// ListObstructionTypes Ways in which lawyers are hindered
+	// (GET /v1/obstruction-types)
+	ListObstructionTypes(ctx context.Context, request ListObstructionTypesRequestObject) (ListObstructionTypesResponseObject, error)
 	// ListSearches List searches
 	// (GET /v1/searches)
 	ListSearches(ctx context.Context, request ListSearchesRequestObject) (ListSearchesResponseObject, error)
@@ -5743,6 +6031,56 @@ func (sh *strictHandler) PlantCanary(ctx echo.Context, params PlantCanaryParams)
 		return err
 	} else if validResponse, ok := response.(PlantCanaryResponseObject); ok {
 		return validResponse.VisitPlantCanaryResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetChecklist operation middleware
+func (sh *strictHandler) GetChecklist(ctx echo.Context, params GetChecklistParams) error {
+	var request GetChecklistRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetChecklist(ctx.Request().Context(), request.(GetChecklistRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetChecklist")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetChecklistResponseObject); ok {
+		return validResponse.VisitGetChecklistResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListCustodyLimits operation middleware
+func (sh *strictHandler) ListCustodyLimits(ctx echo.Context, params ListCustodyLimitsParams) error {
+	var request ListCustodyLimitsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListCustodyLimits(ctx.Request().Context(), request.(ListCustodyLimitsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListCustodyLimits")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListCustodyLimitsResponseObject); ok {
+		return validResponse.VisitListCustodyLimitsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -6537,6 +6875,31 @@ func (sh *strictHandler) PutPushToken(ctx echo.Context, params PutPushTokenParam
 		return err
 	} else if validResponse, ok := response.(PutPushTokenResponseObject); ok {
 		return validResponse.VisitPutPushTokenResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListObstructionTypes operation middleware
+func (sh *strictHandler) ListObstructionTypes(ctx echo.Context, params ListObstructionTypesParams) error {
+	var request ListObstructionTypesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListObstructionTypes(ctx.Request().Context(), request.(ListObstructionTypesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListObstructionTypes")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListObstructionTypesResponseObject); ok {
+		return validResponse.VisitListObstructionTypesResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -32,6 +32,7 @@ import (
 	"github.com/qorgau/qorgau/internal/department"
 	"github.com/qorgau/qorgau/internal/detention"
 	"github.com/qorgau/qorgau/internal/dispatch"
+	"github.com/qorgau/qorgau/internal/law"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/push"
 	"github.com/qorgau/qorgau/internal/seal"
@@ -50,6 +51,7 @@ type Server struct {
 	Detentions  *detention.Ledger
 	Watch       *watch.Post
 	Calendar    *dispatch.Calendar
+	Law         law.Book
 	Log         *slog.Logger
 	Version     string
 

@@ -13,6 +13,7 @@ type facts struct {
 	regime   Regime
 	regimes  []Regime // every one that it was under
 	charge   string
+	arrest   int       // days, as the last court said
 	liberty  time.Time // when it was really restricted
 	sureness Certainty
 }
@@ -83,6 +84,9 @@ func read(c Case, now time.Time) *facts {
 			f.regime = e.Regime
 			f.regimes = append(f.regimes, e.Regime)
 		}
+		if e.ArrestDays > 0 {
+			f.arrest = e.ArrestDays
+		}
 		if e.Charge != "" {
 			f.charge = strings.ReplaceAll(e.Charge, " ", "")
 		}
@@ -128,6 +132,7 @@ func (v *Version) Clocks(c Case, now time.Time) []Clock {
 			continue
 		}
 		k := Clock{Limit: l, Starts: at, Certainty: sure, State: Running}
+		f.end(&k)
 		if l.Kind == MaxDetention && l.Regime == Administrative && f.charged("488") && c.Person.exempt() {
 			k.Argument = "exempt_from_arrest"
 		}
@@ -148,12 +153,13 @@ func (f *facts) under(l *Limit) bool {
 // procedure says whether it is one of the procedures that a case is under; the others apply beside them.
 func (r Regime) procedure() bool { return r == Administrative || r == Criminal }
 
-// lift marks what a longer limit replaces for a known reason.
+// lift marks what a longer limit replaces for a known reason. A reason that came when the shorter limit had ended heals nothing: who was
+// held for five hours without a charge was held unlawfully for two, whatever they are charged with then.
 func (f *facts) lift(clocks []Clock) {
 	for i := range clocks {
 		for _, code := range clocks[i].Limit.Lifts {
 			for j := range clocks {
-				if clocks[j].Limit.Code == code {
+				if clocks[j].Limit.Code == code && f.reasonStood(clocks[i].Limit, clocks[j].Due) {
 					clocks[j].State = Lifted
 				}
 			}
@@ -161,12 +167,21 @@ func (f *facts) lift(clocks []Clock) {
 	}
 }
 
+// reasonStood tells whether a limit that applies now applied at that time already.
+func (f *facts) reasonStood(l *Limit, at time.Time) bool {
+	if !at.Before(f.now) {
+		return true
+	}
+	then := f.Case
+	then.Events = slices.DeleteFunc(slices.Clone(f.Events), func(e Event) bool { return e.At.After(at) })
+	return l.applies(read(then, at))
+}
+
 // run says how a clock stands. A release that is certain stops it, and the duty that was done meets it; what was late stays late.
 func (f *facts) run(k *Clock) {
-	if k.State == Lifted || k.Limit.Length == nil {
+	if k.State == Lifted || k.Due.IsZero() {
 		return
 	}
-	k.Due = k.Starts.Add(*k.Limit.Length)
 	done, isDone := f.done(k)
 	switch {
 	case isDone && !done.After(k.Due.Add(k.Limit.grace())):
@@ -184,6 +199,21 @@ func (f *facts) run(k *Clock) {
 	if k.Limit.warn != nil {
 		k.Warn = k.Due.Add(-*k.Limit.warn)
 	}
+}
+
+// end says when a clock ends. Arrest counts from the detention (CoAO 50(3), edition c. 2018), and no longer than the court said.
+func (f *facts) end(k *Clock) {
+	if k.Limit.Length == nil {
+		return
+	}
+	length := *k.Limit.Length
+	if k.Limit.Kind == CourtSanctionMax {
+		k.Starts, k.Certainty = f.liberty, f.sureness
+		if said := time.Duration(f.arrest) * 24 * time.Hour; said > 0 && said < length {
+			length = said
+		}
+	}
+	k.Due = k.Starts.Add(length)
 }
 
 // grace is what an immediate duty is given before it counts as breached: "immediate" has no figure of its own.

@@ -121,6 +121,7 @@ type Event struct {
 	Documented    *time.Time
 	Regime        Regime // of protocol_drawn, regime_changed, taken: "" when not said
 	Charge        string // article and part, "488(6)", "" when not said
+	ArrestDays    int    // of sentenced: days of arrest, 0 when not said
 	Circumstances []Circumstance
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,9 +19,12 @@ var shipped embed.FS
 
 // Version is the law as it stood from a month on.
 type Version struct {
-	Name   string // the folder, "2026-07"
-	From   time.Time
-	Limits []Limit // in the order of the file
+	Name string // the folder, "2026-07"
+	From time.Time
+	// In the order of their files.
+	Limits       []Limit
+	Items        []Item
+	Obstructions []Obstruction
 }
 
 // Book holds the versions, the oldest first.
@@ -44,6 +48,14 @@ func Shipped() (Book, error) {
 		return nil, fmt.Errorf("law: %w", err)
 	}
 	return Load(files)
+}
+
+// Read is the book in a folder of this machine, or the shipped one if dir is empty. Errors as of Load.
+func Read(dir string) (Book, error) {
+	if dir == "" {
+		return Shipped()
+	}
+	return Load(os.DirFS(dir))
 }
 
 // almaty is Kazakhstan's one zone, UTC+5 since 1 March 2024 (government decree 20 of 19.01.2024).
@@ -81,7 +93,7 @@ func (v *Version) read(files fs.FS) error {
 		l := Limit{Code: r.unique("code"), Regime: Regime(r.one("regime", Any, Administrative, Criminal, Custody, International)),
 			Kind:     LimitKind(r.one("kind", MaxDetention, DutyDeadline, ImmediateDuty, CourtSanctionMax, Benchmark)),
 			StartsAt: r.text("starts_at_event"), Length: r.length("limit_hours", time.Hour), AppliesTo: r.text("applies_to"), Norm: r.text("norm"),
-			Note: r.get("note"), Source: r.text("source"), AsOf: r.get("as_of"), Confidence: r.text("confidence")}
+			Note: r.get("note"), Source: r.text("source"), AsOf: r.get("as_of"), Confidence: r.confidence()}
 		var known bool
 		if l.starts, known = starts[l.StartsAt]; !known {
 			r.fault("starts_at_event", "no event of domain.md starts it")
@@ -94,7 +106,12 @@ func (v *Version) read(files fs.FS) error {
 	if err != nil {
 		return err
 	}
-	return v.readReadings(files)
+	for _, more := range []func(fs.FS) error{v.readReadings, v.readChecklist, v.readObstructions} {
+		if err := more(files); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // readReadings adds what is our reading and not the law's words; a limit without one is an error, so that none is forgotten.
@@ -179,6 +196,8 @@ func (r *row) one(column string, of ...any) string {
 	r.fault(column, fmt.Sprintf("not one of %v", of))
 	return text
 }
+
+func (r *row) confidence() string { return r.one("confidence", "high", "medium", "low") }
 
 // length is a whole number of units, at most ten years; nil when the cell is empty.
 func (r *row) length(column string, unit time.Duration) *time.Duration {

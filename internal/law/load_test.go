@@ -44,6 +44,8 @@ func files(t *testing.T, name, from, to string) fs.FS {
 func TestABadRowNamesItself(t *testing.T) {
 	t.Parallel()
 	const limits, readings = "2026-07/custody-limits.csv", "2026-07/limit-readings.csv"
+	const rights, paces = "2026-07/rights-checklist.csv", "2026-07/checklist-readings.csv"
+	const hindrances, steps = "2026-07/obstruction-types.csv", "2026-07/obstruction-readings.csv"
 	for _, c := range []struct{ file, from, to, want string }{
 		{limits, "liberty_actually_restricted,3,all", "liberty_actually_restricted,three,all", `custody-limits.csv, line 5, column limit_hours: "three": no whole number from 0`},
 		{limits, "liberty_actually_restricted,3,all", "liberty_actually_restricted,-3,all", "line 5, column limit_hours"},
@@ -59,6 +61,17 @@ func TestABadRowNamesItself(t *testing.T) {
 		{readings, "ADM-3H,,,45", "ADM-3H,,,soon", "line 5, column warn_minutes"},
 		{readings, "ADM-3H-SOBER,,ADM-3H", "ADM-3H-SOBER,,ADM-5H", "line 6, column lifts"},
 		{readings, "ADM-3H,,,45,0,\n", "", "no row for ADM-3H"},
+		{rights, "women,kazakhstan-law", "ladies,kazakhstan-law", `rights-checklist.csv, line 23, column applies_to: "ladies"`},
+		{rights, "critical,", "deadly,", `line 2, column severity: "deadly"`},
+		{rights, "Ұстау себебі бірден айтылды", "", "line 2, column text_kk"},
+		{paces, "TOILET_ACCESS,120", "TOILET_ACCESS,two hours", `checklist-readings.csv, line 18, column due_minutes: "two hours"`},
+		{paces, "TOILET_ACCESS,", "TOILET,", `line 18, column item: "TOILET"`},
+		{paces, "SLEEP_NIGHT,,,asked in the morning\n", "", "no row for SLEEP_NIGHT"},
+		{hindrances, "OTHER,", "LONG_WAIT,", "obstruction-types.csv, line 25, column code"},
+		{hindrances, "Describe freely", "", "line 25, column first_step"},
+		{steps, "LONG_WAIT,", "LONG_WEIGHT,", `obstruction-readings.csv, line 6, column code: "LONG_WEIGHT"`},
+		{steps, "Өз сөзіңізбен сипаттаңыз", "", "line 25, column first_step_kk"},
+		{steps, "OTHER,Опишите своими словами,Өз сөзіңізбен сипаттаңыз,our translation\n", "", "no row for OTHER"},
 	} {
 		if _, err := Load(files(t, c.file, c.from, c.to)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s → %s: %v, want %s", c.from, c.to, err, c.want)

@@ -163,6 +163,11 @@ var table = []row{
 	public("getSpec", "GET", "/openapi.yaml", "", everyone),
 	public("getDocs", "GET", "/docs", "", everyone),
 
+	// The law is everyone's.
+	public("listCustodyLimits", "GET", "/v1/custody-limits", "", everyone),
+	public("getChecklist", "GET", "/v1/checklist", "", everyone),
+	public("listObstructionTypes", "GET", "/v1/obstruction-types", "", everyone),
+
 	// Audit: coordinators of their organisation, admins of all. First, while it is short.
 	{operation: "listAudit", on: "entry", lawyer: never, operator: never, coordinator: ownOrganisation, admin: everyone, path: "/v1/audit", listed: true},
 

@@ -317,6 +317,20 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/canaries (the `PlantCanary` operationId).
 	PlantCanary(ctx context.Context, params *PlantCanaryParams, body PlantCanaryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetChecklist Rights checklist
+	//
+	// What to look after for someone in custody. When an item is asked for is our judgement and may be changed by an organisation.
+	//
+	// Corresponds with GET /v1/checklist (the `GetChecklist` operationId).
+	GetChecklist(ctx context.Context, params *GetChecklistParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListCustodyLimits Limits of custody
+	//
+	// What the law limits and demands, each with its norm. Not legal advice; how sure the reading is stands in `confidence`.
+	//
+	// Corresponds with GET /v1/custody-limits (the `ListCustodyLimits` operationId).
+	ListCustodyLimits(ctx context.Context, params *ListCustodyLimitsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListDepartments Search the directory
 	//
 	// With `near`, the nearest come first and each carries `distance_m`. Otherwise the order is by city and name.
@@ -612,6 +626,13 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /v1/me/push-token (the `PutPushToken` operationId).
 	PutPushToken(ctx context.Context, params *PutPushTokenParams, body PutPushTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListObstructionTypes Ways in which lawyers are hindered
+	//
+	// What to do first and which norm to quote. The first steps in Kazakh and Russian are our own translation.
+	//
+	// Corresponds with GET /v1/obstruction-types (the `ListObstructionTypes` operationId).
+	ListObstructionTypes(ctx context.Context, params *ListObstructionTypesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListSearches List searches
 	//
@@ -1313,6 +1334,40 @@ func (c *Core) PlantCanary(ctx context.Context, params *PlantCanaryParams, body 
 	return c.Client.Do(req)
 }
 
+// GetChecklist Rights checklist
+//
+// What to look after for someone in custody. When an item is asked for is our judgement and may be changed by an organisation.
+//
+// Corresponds with GET /v1/checklist (the `GetChecklist` operationId).
+func (c *Core) GetChecklist(ctx context.Context, params *GetChecklistParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetChecklistRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListCustodyLimits Limits of custody
+//
+// What the law limits and demands, each with its norm. Not legal advice; how sure the reading is stands in `confidence`.
+//
+// Corresponds with GET /v1/custody-limits (the `ListCustodyLimits` operationId).
+func (c *Core) ListCustodyLimits(ctx context.Context, params *ListCustodyLimitsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListCustodyLimitsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListDepartments Search the directory
 //
 // With `near`, the nearest come first and each carries `distance_m`. Otherwise the order is by city and name.
@@ -1919,6 +1974,23 @@ func (c *Core) PutPushTokenWithBody(ctx context.Context, params *PutPushTokenPar
 // Corresponds with PUT /v1/me/push-token (the `PutPushToken` operationId).
 func (c *Core) PutPushToken(ctx context.Context, params *PutPushTokenParams, body PutPushTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewPutPushTokenRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListObstructionTypes Ways in which lawyers are hindered
+//
+// What to do first and which norm to quote. The first steps in Kazakh and Russian are our own translation.
+//
+// Corresponds with GET /v1/obstruction-types (the `ListObstructionTypes` operationId).
+func (c *Core) ListObstructionTypes(ctx context.Context, params *ListObstructionTypesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListObstructionTypesRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -3647,6 +3719,166 @@ func NewPlantCanaryRequestWithBody(server string, params *PlantCanaryParams, con
 			}
 
 			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetChecklistRequest constructs an http.Request for the GetChecklist method
+func NewGetChecklistRequest(server string, params *GetChecklistParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/checklist")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Version != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "version", *params.Version, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListCustodyLimitsRequest constructs an http.Request for the ListCustodyLimits method
+func NewListCustodyLimitsRequest(server string, params *ListCustodyLimitsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/custody-limits")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Version != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "version", *params.Version, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
 		}
 
 		if params.AcceptLanguage != nil {
@@ -5492,6 +5724,86 @@ func NewPutPushTokenRequestWithBody(server string, params *PutPushTokenParams, c
 	return req, nil
 }
 
+// NewListObstructionTypesRequest constructs an http.Request for the ListObstructionTypes method
+func NewListObstructionTypesRequest(server string, params *ListObstructionTypesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/obstruction-types")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Version != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "version", *params.Version, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListSearchesRequest constructs an http.Request for the ListSearches method
 func NewListSearchesRequest(server string, params *ListSearchesParams) (*http.Request, error) {
 	var err error
@@ -6669,6 +6981,24 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/canaries (the `PlantCanary` operationId).
 	PlantCanaryWithResponse(ctx context.Context, params *PlantCanaryParams, body PlantCanaryJSONRequestBody, reqEditors ...RequestEditorFn) (*PlantCanaryResponse, error)
 
+	// GetChecklistWithResponse Rights checklist
+	//
+	// What to look after for someone in custody. When an item is asked for is our judgement and may be changed by an organisation.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/checklist (the `GetChecklist` operationId).
+	GetChecklistWithResponse(ctx context.Context, params *GetChecklistParams, reqEditors ...RequestEditorFn) (*GetChecklistResponse, error)
+
+	// ListCustodyLimitsWithResponse Limits of custody
+	//
+	// What the law limits and demands, each with its norm. Not legal advice; how sure the reading is stands in `confidence`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/custody-limits (the `ListCustodyLimits` operationId).
+	ListCustodyLimitsWithResponse(ctx context.Context, params *ListCustodyLimitsParams, reqEditors ...RequestEditorFn) (*ListCustodyLimitsResponse, error)
+
 	// ListDepartmentsWithResponse Search the directory
 	//
 	// With `near`, the nearest come first and each carries `distance_m`. Otherwise the order is by city and name.
@@ -6992,6 +7322,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /v1/me/push-token (the `PutPushToken` operationId).
 	PutPushTokenWithResponse(ctx context.Context, params *PutPushTokenParams, body PutPushTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*PutPushTokenResponse, error)
+
+	// ListObstructionTypesWithResponse Ways in which lawyers are hindered
+	//
+	// What to do first and which norm to quote. The first steps in Kazakh and Russian are our own translation.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/obstruction-types (the `ListObstructionTypes` operationId).
+	ListObstructionTypesWithResponse(ctx context.Context, params *ListObstructionTypesParams, reqEditors ...RequestEditorFn) (*ListObstructionTypesResponse, error)
 
 	// ListSearchesWithResponse List searches
 	//
@@ -8141,6 +8480,102 @@ func (r PlantCanaryResponse) ContentType() string {
 	return ""
 }
 
+// GetChecklistResponse200Headers the declared response headers of an HTTP 200 response for GetChecklist
+type GetChecklistResponse200Headers struct {
+	ETag *string
+}
+
+type GetChecklistResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Checklist
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetChecklistResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetChecklistResponse) GetJSON200() *Checklist {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GetChecklistResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetChecklistResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetChecklistResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetChecklistResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListCustodyLimitsResponse200Headers the declared response headers of an HTTP 200 response for ListCustodyLimits
+type ListCustodyLimitsResponse200Headers struct {
+	ETag *string
+}
+
+type ListCustodyLimitsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *CustodyLimits
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListCustodyLimitsResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListCustodyLimitsResponse) GetJSON200() *CustodyLimits {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListCustodyLimitsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListCustodyLimitsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListCustodyLimitsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListCustodyLimitsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListDepartmentsResponse200Headers the declared response headers of an HTTP 200 response for ListDepartments
 type ListDepartmentsResponse200Headers struct {
 	ETag *string
@@ -9175,6 +9610,54 @@ func (r PutPushTokenResponse) ContentType() string {
 	return ""
 }
 
+// ListObstructionTypesResponse200Headers the declared response headers of an HTTP 200 response for ListObstructionTypes
+type ListObstructionTypesResponse200Headers struct {
+	ETag *string
+}
+
+type ListObstructionTypesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ObstructionTypes
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListObstructionTypesResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListObstructionTypesResponse) GetJSON200() *ObstructionTypes {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListObstructionTypesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListObstructionTypesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListObstructionTypesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListObstructionTypesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListSearchesResponse200Headers the declared response headers of an HTTP 200 response for ListSearches
 type ListSearchesResponse200Headers struct {
 	ETag *string
@@ -10156,6 +10639,36 @@ func (c *ClientWithResponses) PlantCanaryWithResponse(ctx context.Context, param
 	return ParsePlantCanaryResponse(rsp)
 }
 
+// GetChecklistWithResponse Rights checklist
+//
+// What to look after for someone in custody. When an item is asked for is our judgement and may be changed by an organisation.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/checklist (the `GetChecklist` operationId).
+func (c *ClientWithResponses) GetChecklistWithResponse(ctx context.Context, params *GetChecklistParams, reqEditors ...RequestEditorFn) (*GetChecklistResponse, error) {
+	rsp, err := c.GetChecklist(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetChecklistResponse(rsp)
+}
+
+// ListCustodyLimitsWithResponse Limits of custody
+//
+// What the law limits and demands, each with its norm. Not legal advice; how sure the reading is stands in `confidence`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/custody-limits (the `ListCustodyLimits` operationId).
+func (c *ClientWithResponses) ListCustodyLimitsWithResponse(ctx context.Context, params *ListCustodyLimitsParams, reqEditors ...RequestEditorFn) (*ListCustodyLimitsResponse, error) {
+	rsp, err := c.ListCustodyLimits(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListCustodyLimitsResponse(rsp)
+}
+
 // ListDepartmentsWithResponse Search the directory
 //
 // With `near`, the nearest come first and each carries `distance_m`. Otherwise the order is by city and name.
@@ -10670,6 +11183,21 @@ func (c *ClientWithResponses) PutPushTokenWithResponse(ctx context.Context, para
 		return nil, err
 	}
 	return ParsePutPushTokenResponse(rsp)
+}
+
+// ListObstructionTypesWithResponse Ways in which lawyers are hindered
+//
+// What to do first and which norm to quote. The first steps in Kazakh and Russian are our own translation.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/obstruction-types (the `ListObstructionTypes` operationId).
+func (c *ClientWithResponses) ListObstructionTypesWithResponse(ctx context.Context, params *ListObstructionTypesParams, reqEditors ...RequestEditorFn) (*ListObstructionTypesResponse, error) {
+	rsp, err := c.ListObstructionTypes(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListObstructionTypesResponse(rsp)
 }
 
 // ListSearchesWithResponse List searches
@@ -11705,6 +12233,90 @@ func ParsePlantCanaryResponse(rsp *http.Response) (*PlantCanaryResponse, error) 
 	return response, nil
 }
 
+// ParseGetChecklistResponse parses an HTTP response from a GetChecklistWithResponse call
+func ParseGetChecklistResponse(rsp *http.Response) (*GetChecklistResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetChecklistResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Checklist
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetChecklistResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListCustodyLimitsResponse parses an HTTP response from a ListCustodyLimitsWithResponse call
+func ParseListCustodyLimitsResponse(rsp *http.Response) (*ListCustodyLimitsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListCustodyLimitsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest CustodyLimits
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListCustodyLimitsResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseListDepartmentsResponse parses an HTTP response from a ListDepartmentsWithResponse call
 func ParseListDepartmentsResponse(rsp *http.Response) (*ListDepartmentsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -12500,6 +13112,48 @@ func ParsePutPushTokenResponse(rsp *http.Response) (*PutPushTokenResponse, error
 		}
 		response.JSON200 = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseListObstructionTypesResponse parses an HTTP response from a ListObstructionTypesWithResponse call
+func ParseListObstructionTypesResponse(rsp *http.Response) (*ListObstructionTypesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListObstructionTypesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ObstructionTypes
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListObstructionTypesResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil

@@ -1,0 +1,35 @@
+package httpapi
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/qorgau/qorgau/api"
+	"github.com/qorgau/qorgau/internal/law"
+)
+
+func TestTheLawIsReadWithoutAnAccount(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	book, err := law.Shipped()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Law = book
+	limits := read[api.CustodyLimits](t, o.ask(t, "GET", "/v1/custody-limits", ""), http.StatusOK)
+	if limits.Version != "2026-07" || len(limits.Items) != 41 || *limits.Items[3].LimitHours != 3 || limits.Items[2].LimitHours != nil {
+		t.Errorf("%s, %d limits, %+v", limits.Version, len(limits.Items), limits.Items[2:4])
+	}
+	list := read[api.Checklist](t, o.ask(t, "GET", "/v1/checklist?version=2026-07", ""), http.StatusOK)
+	if len(list.Items) != 30 || list.Items[16].Code != "TOILET_ACCESS" || *list.Items[16].RepeatMinutes != 180 || list.Items[16].Text.Kk == "" {
+		t.Errorf("%d items, %+v", len(list.Items), list.Items[16])
+	}
+	types := read[api.ObstructionTypes](t, o.ask(t, "GET", "/v1/obstruction-types", ""), http.StatusOK)
+	if len(types.Items) != 24 || types.Items[0].FirstStep.Ru == "" {
+		t.Errorf("%d types, %+v", len(types.Items), types.Items[0])
+	}
+	first := o.ask(t, "GET", "/v1/checklist", "")
+	expect(t, o.ask(t, "GET", "/v1/checklist", "", "If-None-Match", first.Header.Get("ETag")), http.StatusNotModified, "")
+	expect(t, o.ask(t, "GET", "/v1/checklist?version=2020-01", ""), http.StatusNotFound, "not_found")
+	expect(t, o.ask(t, "GET", "/v1/checklist?version=latest", ""), http.StatusBadRequest, "invalid")
+}
