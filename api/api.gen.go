@@ -1953,11 +1953,20 @@ type Detention struct {
 
 	// Disclosure What may be told: `sealed` to the legal team only, `relatives` to searches that fit, `public` may be published.
 	Disclosure Disclosure `json:"disclosure"`
-	DoNotTell  []string   `json:"do_not_tell"`
+
+	// DisclosureApplied The strictest of all records of the person, by which others are told. Absent when there is one record.
+	DisclosureApplied *Disclosure `json:"disclosure_applied,omitempty"`
+	DoNotTell         []string    `json:"do_not_tell"`
 
 	// Flags What `needs`, age and citizenship were understood to say; the most urgent first.
 	Flags []Need             `json:"flags"`
 	ID    openapi_types.UUID `json:"id"`
+
+	// MergedInto The record that stands for the person. State, place and custody are the person's, whichever record is read.
+	MergedInto *openapi_types.UUID `json:"merged_into,omitempty"`
+
+	// Merges Why the records are one person's, oldest first. Absent when there is one.
+	Merges []Merge `json:"merges,omitempty"`
 
 	// Minor Under 18 by what is known. Absent when nothing is known.
 	Minor *bool    `json:"minor,omitempty"`
@@ -2008,6 +2017,30 @@ type DetentionBatchResult struct {
 
 	// Results In the order of the request.
 	Results []DetaineeResult `json:"results"`
+}
+
+// DetentionCounts People, each once.
+type DetentionCounts struct {
+	// Contradicted The chain says what cannot be.
+	Contradicted int64 `json:"contradicted"`
+	Died         int64 `json:"died"`
+
+	// Elsewhere Of those in custody: in a vehicle, a hospital, a court, on the way.
+	Elsewhere    int64 `json:"elsewhere"`
+	Held         int64 `json:"held"`
+	Hospitalised int64 `json:"hospitalised"`
+
+	// Minors Of those in custody: under 18 by what is known.
+	Minors   int64 `json:"minors"`
+	People   int64 `json:"people"`
+	Released int64 `json:"released"`
+
+	// ReleasedReported Of the released: nobody has seen them free.
+	ReleasedReported   int64 `json:"released_reported"`
+	WhereaboutsUnknown int64 `json:"whereabouts_unknown"`
+
+	// WithoutLawyer Of those in custody: nobody acts for them now.
+	WithoutLawyer int64 `json:"without_lawyer"`
 }
 
 // DetentionPage defines model for DetentionPage.
@@ -2076,6 +2109,23 @@ type DetentionPatch struct {
 // DetentionState Follows from the chain of events.
 type DetentionState string
 
+// DetentionTotals defines model for DetentionTotals.
+type DetentionTotals struct {
+	Parts []DetentionPart `json:"parts"`
+
+	// Total People, each once.
+	Total DetentionCounts `json:"total"`
+}
+
+// DetentionPart defines model for DetentionTotals.parts.
+type DetentionPart struct {
+	AssemblyID *openapi_types.UUID `json:"assembly_id,omitempty"`
+
+	// Counts People, each once.
+	Counts       DetentionCounts    `json:"counts"`
+	DepartmentID openapi_types.UUID `json:"department_id"`
+}
+
 // Device defines model for Device.
 type Device struct {
 	ID       openapi_types.UUID `json:"id"`
@@ -2129,6 +2179,12 @@ type DuplicatePage struct {
 
 	// NextCursor Pass it as `cursor` to read on. Absent on the last page.
 	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// DuplicateReject Example: {"reason":"отчества разные","сверили по документам":null}
+type DuplicateReject struct {
+	// Reason Sealed; shown to nobody by this interface.
+	Reason string `json:"reason"`
 }
 
 // Event defines model for Event.
@@ -2492,6 +2548,29 @@ type Me struct {
 	SessionID openapi_types.UUID `json:"session_id"`
 }
 
+// Merge A decision by which two records are one person's.
+type Merge struct {
+	AbsorbedID openapi_types.UUID `json:"absorbed_id"`
+	ID         openapi_types.UUID `json:"id"`
+	MergedAt   time.Time          `json:"merged_at"`
+
+	// MergedBy An account.
+	MergedBy openapi_types.UUID `json:"merged_by"`
+
+	// Reason Absent when its record was erased.
+	Reason     *string            `json:"reason,omitempty"`
+	SurvivorID openapi_types.UUID `json:"survivor_id"`
+}
+
+// MergeDecision Example: {"client_id":"5f0a3a52-1f7e-4c4e-9a55-0d5b5f7d1c01","other_id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2c2","reason":"записан дважды, в автозаке и в отделе"}
+type MergeDecision struct {
+	ClientID openapi_types.UUID `json:"client_id"`
+
+	// OtherID The record that is merged into the one of the path.
+	OtherID openapi_types.UUID `json:"other_id"`
+	Reason  string             `json:"reason"`
+}
+
 // Names A text in three languages.
 //
 // Example: {"en":"Almaly District Police Division","kk":"Алмалы ауданының Полиция басқармасы","ru":"Управление полиции Алмалинского района"}
@@ -2609,6 +2688,33 @@ type Proof struct {
 
 	// Token The token of the challenge.
 	Token string `json:"token"`
+}
+
+// ProposedMerge Two records that may be of one person. In the reasons left is the first, right the second.
+type ProposedMerge struct {
+	// First Example: {"also_known_as":["Ахметов А. С."],"as_given":{"taken_at":"после обеда"},"birth_year":1990,"client_id":"3e2f9f9c-ac43-4f2d-9c70-4d3c2e1fa091","consent":{"status":"not_asked"},"custody":{"place_kind":"department","since":"2026-12-16T09:20:00Z"},"department_id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2b1","disclosure":"relatives","do_not_tell":[],"flags":[],"id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2c1","name":"Ахметов Арман Серікұлы","needs":[],"off_shift":false,"organisation_id":"0198f3b2-0000-7000-8000-000000000001","recorded_at":"2026-12-16T09:20:00Z","recorded_by":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2a3","represented_by":["0198f3b2-6c1a-7d30-9a41-5b0c7de1f2a3"],"revision":1,"sex":"male","source":"seen","state":"held","updated_at":"2026-12-16T09:20:00Z"}
+	First   Detention     `json:"first"`
+	Reasons []MatchReason `json:"reasons"`
+
+	// Score For ordering. Compare only with other scores.
+	Score float64 `json:"score"`
+
+	// Second Example: {"also_known_as":["Ахметов А. С."],"as_given":{"taken_at":"после обеда"},"birth_year":1990,"client_id":"3e2f9f9c-ac43-4f2d-9c70-4d3c2e1fa091","consent":{"status":"not_asked"},"custody":{"place_kind":"department","since":"2026-12-16T09:20:00Z"},"department_id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2b1","disclosure":"relatives","do_not_tell":[],"flags":[],"id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2c1","name":"Ахметов Арман Серікұлы","needs":[],"off_shift":false,"organisation_id":"0198f3b2-0000-7000-8000-000000000001","recorded_at":"2026-12-16T09:20:00Z","recorded_by":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2a3","represented_by":["0198f3b2-6c1a-7d30-9a41-5b0c7de1f2a3"],"revision":1,"sex":"male","source":"seen","state":"held","updated_at":"2026-12-16T09:20:00Z"}
+	Second Detention `json:"second"`
+
+	// Tier `certain` is told at once, unless a rule asks for a person first. `likely` waits for an operator or coordinator.
+	// `possible` is shown to them only.
+	Tier MatchTier `json:"tier"`
+}
+
+// ProposedMergePage defines model for ProposedMergePage.
+type ProposedMergePage struct {
+	// Complete False when more people share a name on this page than are compared, so that others may be missing.
+	Complete bool            `json:"complete"`
+	Items    []ProposedMerge `json:"items"`
+
+	// NextCursor Pass it as `cursor` to read on. Absent on the last page.
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
 }
 
 // PushToken Registration token of Firebase Cloud Messaging.
@@ -2953,6 +3059,12 @@ type TolerantFacts = json.RawMessage
 //
 // Example: ["medical"]
 type TolerantFactsOrNull = json.RawMessage
+
+// UnmergeDecision defines model for UnmergeDecision.
+type UnmergeDecision struct {
+	ClientID openapi_types.UUID `json:"client_id"`
+	Reason   string             `json:"reason"`
+}
 
 // Vehicle defines model for Vehicle.
 type Vehicle struct {
@@ -3316,6 +3428,18 @@ type PatchDepartmentParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// GetDetentionTotalsParams defines parameters for GetDetentionTotals.
+type GetDetentionTotalsParams struct {
+	DepartmentID *openapi_types.UUID `form:"department_id,omitempty" json:"department_id,omitempty"`
+	AssemblyID   *openapi_types.UUID `form:"assembly_id,omitempty" json:"assembly_id,omitempty"`
+
+	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // ListDetentionsParams defines parameters for ListDetentions.
 type ListDetentionsParams struct {
 	// DepartmentID Where they are held now.
@@ -3404,6 +3528,15 @@ type ListDuplicatesParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// RejectDuplicateParams defines parameters for RejectDuplicate.
+type RejectDuplicateParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // ListEventsParams defines parameters for ListEvents.
 type ListEventsParams struct {
 	// Cursor `next_cursor` of the page before. Opaque; good only with the same filters.
@@ -3428,6 +3561,15 @@ type AddEventParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// MergeDetentionsParams defines parameters for MergeDetentions.
+type MergeDetentionsParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // EndRepresentationParams defines parameters for EndRepresentation.
 type EndRepresentationParams struct {
 	// AccountID Whose representation ends, for coordinators. Without it, the caller's.
@@ -3439,6 +3581,33 @@ type EndRepresentationParams struct {
 
 // PutRepresentationParams defines parameters for PutRepresentation.
 type PutRepresentationParams struct {
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// UnmergeDetentionParams defines parameters for UnmergeDetention.
+type UnmergeDetentionParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListProposedMergesParams defines parameters for ListProposedMerges.
+type ListProposedMergesParams struct {
+	DepartmentID *openapi_types.UUID `form:"department_id,omitempty" json:"department_id,omitempty"`
+	AssemblyID   *openapi_types.UUID `form:"assembly_id,omitempty" json:"assembly_id,omitempty"`
+
+	// Cursor `next_cursor` of the page before. Opaque; good only with the same filters.
+	Cursor *PageCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Limit At most so many items.
+	Limit *PageLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
 	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
@@ -3714,11 +3883,20 @@ type LogDetentionsJSONRequestBody = DetentionBatch
 // PatchDetentionJSONRequestBody defines body for PatchDetention for application/json ContentType.
 type PatchDetentionJSONRequestBody = DetentionPatch
 
+// RejectDuplicateJSONRequestBody defines body for RejectDuplicate for application/json ContentType.
+type RejectDuplicateJSONRequestBody = DuplicateReject
+
 // AddEventJSONRequestBody defines body for AddEvent for application/json ContentType.
 type AddEventJSONRequestBody = EventAdd
 
+// MergeDetentionsJSONRequestBody defines body for MergeDetentions for application/json ContentType.
+type MergeDetentionsJSONRequestBody = MergeDecision
+
 // PutRepresentationJSONRequestBody defines body for PutRepresentation for application/json ContentType.
 type PutRepresentationJSONRequestBody = RepresentationPut
+
+// UnmergeDetentionJSONRequestBody defines body for UnmergeDetention for application/json ContentType.
+type UnmergeDetentionJSONRequestBody = UnmergeDecision
 
 // DecideHoldJSONRequestBody defines body for DecideHold for application/json ContentType.
 type DecideHoldJSONRequestBody = HoldDecision

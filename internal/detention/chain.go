@@ -10,25 +10,31 @@ import (
 	"github.com/qorgau/qorgau/internal/pg"
 )
 
-// chainOf gives a detention's events in the order in which they were recorded.
+// chainOf gives a person's events in the order in which they were recorded.
 func (l *Ledger) chainOf(ctx context.Context, tx *pg.Tx, d Detention) ([]Event, error) {
 	chains, err := l.chainsOf(ctx, tx, []Detention{d})
 	return chains[d.ID], err
 }
 
-// chainsOf gives the events of several detentions, each in the order in which they were recorded.
+// chainsOf gives, by detention, the events of all records of the person (withOthers has read them), in the order in which they were
+// recorded. Each event stays on the record that it was said of.
 func (l *Ledger) chainsOf(ctx context.Context, tx *pg.Tx, of []Detention) (map[uuid.UUID][]Event, error) {
 	at := make(map[uuid.UUID]Detention, len(of))
-	ids := make([]uuid.UUID, len(of))
-	for i, d := range of {
-		at[d.ID], ids[i] = d, d.ID
+	ids := make([]uuid.UUID, 0, len(of))
+	for _, d := range of {
+		for _, r := range d.records() {
+			if _, there := at[r.ID]; !there {
+				ids = append(ids, r.ID)
+			}
+			at[r.ID] = r
+		}
 	}
 	rows, err := tx.Query(ctx, `select id, detention_id, client_id, kind, to_department_id, recorded_by, recorded_at, details_ct
 		from detention_events where detention_id = any($1::uuid[]) order by id`, ids)
 	if err != nil {
 		return nil, fmt.Errorf("read chains: %w", err)
 	}
-	out := make(map[uuid.UUID][]Event, len(of))
+	chains := make(map[uuid.UUID][]Event, len(of)) // by who stands for the person
 	var e Event
 	var by *uuid.UUID
 	var ct []byte
@@ -43,12 +49,16 @@ func (l *Ledger) chainsOf(ctx context.Context, tx *pg.Tx, of []Detention) (map[u
 		if link.opening() {
 			link.Details.HappenedAt = d.TakenAt // a correction of the record is the truth of both
 		}
-		out[d.ID] = append(out[d.ID], link)
+		chains[d.Stands()] = append(chains[d.Stands()], link)
 		e, by, ct = Event{}, nil, nil
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read chains: %w", err)
+	}
+	out := make(map[uuid.UUID][]Event, len(of))
+	for _, d := range of {
+		out[d.ID] = chains[d.Stands()]
 	}
 	return out, nil
 }

@@ -50,7 +50,7 @@ func (l *Ledger) Correct(ctx context.Context, p account.Principal, id uuid.UUID,
 		return Detention{}, err
 	}
 	var d Detention
-	err := l.db.InTx(ctx, func(tx *pg.Tx) error {
+	err := l.write(ctx, func(tx *pg.Tx) error {
 		was, err := l.lock(ctx, tx, p, id)
 		if err != nil {
 			return err
@@ -241,7 +241,11 @@ func (l *Ledger) keepCorrection(ctx context.Context, tx *pg.Tx, p account.Princi
 			return err
 		}
 		said := read(chain).placedBy
-		e.to, e.details.Corrects = &d.DepartmentID, &said
+		if of, _ := recordOf(chain, &said); of == d.ID {
+			e.to, e.details.Corrects = &d.DepartmentID, &said
+		} else if err := l.putPlaceRight(ctx, tx, p, *d, of, said); err != nil {
+			return err
+		}
 	}
 	var err error
 	d.Revision, d.UpdatedAt = was.Revision+1, tx.Now
@@ -279,6 +283,20 @@ func (l *Ledger) keepCorrection(ctx context.Context, tx *pg.Tx, p account.Princi
 		return fmt.Errorf("audit correction: %w", err)
 	}
 	return nil
+}
+
+// putPlaceRight corrects the department in the event that says it, which lies on another record of the person.
+func (l *Ledger) putPlaceRight(ctx context.Context, tx *pg.Tx, p account.Principal, d Detention, of, said uuid.UUID) error {
+	key, opens := d.keyOf(of)
+	if !opens {
+		return fault.Clash("conflict")
+	}
+	_, err := appendEvent(ctx, tx, key, appended{detention: of, kind: CorrectedKind, to: &d.DepartmentID, by: p.Account,
+		details: Details{HappenedAt: &tx.Now, Fields: []string{"department_id"}, Corrects: &said}})
+	if pg.Violates(err, "detention_events_department") || fault.Is(err, "invalid") {
+		return fault.BadField("/department_id", "unknown")
+	}
+	return err
 }
 
 // sameNames tells whether matching would see the same person in both.

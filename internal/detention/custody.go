@@ -186,9 +186,29 @@ func inOrder(chain []Event) []Event {
 	return sorted
 }
 
-// read derives the custody from a chain as it was recorded.
+// entered leaves out how records were entered that were taken back as mistakes, while another record of the person stands: one who was
+// logged twice is not withdrawn with the second entry. What was said of them beside it stays.
+func entered(chain, events []Event) []Event {
+	records, withdrawn := map[uuid.UUID]bool{}, map[uuid.UUID]bool{}
+	for _, e := range chain {
+		records[e.DetentionID] = true
+	}
+	for _, e := range events {
+		if e.Kind == WithdrawnKind {
+			withdrawn[e.DetentionID] = true
+		}
+	}
+	if len(withdrawn) == 0 || len(withdrawn) == len(records) {
+		return events
+	}
+	return slices.DeleteFunc(events, func(e Event) bool {
+		return withdrawn[e.DetentionID] && (e.Kind == WithdrawnKind || e.opening())
+	})
+}
+
+// read derives the custody from a chain as it was recorded, of all records of the person.
 func read(chain []Event) Custody {
-	events := inOrder(corrected(chain))
+	events := inOrder(entered(chain, corrected(chain)))
 	c := Custody{State: Held, PlaceKind: AtDepartment}
 	r := reader{custody: &c, taken: takenAt(events)}
 	for _, e := range events {

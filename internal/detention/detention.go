@@ -4,6 +4,9 @@
 // the person). States: held → released | hospitalised | whereabouts_unknown | died, and withdrawn when it was entered by
 // mistake; the state is always computed from the whole chain, so that a late event finds its place.
 //
+// Two records of one person are merged by people and parted again by people (merge.go): nothing moves, the chain is read over all of
+// them, and lists and totals show the one that stands for the person.
+//
 // Invariants. Nothing logged is lost: a batch is stored whole, an optional fact that cannot be read is kept as given, a
 // repeat of a client_id changes nothing, a correction keeps what it replaced in the chain. The chain is append-only.
 // Out of scope does not exist. What happened is announced to the packages on the right by jobs (jobs.go) that carry ids only.
@@ -90,10 +93,13 @@ type Detention struct {
 	Profile
 	City          string
 	RepresentedBy []uuid.UUID
-	// Custody is what the chain says; the reads that show a record read it, matching does not.
+	// Custody is what the chain says, read over all records of the person; the reads that show a record read it, matching does not.
 	Custody Custody
+	// Merges are those by which the person's records are one, oldest first.
+	Merges []Merge
 
-	key seal.Key
+	key    seal.Key
+	others []Detention // the person's other records
 }
 
 // Person is what matching compares.

@@ -46,9 +46,19 @@ func (l *Ledger) Duplicates(ctx context.Context, p account.Principal, id uuid.UU
 	return found, all, err
 }
 
+// alike compares under every name of either person. Who were told apart are not proposed again, nor an earlier custody of the person.
 func (l *Ledger) alike(ctx context.Context, tx *pg.Tx, p account.Principal, look *finder.Look, d Detention) ([]Likeness, bool, error) {
-	hits, cut := look.Detentions(d.Person())
-	ids := slices.DeleteFunc(finder.IDs(hits, names.Possible), func(id uuid.UUID) bool { return id == d.ID })
+	asked, mine := d.people(), idsOf(d.records())
+	var ids []uuid.UUID
+	all := true
+	for _, q := range asked {
+		hits, cut := look.Detentions(q)
+		ids, all = append(ids, finder.IDs(hits, names.Possible)...), all && !cut
+	}
+	ids = slices.DeleteFunc(ids, func(id uuid.UUID) bool { return slices.Contains(mine, id) })
+	if len(ids) == 0 {
+		return nil, all, nil
+	}
 	seen, err := l.inSight(ctx, tx, p, pgx.NamedArgs{"reader": p.Account, "now": tx.Now}, "", ids)
 	if err != nil {
 		return nil, false, err
@@ -56,14 +66,49 @@ func (l *Ledger) alike(ctx context.Context, tx *pg.Tx, p account.Principal, look
 	if err := l.whole(ctx, tx, seen); err != nil {
 		return nil, false, err
 	}
-	var out []Likeness
-	for i, v := range look.Judge(d.Person(), people(seen)) {
-		if v.Tier >= names.Possible {
-			out = append(out, Likeness{Detention: seen[i], Verdict: v})
+	apart, err := apartFrom(ctx, tx, mine)
+	if err != nil {
+		return nil, false, err
+	}
+	seen = slices.DeleteFunc(seen, func(o Detention) bool {
+		known := o.Previous != nil && slices.Contains(mine, *o.Previous) || d.Previous != nil && *d.Previous == o.ID
+		return o.State == Withdrawn || known || slices.ContainsFunc(o.records(), func(r Detention) bool { return apart[r.ID] })
+	})
+	return likenesses(look, asked, seen), all, nil
+}
+
+// likenesses judges people by the best that any two of their records agree, best first.
+func likenesses(look *finder.Look, asked []names.Person, seen []Detention) []Likeness {
+	best := make([]Likeness, len(seen))
+	var of []int
+	var others []names.Person
+	for i, o := range seen {
+		best[i].Detention = o
+		for _, q := range o.people() {
+			of, others = append(of, i), append(others, q)
 		}
 	}
-	slices.SortFunc(out, func(a, b Likeness) int {
+	for _, q := range asked {
+		for j, v := range look.Judge(q, others) {
+			if b := &best[of[j]]; v.Tier > b.Verdict.Tier || v.Tier == b.Verdict.Tier && v.Score > b.Verdict.Score {
+				b.Verdict = v
+			}
+		}
+	}
+	best = slices.DeleteFunc(best, func(a Likeness) bool { return a.Verdict.Tier < names.Possible })
+	slices.SortFunc(best, func(a, b Likeness) int {
 		return cmp.Or(cmp.Compare(b.Verdict.Score, a.Verdict.Score), slices.Compare(b.ID[:], a.ID[:]))
 	})
-	return out, !cut, nil
+	return best
+}
+
+// people are the person by the names of each of their records. What one record does not know of the birth year, another may.
+func (d Detention) people() []names.Person {
+	year := d.asOne().BirthYear
+	var out []names.Person
+	for _, r := range d.records() {
+		r.BirthYear = cmp.Or(r.BirthYear, year)
+		out = append(out, r.Person())
+	}
+	return out
 }

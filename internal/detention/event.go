@@ -90,7 +90,8 @@ type NewEvent struct {
 // Add appends an event and computes state and department anew from the whole chain, so that a late event finds its place.
 // first is false when the client_id had been recorded before: nothing changes. Faults: invalid, not_found, forbidden (a
 // lawyer takes back, and puts right, only what they logged), client_id_taken, stale (the event was corrected meanwhile by someone whose
-// correction the author did not know: with the event as it stands).
+// correction the author did not know: with the event as it stands). Said of a record that was merged, the event is one of the person,
+// whoever stands for them; it stays on the record that it was said of, and goes with it when the two are parted.
 func (l *Ledger) Add(ctx context.Context, p account.Principal, id uuid.UUID, n NewEvent) (event Event, first bool, err error) {
 	if err := p.Needs(account.Lawyer, account.Operator, account.Coordinator); err != nil {
 		return Event{}, false, err
@@ -98,7 +99,7 @@ func (l *Ledger) Add(ctx context.Context, p account.Principal, id uuid.UUID, n N
 	if err := n.check(l.db.Now()); err != nil {
 		return Event{}, false, err
 	}
-	err = l.db.InTx(ctx, func(tx *pg.Tx) error {
+	err = l.write(ctx, func(tx *pg.Tx) error {
 		d, err := l.lock(ctx, tx, p, id)
 		if err != nil {
 			return err
@@ -120,6 +121,12 @@ func (l *Ledger) add(ctx context.Context, tx *pg.Tx, p account.Principal, d Dete
 			return e, false, l.eventsRead(ctx, tx, p, d)
 		}
 	}
+	switch was, err := l.partedSince(ctx, tx, p, chain, n); {
+	case err != nil:
+		return Event{}, false, err
+	case was != nil:
+		return *was, false, nil
+	}
 	if err := mayAdd(p, d, chain, n); err != nil {
 		return Event{}, false, err
 	}
@@ -134,26 +141,34 @@ func (l *Ledger) add(ctx context.Context, tx *pg.Tx, p account.Principal, d Dete
 // append writes an event, brings the row up to what the chain says with it, lets the clocks be looked at anew, and announces what
 // changed for a family.
 func (l *Ledger) append(ctx context.Context, tx *pg.Tx, d Detention, chain []Event, a appended) (Event, error) {
+	key := d.key
 	a.detention = d.ID
-	id, err := appendEvent(ctx, tx, d.key, a)
+	if a.kind == CorrectedKind { // it stays with what it puts right
+		if of, there := recordOf(chain, a.details.Corrects); there {
+			if k, opens := d.keyOf(of); opens {
+				a.detention, key = of, k
+			}
+		}
+	}
+	id, err := appendEvent(ctx, tx, key, a)
 	if err != nil {
 		return Event{}, err
 	}
-	event := Event{ID: id, DetentionID: d.ID, ClientID: a.client, Kind: a.kind, ToDepartmentID: a.to, RecordedBy: a.by, RecordedAt: tx.Now, Details: a.details}
+	event := Event{ID: id, DetentionID: a.detention, ClientID: a.client, Kind: a.kind, ToDepartmentID: a.to, RecordedBy: a.by, RecordedAt: tx.Now, Details: a.details}
 	was, is := read(chain), read(append(chain, event))
 	if err := l.settle(ctx, tx, &d, is); err != nil {
 		return Event{}, err
 	}
 	if len(is.Contradictions) > len(was.Contradictions) {
-		if err := alert.Raise(ctx, tx, alert.News{Organisation: d.OrganisationID, Kind: alert.Contradiction, SubjectKind: "detention", Subject: d.ID}); err != nil {
+		if err := alert.Raise(ctx, tx, alert.News{Organisation: d.OrganisationID, Kind: alert.Contradiction, SubjectKind: "detention", Subject: d.Stands()}); err != nil {
 			return Event{}, err
 		}
 	}
 	switch changed := was.differs(is); {
 	case a.kind == CorrectedKind && changed:
-		tx.Enqueue(Corrected{DetentionID: d.ID, EventID: id, ActorID: a.by, Moved: true, Named: was.State == Withdrawn && is.State != Withdrawn}, nil)
+		tx.Enqueue(Corrected{DetentionID: a.detention, EventID: id, ActorID: a.by, Moved: true, Named: was.State == Withdrawn && is.State != Withdrawn}, nil)
 	case changed:
-		tx.Enqueue(Happened{DetentionID: d.ID, EventID: id, ActorID: a.by, State: is.State}, nil)
+		tx.Enqueue(Happened{DetentionID: d.Stands(), EventID: id, ActorID: a.by, State: is.State}, nil)
 	}
 	return event, nil
 }
@@ -164,7 +179,8 @@ func (c Custody) differs(other Custody) bool {
 		c.Release != other.Release || !reflect.DeepEqual(c.Hearing, other.Hearing) || !reflect.DeepEqual(c.Sentence, other.Sentence)
 }
 
-// settle brings the row, by which SQL counts and lists, up to what the chain says, and has the clocks looked at anew.
+// settle brings the rows, by which SQL counts and lists, up to what the chain says, and has the clocks looked at anew. A record that was
+// merged is where the person is: who may read and change it goes by that.
 func (l *Ledger) settle(ctx context.Context, tx *pg.Tx, d *Detention, c Custody) error {
 	var release *Release
 	if c.Release != "" {
@@ -172,9 +188,9 @@ func (l *Ledger) settle(ctx context.Context, tx *pg.Tx, d *Detention, c Custody)
 	}
 	b := &pgx.Batch{}
 	b.Queue(`update detentions set state = $2, department_id = $3, place_kind = $4, release = $5, contradicted = $6, revision = revision + 1, updated_at = $7
-		where id = $1 and (state, department_id, place_kind, release, contradicted) is distinct from ($2, $3, $4, $5, $6)`,
-		d.ID, c.State, c.DepartmentID, c.PlaceKind, release, len(c.Contradictions) > 0, tx.Now)
-	b.Queue("insert into clocks (detention_id, next_at) values ($1, $2) on conflict (detention_id) do update set next_at = excluded.next_at", d.ID, tx.Now)
+		where id = any($1::uuid[]) and (state, department_id, place_kind, release, contradicted) is distinct from ($2, $3, $4, $5, $6)`,
+		idsOf(d.records()), c.State, c.DepartmentID, c.PlaceKind, release, len(c.Contradictions) > 0, tx.Now)
+	b.Queue("insert into clocks (detention_id, next_at) values ($1, $2) on conflict (detention_id) do update set next_at = excluded.next_at", d.Stands(), tx.Now)
 	b.Queue("select state, department_id, place_kind, release, contradicted, revision, updated_at from detentions where id = $1", d.ID).QueryRow(func(row pgx.Row) error {
 		return row.Scan(&d.State, &d.DepartmentID, &d.PlaceKind, &d.Release, &d.Contradicted, &d.Revision, &d.UpdatedAt)
 	})
@@ -207,6 +223,46 @@ func (l *Ledger) Events(ctx context.Context, p account.Principal, id uuid.UUID) 
 func (l *Ledger) eventsRead(ctx context.Context, tx *pg.Tx, p account.Principal, d Detention) error {
 	return l.log.Write(ctx, tx, audit.Entry{Organisation: d.OrganisationID, Actor: p.Account, Action: "detention.events_read",
 		SubjectKind: "detention", Subject: d.ID})
+}
+
+// recordOf is the record on which an event of the chain lies.
+func recordOf(chain []Event, id *uuid.UUID) (uuid.UUID, bool) {
+	for _, e := range chain {
+		if id != nil && e.ID == *id {
+			return e.DetentionID, true
+		}
+	}
+	return uuid.Nil, false
+}
+
+// partedSince gives a correction that its author sends again after the records were parted: it lies with what it put right, which is no
+// longer of this chain.
+func (l *Ledger) partedSince(ctx context.Context, tx *pg.Tx, p account.Principal, chain []Event, n NewEvent) (*Event, error) {
+	if _, here := recordOf(chain, n.Details.Corrects); n.Kind != CorrectedKind || here {
+		return nil, nil
+	}
+	var of uuid.UUID
+	err := tx.QueryRow(ctx, "select detention_id from detention_events where client_id = $1 and recorded_by = $2 and kind = 'corrected'", n.ClientID, p.Account).Scan(&of)
+	if pg.NoRow(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look for a correction: %w", err)
+	}
+	found, err := l.Load(ctx, tx, of)
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	there, err := l.chainOf(ctx, tx, found[0])
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range there {
+		if e.ClientID != nil && *e.ClientID == n.ClientID {
+			return &e, l.eventsRead(ctx, tx, p, found[0])
+		}
+	}
+	return nil, nil
 }
 
 type appended struct {

@@ -63,3 +63,29 @@ func (Happened) Kind() string { return "detention_happened" }
 
 // InsertOpts puts it into its queue.
 func (Happened) InsertOpts() river.InsertOpts { return MatchOpts() }
+
+// Merged: records were found to be of one person, for whom this one stands.
+type Merged struct {
+	MergeID     uuid.UUID `json:"merge_id"`
+	DetentionID uuid.UUID `json:"detention_id"`
+	ActorID     uuid.UUID `json:"actor_id"`
+}
+
+// Kind names the job.
+func (Merged) Kind() string { return "detention_merged" }
+
+// InsertOpts puts it into its queue.
+func (Merged) InsertOpts() river.InsertOpts { return MatchOpts() }
+
+// Unmerged: a merge was undone; these two people are what it left.
+type Unmerged struct {
+	MergeID      uuid.UUID   `json:"merge_id"`
+	DetentionIDs []uuid.UUID `json:"detention_ids"`
+	ActorID      uuid.UUID   `json:"actor_id"`
+}
+
+// Kind names the job.
+func (Unmerged) Kind() string { return "detention_unmerged" }
+
+// InsertOpts puts it into its queue.
+func (Unmerged) InsertOpts() river.InsertOpts { return MatchOpts() }

@@ -3,6 +3,7 @@ package detention
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -23,12 +24,14 @@ type File struct {
 	Assembly *time.Time
 }
 
-// Files opens records with their chains for the service itself: no scope, no audit. Erased ones are left out.
+// Files opens records with their chains for the service itself: no scope, no audit. Erased ones are left out, and merged ones: the file of
+// the record that stands for the person has their chain.
 func (l *Ledger) Files(ctx context.Context, tx *pg.Tx, ids ...uuid.UUID) ([]File, error) {
 	found, err := l.Load(ctx, tx, ids...)
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
+	found = slices.DeleteFunc(found, func(d Detention) bool { return d.MergedInto != nil })
 	chains, err := l.chainsOf(ctx, tx, found)
 	if err != nil {
 		return nil, err
@@ -40,7 +43,7 @@ func (l *Ledger) Files(ctx context.Context, tx *pg.Tx, ids ...uuid.UUID) ([]File
 	out := make([]File, len(found))
 	for i, d := range found {
 		d.Custody = read(chains[d.ID])
-		out[i] = File{Detention: d, Chain: inOrder(corrected(chains[d.ID]))}
+		out[i] = File{Detention: d, Chain: inOrder(entered(chains[d.ID], corrected(chains[d.ID])))}
 		if d.AssemblyID != nil {
 			if at, known := began[*d.AssemblyID]; known {
 				out[i].Assembly = &at

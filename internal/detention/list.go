@@ -36,8 +36,15 @@ type Filter struct {
 
 const selectDetention = `select ` + columns + `, dep.city from detentions d join departments dep on dep.id = d.department_id where `
 
-const filters = ` and (@department::uuid is null or d.department_id = @department) and (@assembly::uuid is null or d.assembly_id = @assembly)
-	and (@state = '' or d.state = @state) and (not @mine or d.recorded_by = @reader)`
+// A list shows a person once, by the record that stands for them. At an assembly they were taken when any of their records says so.
+const (
+	assemblyOf = `coalesce(d.assembly_id, (select m.assembly_id from detentions m
+		where m.merged_into is not null and m.merged_into = d.id and m.assembly_id is not null order by m.id limit 1))`
+	filters = ` and d.merged_into is null and (@department::uuid is null or d.department_id = @department)
+		and (@assembly::uuid is null or d.assembly_id = @assembly or (d.assembly_id is null and ` + assemblyOf + ` = @assembly))
+		and (@state = '' or d.state = @state) and (not @mine or d.recorded_by = @reader or exists (select 1 from detentions m
+			where m.merged_into is not null and m.merged_into = d.id and m.recorded_by = @reader))`
+)
 
 func (f Filter) args(p account.Principal, tx *pg.Tx) pgx.NamedArgs {
 	return pgx.NamedArgs{"reader": p.Account, "now": tx.Now, "department": f.DepartmentID, "assembly": f.AssemblyID,
@@ -134,15 +141,18 @@ func (l *Ledger) listByName(ctx context.Context, tx *pg.Tx, p account.Principal,
 	if err != nil {
 		return nil, false, err
 	}
+	if err := l.withOthers(ctx, tx, found); err != nil {
+		return nil, false, err
+	}
 	page := rank(look, query, found)
 	page = page[min(f.Skip, len(page)):]
 	return page[:min(f.Limit, len(page))], len(page) > f.Limit, nil
 }
 
-// inSight opens those of these detentions that the reader may see.
+// inSight opens those of these detentions that the reader may see; of a merged one the record that stands for the person.
 func (l *Ledger) inSight(ctx context.Context, tx *pg.Tx, p account.Principal, args pgx.NamedArgs, and string, ids []uuid.UUID) ([]Detention, error) {
 	args["ids"] = ids
-	rows, err := tx.Query(ctx, selectDetention+readable+and+` and d.id = any(@ids::uuid[])`, args)
+	rows, err := tx.Query(ctx, selectDetention+readable+and+` and d.id = any(array(select coalesce(i.merged_into, i.id) from detentions i where i.id = any(@ids::uuid[])))`, args)
 	if err != nil {
 		return nil, fmt.Errorf("list detentions by name: %w", err)
 	}
@@ -153,10 +163,16 @@ func (l *Ledger) inSight(ctx context.Context, tx *pg.Tx, p account.Principal, ar
 	return slices.DeleteFunc(found, func(d Detention) bool { return d.Canary && !canarySeenBy(p, d) }), nil
 }
 
+// rank sorts by the best that any record of the person is named.
 func rank(look *finder.Look, query names.Person, found []Detention) []Detention {
+	var records []Detention
+	for _, d := range found {
+		records = append(records, d.records()...)
+	}
 	score := make(map[uuid.UUID]float64, len(found))
-	for i, v := range look.Judge(query, people(found)) {
-		score[found[i].ID] = v.Score
+	for i, v := range look.Judge(query, people(records)) {
+		of := records[i].Stands()
+		score[of] = max(score[of], v.Score)
 	}
 	slices.SortFunc(found, func(a, b Detention) int {
 		return cmp.Or(cmp.Compare(score[b.ID], score[a.ID]), slices.Compare(b.ID[:], a.ID[:]))
@@ -188,42 +204,19 @@ func (l *Ledger) Get(ctx context.Context, p account.Principal, id uuid.UUID) (De
 	return d, err
 }
 
-const (
-	oneToRead = selectDetention + readable + ` and d.id = @id`
-	// The lock that watch takes too; a stronger one would only make the foreign keys of matches and events wait.
-	oneToWrite = selectDetention + writable + ` and d.id = @id for no key update of d`
-)
+const oneToRead = selectDetention + readable + ` and d.id = @id`
 
 // find reads one detention that the caller may see. Faults: not_found.
 func (l *Ledger) find(ctx context.Context, tx *pg.Tx, p account.Principal, id uuid.UUID) (Detention, error) {
-	found, err := l.one(ctx, tx, p, id, oneToRead)
+	rows, err := tx.Query(ctx, oneToRead, pgx.NamedArgs{"reader": p.Account, "now": tx.Now, "id": id})
+	if err != nil {
+		return Detention{}, fmt.Errorf("find detention: %w", err)
+	}
+	found, err := l.collect(ctx, tx, rows)
 	if err != nil {
 		return Detention{}, err
 	}
 	return l.seen(ctx, tx, p, found)
-}
-
-// lock reads one detention that the caller may change and keeps it from everyone else until the transaction ends. Faults:
-// not_found.
-func (l *Ledger) lock(ctx context.Context, tx *pg.Tx, p account.Principal, id uuid.UUID) (Detention, error) {
-	found, err := l.one(ctx, tx, p, id, oneToWrite)
-	if err == nil && len(found) == 0 {
-		// Who waits for a change of department gets no row: PostgreSQL holds the new row against the old department. The
-		// second look sees both as they are. What does not exist and what is not theirs take two looks alike.
-		found, err = l.one(ctx, tx, p, id, oneToWrite)
-	}
-	if err != nil {
-		return Detention{}, err
-	}
-	return l.seen(ctx, tx, p, found)
-}
-
-func (l *Ledger) one(ctx context.Context, tx *pg.Tx, p account.Principal, id uuid.UUID, query string) ([]Detention, error) {
-	rows, err := tx.Query(ctx, query, pgx.NamedArgs{"reader": p.Account, "now": tx.Now, "id": id})
-	if err != nil {
-		return nil, fmt.Errorf("find detention: %w", err)
-	}
-	return l.collect(ctx, tx, rows)
 }
 
 func (l *Ledger) seen(ctx context.Context, tx *pg.Tx, p account.Principal, found []Detention) (Detention, error) {
@@ -236,8 +229,14 @@ func (l *Ledger) seen(ctx context.Context, tx *pg.Tx, p account.Principal, found
 	return found[0], nil
 }
 
-// whole adds what lies in other tables: who acts for the people, and what their chains say.
+// whole adds what lies elsewhere: the people's other records, who acts for them, and what their chains say.
 func (l *Ledger) whole(ctx context.Context, tx *pg.Tx, page []Detention) error {
+	if err := l.withOthers(ctx, tx, page); err != nil {
+		return err
+	}
+	if err := l.withMerges(ctx, tx, page); err != nil {
+		return err
+	}
 	if err := l.withRepresentation(ctx, tx, page); err != nil {
 		return err
 	}
@@ -248,10 +247,12 @@ func (l *Ledger) withRepresentation(ctx context.Context, tx *pg.Tx, page []Deten
 	if len(page) == 0 {
 		return nil
 	}
-	at := make(map[uuid.UUID]int, len(page))
-	ids := make([]uuid.UUID, len(page))
+	at := map[uuid.UUID][]int{} // whose record it is
+	var ids []uuid.UUID
 	for i, d := range page {
-		at[d.ID], ids[i] = i, d.ID
+		for _, r := range d.records() {
+			at[r.ID], ids = append(at[r.ID], i), append(ids, r.ID)
+		}
 	}
 	rows, err := tx.Query(ctx, `select detention_id, account_id from representations where detention_id = any($1::uuid[]) and ended_at is null
 		and valid_from <= $2 and (valid_until is null or valid_until > $2) order by created_at`, ids, tx.Now)
@@ -260,18 +261,32 @@ func (l *Ledger) withRepresentation(ctx context.Context, tx *pg.Tx, page []Deten
 	}
 	var detention, lawyer uuid.UUID
 	_, err = pgx.ForEachRow(rows, []any{&detention, &lawyer}, func() error {
-		i := at[detention]
-		page[i].RepresentedBy = append(page[i].RepresentedBy, lawyer)
+		for _, i := range at[detention] {
+			if !slices.Contains(page[i].RepresentedBy, lawyer) {
+				page[i].RepresentedBy = append(page[i].RepresentedBy, lawyer)
+			}
+		}
 		return nil
 	})
 	return err
 }
 
-// Load opens detentions for the service itself (matching): no scope, no audit. Erased ones are left out.
+// Load opens detentions for the service itself (matching): no scope, no audit. Erased ones are left out. What others are told by is that
+// of the whole person, whatever this record says: the strictest disclosure, and all that guards them.
 func (l *Ledger) Load(ctx context.Context, tx *pg.Tx, ids ...uuid.UUID) ([]Detention, error) {
 	rows, err := tx.Query(ctx, selectDetention+`d.id = any($1::uuid[]) order by d.id`, ids)
 	if err != nil {
 		return nil, fmt.Errorf("load detentions: %w", err)
 	}
-	return l.collect(ctx, tx, rows)
+	found, err := l.collect(ctx, tx, rows)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.withOthers(ctx, tx, found); err != nil {
+		return nil, err
+	}
+	for i, d := range found {
+		found[i] = d.asOne()
+	}
+	return found, nil
 }

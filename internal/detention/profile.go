@@ -33,6 +33,8 @@ type Profile struct {
 	Canary      bool                       `json:"canary,omitempty"`
 	// Origin is a keyed hash of what was first submitted, to tell a repeat from other content under the same client_id.
 	Origin []byte `json:"origin,omitempty"`
+
+	child bool // another record of the same person says so
 }
 
 // Consent of the person to be recorded. Without it the ground is the Law on Personal Data 94-V, art. 9(5): protection of
@@ -79,6 +81,9 @@ const adult = 18
 // Minor tells whether the person may be under eighteen at that time. Only the year is known, so the year in which someone
 // turns eighteen counts as minor: the safe side for a child. A year that could not be read may be an age ("16 лет").
 func (p Profile) Minor(now time.Time) bool {
+	if p.child {
+		return true
+	}
 	if p.BirthYear == 0 {
 		return slices.ContainsFunc(numbers(string(p.AsGiven["birth_year"])), func(s string) bool {
 			n, err := strconv.Atoi(s)

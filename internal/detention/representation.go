@@ -30,7 +30,7 @@ func (l *Ledger) Represent(ctx context.Context, p account.Principal, id uuid.UUI
 	if r.AccountID == uuid.Nil {
 		r.AccountID = p.Account
 	}
-	err := l.db.InTx(ctx, func(tx *pg.Tx) error {
+	err := l.write(ctx, func(tx *pg.Tx) error {
 		d, err := l.lock(ctx, tx, p, id)
 		if err != nil {
 			return err
@@ -89,7 +89,7 @@ func (l *Ledger) EndRepresentation(ctx context.Context, p account.Principal, id,
 	if lawyer == uuid.Nil {
 		lawyer = p.Account
 	}
-	return l.db.InTx(ctx, func(tx *pg.Tx) error {
+	return l.write(ctx, func(tx *pg.Tx) error {
 		d, err := l.lock(ctx, tx, p, id)
 		if fault.Is(err, "not_found") && lawyer == p.Account {
 			return endedBefore(ctx, tx, id, lawyer, err)
@@ -100,8 +100,8 @@ func (l *Ledger) EndRepresentation(ctx context.Context, p account.Principal, id,
 		if lawyer != p.Account && !p.HasIn(d.OrganisationID, d.City, account.Operator, account.Coordinator) {
 			return fault.Denied()
 		}
-		if _, err := tx.Exec(ctx, `update representations set ended_at = $3 where detention_id = $1 and account_id = $2 and ended_at is null`,
-			id, lawyer, tx.Now); err != nil {
+		if _, err := tx.Exec(ctx, `update representations set ended_at = $3 where detention_id = any($1::uuid[]) and account_id = $2 and ended_at is null`,
+			idsOf(d.records()), lawyer, tx.Now); err != nil {
 			return fmt.Errorf("end representation: %w", err)
 		}
 		return l.log.Write(ctx, tx, audit.Entry{Organisation: d.OrganisationID, Actor: p.Account, Action: "detention.representation_ended",

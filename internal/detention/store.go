@@ -140,12 +140,17 @@ type cityRow struct {
 	City string
 }
 
+// fields are where columns and the department's city go.
+func (r *cityRow) fields() []any {
+	return []any{&r.ID, &r.OrganisationID, &r.ClientID, &r.DepartmentID, &r.AssemblyID, &r.State, &r.PlaceKind, &r.Release, &r.Contradicted,
+		&r.MergedInto, &r.Previous, &r.KeyID, &r.ProfileCT, &r.RecordedBy, &r.OffShift, &r.RecordedAt, &r.UpdatedAt, &r.Revision, &r.City}
+}
+
 // scan reads rows of columns plus the department's city.
 func scan(rows pgx.Rows) ([]cityRow, error) {
 	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (cityRow, error) {
 		var r cityRow
-		return r, row.Scan(&r.ID, &r.OrganisationID, &r.ClientID, &r.DepartmentID, &r.AssemblyID, &r.State,
-			&r.PlaceKind, &r.Release, &r.Contradicted, &r.MergedInto, &r.Previous, &r.KeyID, &r.ProfileCT, &r.RecordedBy, &r.OffShift, &r.RecordedAt, &r.UpdatedAt, &r.Revision, &r.City)
+		return r, row.Scan(r.fields()...)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read detentions: %w", err)

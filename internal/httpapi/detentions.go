@@ -203,7 +203,7 @@ func factOf(n nullable.Nullable[json.RawMessage]) json.RawMessage {
 
 func (s *Server) detentionWire(p account.Principal, d detention.Detention) api.Detention {
 	out := api.Detention{ID: d.ID, ClientID: d.ClientID, OrganisationID: d.OrganisationID, DepartmentID: d.DepartmentID, AssemblyID: d.AssemblyID,
-		State: api.DetentionState(d.State), Custody: custodyWire(d.Custody), PreviousDetentionID: d.Previous, Name: orNil(d.Name), AlsoKnownAs: orEmpty(d.AlsoKnownAs), Description: orNil(d.Description),
+		State: api.DetentionState(d.State), Custody: custodyWire(d.Custody), PreviousDetentionID: d.Previous, MergedInto: d.MergedInto, Merges: mergesWire(d.Merges), Name: orNil(d.Name), AlsoKnownAs: orEmpty(d.AlsoKnownAs), Description: orNil(d.Description),
 		BirthYear: orNil(d.BirthYear), Sex: (*api.Sex)(orNil(d.Sex)), TakenAt: d.TakenAt, Source: (*api.Source)(orNil(d.Source)),
 		Citizenship: orNil(d.Citizenship), Needs: orEmpty(d.Needs), Flags: []api.Need{}, Note: orNil(d.Note), ReportedBy: orNil(d.ReportedBy),
 		Disclosure: api.Disclosure(d.Disclosure), DoNotTell: orEmpty(d.DoNotTell), AsGiven: d.AsGiven,
@@ -213,7 +213,11 @@ func (s *Server) detentionWire(p account.Principal, d detention.Detention) api.D
 	for _, need := range d.Flags(s.DB.Now()) {
 		out.Flags = append(out.Flags, api.Need(need))
 	}
-	if d.BirthYear != 0 {
+	if len(d.Merges) > 0 {
+		applied := api.Disclosure(d.Applied())
+		out.DisclosureApplied = &applied
+	}
+	if d.BirthYear != 0 || d.Minor(s.DB.Now()) {
 		minor := d.Minor(s.DB.Now())
 		out.Minor = &minor
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/oapi-codegen/runtime"
+	openapi_types "github.com/oapi-codegen/runtime/types"
 	. "github.com/qorgau/qorgau/api"
 )
 
@@ -100,6 +101,9 @@ type ServerInterface interface {
 	// PatchDepartment Correct or confirm a department
 	// (PATCH /v1/departments/{id})
 	PatchDepartment(ctx echo.Context, id PathID, params PatchDepartmentParams) error
+	// GetDetentionTotals Count people by department and assembly
+	// (GET /v1/detention-totals)
+	GetDetentionTotals(ctx echo.Context, params GetDetentionTotalsParams) error
 	// ListDetentions List detentions within one's reach
 	// (GET /v1/detentions)
 	ListDetentions(ctx echo.Context, params ListDetentionsParams) error
@@ -115,18 +119,30 @@ type ServerInterface interface {
 	// ListDuplicates List records that may be of the same person
 	// (GET /v1/detentions/{id}/duplicates)
 	ListDuplicates(ctx echo.Context, id PathID, params ListDuplicatesParams) error
+	// RejectDuplicate Say that two records are of two people
+	// (POST /v1/detentions/{id}/duplicates/{other_id}/reject)
+	RejectDuplicate(ctx echo.Context, id PathID, otherID openapi_types.UUID, params RejectDuplicateParams) error
 	// ListEvents Read the chain of events
 	// (GET /v1/detentions/{id}/events)
 	ListEvents(ctx echo.Context, id PathID, params ListEventsParams) error
 	// AddEvent Add an event
 	// (POST /v1/detentions/{id}/events)
 	AddEvent(ctx echo.Context, id PathID, params AddEventParams) error
+	// MergeDetentions Say that two records are of one person
+	// (POST /v1/detentions/{id}/merge)
+	MergeDetentions(ctx echo.Context, id PathID, params MergeDetentionsParams) error
 	// EndRepresentation Stop acting for this person
 	// (DELETE /v1/detentions/{id}/representation)
 	EndRepresentation(ctx echo.Context, id PathID, params EndRepresentationParams) error
 	// PutRepresentation Say "I act for this person"
 	// (PUT /v1/detentions/{id}/representation)
 	PutRepresentation(ctx echo.Context, id PathID, params PutRepresentationParams) error
+	// UnmergeDetention Undo a merge
+	// (POST /v1/detentions/{id}/unmerge)
+	UnmergeDetention(ctx echo.Context, id PathID, params UnmergeDetentionParams) error
+	// ListProposedMerges List pairs of records that may be of one person
+	// (GET /v1/duplicates)
+	ListProposedMerges(ctx echo.Context, params ListProposedMergesParams) error
 	// ListHolds List what waits for a second person
 	// (GET /v1/holds)
 	ListHolds(ctx echo.Context, params ListHoldsParams) error
@@ -1474,6 +1490,63 @@ func (w *ServerInterfaceWrapper) PatchDepartment(ctx echo.Context) error {
 	return err
 }
 
+// GetDetentionTotals converts echo context to params.
+func (w *ServerInterfaceWrapper) GetDetentionTotals(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetDetentionTotalsParams
+	// ------------- Optional query parameter "department_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "department_id", ctx.QueryParams(), &params.DepartmentID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter department_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "assembly_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "assembly_id", ctx.QueryParams(), &params.AssemblyID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter assembly_id: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetDetentionTotals(ctx, params)
+	return err
+}
+
 // ListDetentions converts echo context to params.
 func (w *ServerInterfaceWrapper) ListDetentions(ctx echo.Context) error {
 	var err error
@@ -1805,6 +1878,65 @@ func (w *ServerInterfaceWrapper) ListDuplicates(ctx echo.Context) error {
 	return err
 }
 
+// RejectDuplicate converts echo context to params.
+func (w *ServerInterfaceWrapper) RejectDuplicate(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id PathID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// ------------- Path parameter "other_id" -------------
+	var otherID openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "other_id", ctx.Param("other_id"), &otherID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter other_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RejectDuplicateParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RejectDuplicate(ctx, id, otherID, params)
+	return err
+}
+
 // ListEvents converts echo context to params.
 func (w *ServerInterfaceWrapper) ListEvents(ctx echo.Context) error {
 	var err error
@@ -1920,6 +2052,57 @@ func (w *ServerInterfaceWrapper) AddEvent(ctx echo.Context) error {
 	return err
 }
 
+// MergeDetentions converts echo context to params.
+func (w *ServerInterfaceWrapper) MergeDetentions(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id PathID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params MergeDetentionsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.MergeDetentions(ctx, id, params)
+	return err
+}
+
 // EndRepresentation converts echo context to params.
 func (w *ServerInterfaceWrapper) EndRepresentation(ctx echo.Context) error {
 	var err error
@@ -1995,6 +2178,128 @@ func (w *ServerInterfaceWrapper) PutRepresentation(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.PutRepresentation(ctx, id, params)
+	return err
+}
+
+// UnmergeDetention converts echo context to params.
+func (w *ServerInterfaceWrapper) UnmergeDetention(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id PathID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UnmergeDetentionParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UnmergeDetention(ctx, id, params)
+	return err
+}
+
+// ListProposedMerges converts echo context to params.
+func (w *ServerInterfaceWrapper) ListProposedMerges(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListProposedMergesParams
+	// ------------- Optional query parameter "department_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "department_id", ctx.QueryParams(), &params.DepartmentID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter department_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "assembly_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "assembly_id", ctx.QueryParams(), &params.AssemblyID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter assembly_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListProposedMerges(ctx, params)
 	return err
 }
 
@@ -3201,15 +3506,20 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/departments", wrapper.CreateDepartment, options.OperationMiddlewares["createDepartment"]...)
 	router.GET(options.BaseURL+"/v1/departments/:id", wrapper.GetDepartment, options.OperationMiddlewares["getDepartment"]...)
 	router.PATCH(options.BaseURL+"/v1/departments/:id", wrapper.PatchDepartment, options.OperationMiddlewares["patchDepartment"]...)
+	router.GET(options.BaseURL+"/v1/detention-totals", wrapper.GetDetentionTotals, options.OperationMiddlewares["getDetentionTotals"]...)
 	router.GET(options.BaseURL+"/v1/detentions", wrapper.ListDetentions, options.OperationMiddlewares["listDetentions"]...)
 	router.GET(options.BaseURL+"/v1/detentions/:id", wrapper.GetDetention, options.OperationMiddlewares["getDetention"]...)
 	router.PATCH(options.BaseURL+"/v1/detentions/:id", wrapper.PatchDetention, options.OperationMiddlewares["patchDetention"]...)
 	router.GET(options.BaseURL+"/v1/detentions/:id/duplicates", wrapper.ListDuplicates, options.OperationMiddlewares["listDuplicates"]...)
+	router.POST(options.BaseURL+"/v1/detentions/:id/duplicates/:other_id/reject", wrapper.RejectDuplicate, options.OperationMiddlewares["rejectDuplicate"]...)
 	router.GET(options.BaseURL+"/v1/detentions/:id/events", wrapper.ListEvents, options.OperationMiddlewares["listEvents"]...)
 	router.POST(options.BaseURL+"/v1/detentions/:id/events", wrapper.AddEvent, options.OperationMiddlewares["addEvent"]...)
+	router.POST(options.BaseURL+"/v1/detentions/:id/merge", wrapper.MergeDetentions, options.OperationMiddlewares["mergeDetentions"]...)
 	router.DELETE(options.BaseURL+"/v1/detentions/:id/representation", wrapper.EndRepresentation, options.OperationMiddlewares["endRepresentation"]...)
 	router.PUT(options.BaseURL+"/v1/detentions/:id/representation", wrapper.PutRepresentation, options.OperationMiddlewares["putRepresentation"]...)
+	router.POST(options.BaseURL+"/v1/detentions/:id/unmerge", wrapper.UnmergeDetention, options.OperationMiddlewares["unmergeDetention"]...)
 	router.POST(options.BaseURL+"/v1/detentions/batch", wrapper.LogDetentions, options.OperationMiddlewares["logDetentions"]...)
+	router.GET(options.BaseURL+"/v1/duplicates", wrapper.ListProposedMerges, options.OperationMiddlewares["listProposedMerges"]...)
 	router.GET(options.BaseURL+"/v1/holds", wrapper.ListHolds, options.OperationMiddlewares["listHolds"]...)
 	router.POST(options.BaseURL+"/v1/holds/:id/decision", wrapper.DecideHold, options.OperationMiddlewares["decideHold"]...)
 	router.GET(options.BaseURL+"/v1/matches", wrapper.ListMatches, options.OperationMiddlewares["listMatches"]...)
@@ -4136,6 +4446,45 @@ func (response PatchDepartment200JSONResponse) VisitPatchDepartmentResponse(w ht
 	return err
 }
 
+type GetDetentionTotalsRequestObject struct {
+	Params GetDetentionTotalsParams
+}
+
+type GetDetentionTotalsResponseObject interface {
+	VisitGetDetentionTotalsResponse(w http.ResponseWriter) error
+}
+
+type GetDetentionTotals200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetDetentionTotals200JSONResponse struct {
+	Body    DetentionTotals
+	Headers GetDetentionTotals200ResponseHeaders
+}
+
+func (response GetDetentionTotals200JSONResponse) VisitGetDetentionTotalsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDetentionTotals304Response = NotModifiedResponse
+
+func (response GetDetentionTotals304Response) VisitGetDetentionTotalsResponse(w http.ResponseWriter) error {
+	w.WriteHeader(304)
+	return nil
+}
+
 type ListDetentionsRequestObject struct {
 	Params ListDetentionsParams
 }
@@ -4308,6 +4657,25 @@ func (response ListDuplicates304Response) VisitListDuplicatesResponse(w http.Res
 	return nil
 }
 
+type RejectDuplicateRequestObject struct {
+	ID      PathID             `json:"id"`
+	OtherID openapi_types.UUID `json:"other_id"`
+	Params  RejectDuplicateParams
+	Body    *RejectDuplicateJSONRequestBody
+}
+
+type RejectDuplicateResponseObject interface {
+	VisitRejectDuplicateResponse(w http.ResponseWriter) error
+}
+
+type RejectDuplicate204Response struct {
+}
+
+func (response RejectDuplicate204Response) VisitRejectDuplicateResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
 type ListEventsRequestObject struct {
 	ID     PathID `json:"id"`
 	Params ListEventsParams
@@ -4386,6 +4754,44 @@ func (response AddEvent201JSONResponse) VisitAddEventResponse(w http.ResponseWri
 	return err
 }
 
+type MergeDetentionsRequestObject struct {
+	ID     PathID `json:"id"`
+	Params MergeDetentionsParams
+	Body   *MergeDetentionsJSONRequestBody
+}
+
+type MergeDetentionsResponseObject interface {
+	VisitMergeDetentionsResponse(w http.ResponseWriter) error
+}
+
+type MergeDetentions200JSONResponse Detention
+
+func (response MergeDetentions200JSONResponse) VisitMergeDetentionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeDetentions201JSONResponse Detention
+
+func (response MergeDetentions201JSONResponse) VisitMergeDetentionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type EndRepresentationRequestObject struct {
 	ID     PathID `json:"id"`
 	Params EndRepresentationParams
@@ -4425,6 +4831,83 @@ func (response PutRepresentation200JSONResponse) VisitPutRepresentationResponse(
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type UnmergeDetentionRequestObject struct {
+	ID     PathID `json:"id"`
+	Params UnmergeDetentionParams
+	Body   *UnmergeDetentionJSONRequestBody
+}
+
+type UnmergeDetentionResponseObject interface {
+	VisitUnmergeDetentionResponse(w http.ResponseWriter) error
+}
+
+type UnmergeDetention200JSONResponse Detention
+
+func (response UnmergeDetention200JSONResponse) VisitUnmergeDetentionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UnmergeDetention201JSONResponse Detention
+
+func (response UnmergeDetention201JSONResponse) VisitUnmergeDetentionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListProposedMergesRequestObject struct {
+	Params ListProposedMergesParams
+}
+
+type ListProposedMergesResponseObject interface {
+	VisitListProposedMergesResponse(w http.ResponseWriter) error
+}
+
+type ListProposedMerges200ResponseHeaders struct {
+	ETag *string
+}
+
+type ListProposedMerges200JSONResponse struct {
+	Body    ProposedMergePage
+	Headers ListProposedMerges200ResponseHeaders
+}
+
+func (response ListProposedMerges200JSONResponse) VisitListProposedMergesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListProposedMerges304Response = NotModifiedResponse
+
+func (response ListProposedMerges304Response) VisitListProposedMergesResponse(w http.ResponseWriter) error {
+	w.WriteHeader(304)
+	return nil
 }
 
 type ListHoldsRequestObject struct {
@@ -5233,6 +5716,9 @@ type StrictServerInterface interface {
 	// PatchDepartment Correct or confirm a department
 	// (PATCH /v1/departments/{id})
 	PatchDepartment(ctx context.Context, request PatchDepartmentRequestObject) (PatchDepartmentResponseObject, error)
+	// GetDetentionTotals Count people by department and assembly
+	// (GET /v1/detention-totals)
+	GetDetentionTotals(ctx context.Context, request GetDetentionTotalsRequestObject) (GetDetentionTotalsResponseObject, error)
 	// ListDetentions List detentions within one's reach
 	// (GET /v1/detentions)
 	ListDetentions(ctx context.Context, request ListDetentionsRequestObject) (ListDetentionsResponseObject, error)
@@ -5248,18 +5734,30 @@ type StrictServerInterface interface {
 	// ListDuplicates List records that may be of the same person
 	// (GET /v1/detentions/{id}/duplicates)
 	ListDuplicates(ctx context.Context, request ListDuplicatesRequestObject) (ListDuplicatesResponseObject, error)
+	// RejectDuplicate Say that two records are of two people
+	// (POST /v1/detentions/{id}/duplicates/{other_id}/reject)
+	RejectDuplicate(ctx context.Context, request RejectDuplicateRequestObject) (RejectDuplicateResponseObject, error)
 	// ListEvents Read the chain of events
 	// (GET /v1/detentions/{id}/events)
 	ListEvents(ctx context.Context, request ListEventsRequestObject) (ListEventsResponseObject, error)
 	// AddEvent Add an event
 	// (POST /v1/detentions/{id}/events)
 	AddEvent(ctx context.Context, request AddEventRequestObject) (AddEventResponseObject, error)
+	// MergeDetentions Say that two records are of one person
+	// (POST /v1/detentions/{id}/merge)
+	MergeDetentions(ctx context.Context, request MergeDetentionsRequestObject) (MergeDetentionsResponseObject, error)
 	// EndRepresentation Stop acting for this person
 	// (DELETE /v1/detentions/{id}/representation)
 	EndRepresentation(ctx context.Context, request EndRepresentationRequestObject) (EndRepresentationResponseObject, error)
 	// PutRepresentation Say "I act for this person"
 	// (PUT /v1/detentions/{id}/representation)
 	PutRepresentation(ctx context.Context, request PutRepresentationRequestObject) (PutRepresentationResponseObject, error)
+	// UnmergeDetention Undo a merge
+	// (POST /v1/detentions/{id}/unmerge)
+	UnmergeDetention(ctx context.Context, request UnmergeDetentionRequestObject) (UnmergeDetentionResponseObject, error)
+	// ListProposedMerges List pairs of records that may be of one person
+	// (GET /v1/duplicates)
+	ListProposedMerges(ctx context.Context, request ListProposedMergesRequestObject) (ListProposedMergesResponseObject, error)
 	// ListHolds List what waits for a second person
 	// (GET /v1/holds)
 	ListHolds(ctx context.Context, request ListHoldsRequestObject) (ListHoldsResponseObject, error)
@@ -6235,6 +6733,31 @@ func (sh *strictHandler) PatchDepartment(ctx echo.Context, id PathID, params Pat
 	return nil
 }
 
+// GetDetentionTotals operation middleware
+func (sh *strictHandler) GetDetentionTotals(ctx echo.Context, params GetDetentionTotalsParams) error {
+	var request GetDetentionTotalsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetDetentionTotals(ctx.Request().Context(), request.(GetDetentionTotalsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetDetentionTotals")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetDetentionTotalsResponseObject); ok {
+		return validResponse.VisitGetDetentionTotalsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListDetentions operation middleware
 func (sh *strictHandler) ListDetentions(ctx echo.Context, params ListDetentionsParams) error {
 	var request ListDetentionsRequestObject
@@ -6409,6 +6932,56 @@ func (sh *strictHandler) ListDuplicates(ctx echo.Context, id PathID, params List
 	return nil
 }
 
+// RejectDuplicate operation middleware
+func (sh *strictHandler) RejectDuplicate(ctx echo.Context, id PathID, otherID openapi_types.UUID, params RejectDuplicateParams) error {
+	var request RejectDuplicateRequestObject
+
+	request.ID = id
+	request.OtherID = otherID
+	request.Params = params
+
+	var body RejectDuplicateJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RejectDuplicate(ctx.Request().Context(), request.(RejectDuplicateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RejectDuplicate")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RejectDuplicateResponseObject); ok {
+		return validResponse.VisitRejectDuplicateResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListEvents operation middleware
 func (sh *strictHandler) ListEvents(ctx echo.Context, id PathID, params ListEventsParams) error {
 	var request ListEventsRequestObject
@@ -6484,6 +7057,55 @@ func (sh *strictHandler) AddEvent(ctx echo.Context, id PathID, params AddEventPa
 	return nil
 }
 
+// MergeDetentions operation middleware
+func (sh *strictHandler) MergeDetentions(ctx echo.Context, id PathID, params MergeDetentionsParams) error {
+	var request MergeDetentionsRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	var body MergeDetentionsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.MergeDetentions(ctx.Request().Context(), request.(MergeDetentionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "MergeDetentions")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(MergeDetentionsResponseObject); ok {
+		return validResponse.VisitMergeDetentionsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // EndRepresentation operation middleware
 func (sh *strictHandler) EndRepresentation(ctx echo.Context, id PathID, params EndRepresentationParams) error {
 	var request EndRepresentationRequestObject
@@ -6553,6 +7175,80 @@ func (sh *strictHandler) PutRepresentation(ctx echo.Context, id PathID, params P
 		return err
 	} else if validResponse, ok := response.(PutRepresentationResponseObject); ok {
 		return validResponse.VisitPutRepresentationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UnmergeDetention operation middleware
+func (sh *strictHandler) UnmergeDetention(ctx echo.Context, id PathID, params UnmergeDetentionParams) error {
+	var request UnmergeDetentionRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	var body UnmergeDetentionJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UnmergeDetention(ctx.Request().Context(), request.(UnmergeDetentionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UnmergeDetention")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UnmergeDetentionResponseObject); ok {
+		return validResponse.VisitUnmergeDetentionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListProposedMerges operation middleware
+func (sh *strictHandler) ListProposedMerges(ctx echo.Context, params ListProposedMergesParams) error {
+	var request ListProposedMergesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListProposedMerges(ctx.Request().Context(), request.(ListProposedMergesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListProposedMerges")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListProposedMergesResponseObject); ok {
+		return validResponse.VisitListProposedMergesResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

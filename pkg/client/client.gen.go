@@ -16,6 +16,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/oapi-codegen/runtime"
+	openapi_types "github.com/oapi-codegen/runtime/types"
 	. "github.com/qorgau/qorgau/api"
 )
 
@@ -383,6 +384,14 @@ type ClientInterface interface {
 	// Corresponds with PATCH /v1/departments/{id} (the `PatchDepartment` operationId).
 	PatchDepartment(ctx context.Context, id PathID, params *PatchDepartmentParams, body PatchDepartmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetDetentionTotals Count people by department and assembly
+	//
+	// Of the people whom the caller may read, at an assembly or in a department (one of the two must be named), each counted once however
+	// many records there are of them, where they are now. Entries taken back are not counted.
+	//
+	// Corresponds with GET /v1/detention-totals (the `GetDetentionTotals` operationId).
+	GetDetentionTotals(ctx context.Context, params *GetDetentionTotalsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListDetentions List detentions within one's reach
 	//
 	// The latest first. With `q`, the best match of the name first.
@@ -457,14 +466,35 @@ type ClientInterface interface {
 	//
 	// Other detentions that the caller may read and whose names may mean the same person, best first, each with what speaks for and
 	// against it. A new arrest of one person is a new record too: whether two are one is for a person to say, and nothing is ever
-	// merged here.
+	// merged here. Of a merged record the one that stands for the person is shown; who were told apart are not proposed again.
 	//
 	// Corresponds with GET /v1/detentions/{id}/duplicates (the `ListDuplicates` operationId).
 	ListDuplicates(ctx context.Context, id PathID, params *ListDuplicatesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// RejectDuplicateWithBody Say that two records are of two people
+	//
+	// The two are not proposed again; a later merge of them is still possible. Said again, the first words stand. Whoever decides must
+	// be responsible for both places. Records that are merged answer 409 `already_decided`: part them first.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/detentions/{id}/duplicates/{other_id}/reject (the `RejectDuplicate` operationId).
+	RejectDuplicateWithBody(ctx context.Context, id PathID, otherID openapi_types.UUID, params *RejectDuplicateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RejectDuplicate Say that two records are of two people
+	//
+	// The two are not proposed again; a later merge of them is still possible. Said again, the first words stand. Whoever decides must
+	// be responsible for both places. Records that are merged answer 409 `already_decided`: part them first.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/detentions/{id}/duplicates/{other_id}/reject (the `RejectDuplicate` operationId).
+	RejectDuplicate(ctx context.Context, id PathID, otherID openapi_types.UUID, params *RejectDuplicateParams, body RejectDuplicateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListEvents Read the chain of events
 	//
-	// In the order in which things happened. Corrections appear with kind `corrected`.
+	// In the order in which things happened, over all records of the person; `detention_id` is the record that the event was said of.
+	// Corrections appear with kind `corrected`.
 	//
 	// Corresponds with GET /v1/detentions/{id}/events (the `ListEvents` operationId).
 	ListEvents(ctx context.Context, id PathID, params *ListEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -476,7 +506,8 @@ type ClientInterface interface {
 	// `source` `seen` or `relative` is confirmed; from any other it is only reported, and clocks and alarms go on. What
 	// cannot be as it is told (a move after a release) is kept and shown under `contradictions` of the record with what may put it
 	// right. `corrected` puts an event right, or voids it; nothing is erased. `withdrawn` says that the entry was a mistake: families that were told get a retraction.
-	// `died` and `whereabouts_unknown` are told by an operator's call only, never by a message.
+	// `died` and `whereabouts_unknown` are told by an operator's call only, never by a message. Said of a record that was merged, it
+	// is an event of the person, and stays with that record when the two are parted.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -490,12 +521,39 @@ type ClientInterface interface {
 	// `source` `seen` or `relative` is confirmed; from any other it is only reported, and clocks and alarms go on. What
 	// cannot be as it is told (a move after a release) is kept and shown under `contradictions` of the record with what may put it
 	// right. `corrected` puts an event right, or voids it; nothing is erased. `withdrawn` says that the entry was a mistake: families that were told get a retraction.
-	// `died` and `whereabouts_unknown` are told by an operator's call only, never by a message.
+	// `died` and `whereabouts_unknown` are told by an operator's call only, never by a message. Said of a record that was merged, it
+	// is an event of the person, and stays with that record when the two are parted.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/detentions/{id}/events (the `AddEvent` operationId).
 	AddEvent(ctx context.Context, id PathID, params *AddEventParams, body AddEventJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// MergeDetentionsWithBody Say that two records are of one person
+	//
+	// `other_id` is merged into the record of the path, which stands for the person from now on: lists and totals show it alone, its
+	// chain is read over both, and what is said of either is said of the person. Nothing moves, and nothing is merged by itself: a person
+	// decides, responsible for both places, and can undo it. While the two are one, the stricter disclosure applies. A record that
+	// was merged into a third answers 409 `already_decided`: look at that one. A canary, an entry taken back and another
+	// organisation's record answer 409 `conflict`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/detentions/{id}/merge (the `MergeDetentions` operationId).
+	MergeDetentionsWithBody(ctx context.Context, id PathID, params *MergeDetentionsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// MergeDetentions Say that two records are of one person
+	//
+	// `other_id` is merged into the record of the path, which stands for the person from now on: lists and totals show it alone, its
+	// chain is read over both, and what is said of either is said of the person. Nothing moves, and nothing is merged by itself: a person
+	// decides, responsible for both places, and can undo it. While the two are one, the stricter disclosure applies. A record that
+	// was merged into a third answers 409 `already_decided`: look at that one. A canary, an entry taken back and another
+	// organisation's record answer 409 `conflict`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/detentions/{id}/merge (the `MergeDetentions` operationId).
+	MergeDetentions(ctx context.Context, id PathID, params *MergeDetentionsParams, body MergeDetentionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// EndRepresentation Stop acting for this person
 	//
@@ -521,6 +579,37 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /v1/detentions/{id}/representation (the `PutRepresentation` operationId).
 	PutRepresentation(ctx context.Context, id PathID, params *PutRepresentationParams, body PutRepresentationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UnmergeDetentionWithBody Undo a merge
+	//
+	// Parts this record from the one that it was merged into; what had been merged into it goes with it. Both are as they were, and what
+	// was said of either since then stays with the record that it was said of. Families that were told because of the merge get a
+	// retraction. The two are not proposed again.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/detentions/{id}/unmerge (the `UnmergeDetention` operationId).
+	UnmergeDetentionWithBody(ctx context.Context, id PathID, params *UnmergeDetentionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UnmergeDetention Undo a merge
+	//
+	// Parts this record from the one that it was merged into; what had been merged into it goes with it. Both are as they were, and what
+	// was said of either since then stays with the record that it was said of. Families that were told because of the merge get a
+	// retraction. The two are not proposed again.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/detentions/{id}/unmerge (the `UnmergeDetention` operationId).
+	UnmergeDetention(ctx context.Context, id PathID, params *UnmergeDetentionParams, body UnmergeDetentionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListProposedMerges List pairs of records that may be of one person
+	//
+	// Pairs in the caller's scope that are likely to be of one person or certain, on which nobody has decided, newest record first.
+	// With `department_id` or `assembly_id`, those of which a record is there. A page looks through at most 200 records: it may hold
+	// few pairs, or none, and still name a `next_cursor`.
+	//
+	// Corresponds with GET /v1/duplicates (the `ListProposedMerges` operationId).
+	ListProposedMerges(ctx context.Context, params *ListProposedMergesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListHolds List what waits for a second person
 	//
@@ -1480,6 +1569,24 @@ func (c *Core) PatchDepartment(ctx context.Context, id PathID, params *PatchDepa
 	return c.Client.Do(req)
 }
 
+// GetDetentionTotals Count people by department and assembly
+//
+// Of the people whom the caller may read, at an assembly or in a department (one of the two must be named), each counted once however
+// many records there are of them, where they are now. Entries taken back are not counted.
+//
+// Corresponds with GET /v1/detention-totals (the `GetDetentionTotals` operationId).
+func (c *Core) GetDetentionTotals(ctx context.Context, params *GetDetentionTotalsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetDetentionTotalsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListDetentions List detentions within one's reach
 //
 // The latest first. With `q`, the best match of the name first.
@@ -1614,7 +1721,7 @@ func (c *Core) PatchDetention(ctx context.Context, id PathID, params *PatchDeten
 //
 // Other detentions that the caller may read and whose names may mean the same person, best first, each with what speaks for and
 // against it. A new arrest of one person is a new record too: whether two are one is for a person to say, and nothing is ever
-// merged here.
+// merged here. Of a merged record the one that stands for the person is shown; who were told apart are not proposed again.
 //
 // Corresponds with GET /v1/detentions/{id}/duplicates (the `ListDuplicates` operationId).
 func (c *Core) ListDuplicates(ctx context.Context, id PathID, params *ListDuplicatesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1629,9 +1736,50 @@ func (c *Core) ListDuplicates(ctx context.Context, id PathID, params *ListDuplic
 	return c.Client.Do(req)
 }
 
+// RejectDuplicateWithBody Say that two records are of two people
+//
+// The two are not proposed again; a later merge of them is still possible. Said again, the first words stand. Whoever decides must
+// be responsible for both places. Records that are merged answer 409 `already_decided`: part them first.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/detentions/{id}/duplicates/{other_id}/reject (the `RejectDuplicate` operationId).
+func (c *Core) RejectDuplicateWithBody(ctx context.Context, id PathID, otherID openapi_types.UUID, params *RejectDuplicateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRejectDuplicateRequestWithBody(c.Server, id, otherID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RejectDuplicate Say that two records are of two people
+//
+// The two are not proposed again; a later merge of them is still possible. Said again, the first words stand. Whoever decides must
+// be responsible for both places. Records that are merged answer 409 `already_decided`: part them first.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/detentions/{id}/duplicates/{other_id}/reject (the `RejectDuplicate` operationId).
+func (c *Core) RejectDuplicate(ctx context.Context, id PathID, otherID openapi_types.UUID, params *RejectDuplicateParams, body RejectDuplicateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRejectDuplicateRequest(c.Server, id, otherID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListEvents Read the chain of events
 //
-// In the order in which things happened. Corrections appear with kind `corrected`.
+// In the order in which things happened, over all records of the person; `detention_id` is the record that the event was said of.
+// Corrections appear with kind `corrected`.
 //
 // Corresponds with GET /v1/detentions/{id}/events (the `ListEvents` operationId).
 func (c *Core) ListEvents(ctx context.Context, id PathID, params *ListEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1653,7 +1801,8 @@ func (c *Core) ListEvents(ctx context.Context, id PathID, params *ListEventsPara
 // `source` `seen` or `relative` is confirmed; from any other it is only reported, and clocks and alarms go on. What
 // cannot be as it is told (a move after a release) is kept and shown under `contradictions` of the record with what may put it
 // right. `corrected` puts an event right, or voids it; nothing is erased. `withdrawn` says that the entry was a mistake: families that were told get a retraction.
-// `died` and `whereabouts_unknown` are told by an operator's call only, never by a message.
+// `died` and `whereabouts_unknown` are told by an operator's call only, never by a message. Said of a record that was merged, it
+// is an event of the person, and stays with that record when the two are parted.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1677,13 +1826,60 @@ func (c *Core) AddEventWithBody(ctx context.Context, id PathID, params *AddEvent
 // `source` `seen` or `relative` is confirmed; from any other it is only reported, and clocks and alarms go on. What
 // cannot be as it is told (a move after a release) is kept and shown under `contradictions` of the record with what may put it
 // right. `corrected` puts an event right, or voids it; nothing is erased. `withdrawn` says that the entry was a mistake: families that were told get a retraction.
-// `died` and `whereabouts_unknown` are told by an operator's call only, never by a message.
+// `died` and `whereabouts_unknown` are told by an operator's call only, never by a message. Said of a record that was merged, it
+// is an event of the person, and stays with that record when the two are parted.
 //
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/detentions/{id}/events (the `AddEvent` operationId).
 func (c *Core) AddEvent(ctx context.Context, id PathID, params *AddEventParams, body AddEventJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewAddEventRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// MergeDetentionsWithBody Say that two records are of one person
+//
+// `other_id` is merged into the record of the path, which stands for the person from now on: lists and totals show it alone, its
+// chain is read over both, and what is said of either is said of the person. Nothing moves, and nothing is merged by itself: a person
+// decides, responsible for both places, and can undo it. While the two are one, the stricter disclosure applies. A record that
+// was merged into a third answers 409 `already_decided`: look at that one. A canary, an entry taken back and another
+// organisation's record answer 409 `conflict`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/detentions/{id}/merge (the `MergeDetentions` operationId).
+func (c *Core) MergeDetentionsWithBody(ctx context.Context, id PathID, params *MergeDetentionsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMergeDetentionsRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// MergeDetentions Say that two records are of one person
+//
+// `other_id` is merged into the record of the path, which stands for the person from now on: lists and totals show it alone, its
+// chain is read over both, and what is said of either is said of the person. Nothing moves, and nothing is merged by itself: a person
+// decides, responsible for both places, and can undo it. While the two are one, the stricter disclosure applies. A record that
+// was merged into a third answers 409 `already_decided`: look at that one. A canary, an entry taken back and another
+// organisation's record answer 409 `conflict`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/detentions/{id}/merge (the `MergeDetentions` operationId).
+func (c *Core) MergeDetentions(ctx context.Context, id PathID, params *MergeDetentionsParams, body MergeDetentionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMergeDetentionsRequest(c.Server, id, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1739,6 +1935,67 @@ func (c *Core) PutRepresentationWithBody(ctx context.Context, id PathID, params 
 // Corresponds with PUT /v1/detentions/{id}/representation (the `PutRepresentation` operationId).
 func (c *Core) PutRepresentation(ctx context.Context, id PathID, params *PutRepresentationParams, body PutRepresentationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewPutRepresentationRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UnmergeDetentionWithBody Undo a merge
+//
+// Parts this record from the one that it was merged into; what had been merged into it goes with it. Both are as they were, and what
+// was said of either since then stays with the record that it was said of. Families that were told because of the merge get a
+// retraction. The two are not proposed again.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/detentions/{id}/unmerge (the `UnmergeDetention` operationId).
+func (c *Core) UnmergeDetentionWithBody(ctx context.Context, id PathID, params *UnmergeDetentionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUnmergeDetentionRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UnmergeDetention Undo a merge
+//
+// Parts this record from the one that it was merged into; what had been merged into it goes with it. Both are as they were, and what
+// was said of either since then stays with the record that it was said of. Families that were told because of the merge get a
+// retraction. The two are not proposed again.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/detentions/{id}/unmerge (the `UnmergeDetention` operationId).
+func (c *Core) UnmergeDetention(ctx context.Context, id PathID, params *UnmergeDetentionParams, body UnmergeDetentionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUnmergeDetentionRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListProposedMerges List pairs of records that may be of one person
+//
+// Pairs in the caller's scope that are likely to be of one person or certain, on which nobody has decided, newest record first.
+// With `department_id` or `assembly_id`, those of which a record is there. A page looks through at most 200 records: it may hold
+// few pairs, or none, and still name a `next_cursor`.
+//
+// Corresponds with GET /v1/duplicates (the `ListProposedMerges` operationId).
+func (c *Core) ListProposedMerges(ctx context.Context, params *ListProposedMergesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListProposedMergesRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -4259,6 +4516,98 @@ func NewPatchDepartmentRequestWithBody(server string, id PathID, params *PatchDe
 	return req, nil
 }
 
+// NewGetDetentionTotalsRequest constructs an http.Request for the GetDetentionTotals method
+func NewGetDetentionTotalsRequest(server string, params *GetDetentionTotalsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/detention-totals")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DepartmentID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "department_id", *params.DepartmentID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.AssemblyID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "assembly_id", *params.AssemblyID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListDetentionsRequest constructs an http.Request for the ListDetentions method
 func NewListDetentionsRequest(server string, params *ListDetentionsParams) (*http.Request, error) {
 	var err error
@@ -4744,6 +5093,86 @@ func NewListDuplicatesRequest(server string, id PathID, params *ListDuplicatesPa
 	return req, nil
 }
 
+// NewRejectDuplicateRequest calls the generic RejectDuplicate builder with application/json body
+func NewRejectDuplicateRequest(server string, id PathID, otherID openapi_types.UUID, params *RejectDuplicateParams, body RejectDuplicateJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRejectDuplicateRequestWithBody(server, id, otherID, params, "application/json", bodyReader)
+}
+
+// NewRejectDuplicateRequestWithBody constructs an http.Request for the RejectDuplicate method, with any body, and a specified content type
+func NewRejectDuplicateRequestWithBody(server string, id PathID, otherID openapi_types.UUID, params *RejectDuplicateParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "other_id", otherID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/detentions/%s/duplicates/%s/reject", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListEventsRequest constructs an http.Request for the ListEvents method
 func NewListEventsRequest(server string, id PathID, params *ListEventsParams) (*http.Request, error) {
 	var err error
@@ -4871,6 +5300,79 @@ func NewAddEventRequestWithBody(server string, id PathID, params *AddEventParams
 	}
 
 	operationPath := fmt.Sprintf("/v1/detentions/%s/events", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewMergeDetentionsRequest calls the generic MergeDetentions builder with application/json body
+func NewMergeDetentionsRequest(server string, id PathID, params *MergeDetentionsParams, body MergeDetentionsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewMergeDetentionsRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewMergeDetentionsRequestWithBody constructs an http.Request for the MergeDetentions method, with any body, and a specified content type
+func NewMergeDetentionsRequestWithBody(server string, id PathID, params *MergeDetentionsParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/detentions/%s/merge", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -5047,6 +5549,195 @@ func NewPutRepresentationRequestWithBody(server string, id PathID, params *PutRe
 			}
 
 			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewUnmergeDetentionRequest calls the generic UnmergeDetention builder with application/json body
+func NewUnmergeDetentionRequest(server string, id PathID, params *UnmergeDetentionParams, body UnmergeDetentionJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUnmergeDetentionRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewUnmergeDetentionRequestWithBody constructs an http.Request for the UnmergeDetention method, with any body, and a specified content type
+func NewUnmergeDetentionRequestWithBody(server string, id PathID, params *UnmergeDetentionParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/detentions/%s/unmerge", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListProposedMergesRequest constructs an http.Request for the ListProposedMerges method
+func NewListProposedMergesRequest(server string, params *ListProposedMergesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/duplicates")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DepartmentID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "department_id", *params.DepartmentID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.AssemblyID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "assembly_id", *params.AssemblyID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
 		}
 
 	}
@@ -7055,6 +7746,16 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PATCH /v1/departments/{id} (the `PatchDepartment` operationId).
 	PatchDepartmentWithResponse(ctx context.Context, id PathID, params *PatchDepartmentParams, body PatchDepartmentJSONRequestBody, reqEditors ...RequestEditorFn) (*PatchDepartmentResponse, error)
 
+	// GetDetentionTotalsWithResponse Count people by department and assembly
+	//
+	// Of the people whom the caller may read, at an assembly or in a department (one of the two must be named), each counted once however
+	// many records there are of them, where they are now. Entries taken back are not counted.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/detention-totals (the `GetDetentionTotals` operationId).
+	GetDetentionTotalsWithResponse(ctx context.Context, params *GetDetentionTotalsParams, reqEditors ...RequestEditorFn) (*GetDetentionTotalsResponse, error)
+
 	// ListDetentionsWithResponse List detentions within one's reach
 	//
 	// The latest first. With `q`, the best match of the name first.
@@ -7133,16 +7834,37 @@ type ClientWithResponsesInterface interface {
 	//
 	// Other detentions that the caller may read and whose names may mean the same person, best first, each with what speaks for and
 	// against it. A new arrest of one person is a new record too: whether two are one is for a person to say, and nothing is ever
-	// merged here.
+	// merged here. Of a merged record the one that stands for the person is shown; who were told apart are not proposed again.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/detentions/{id}/duplicates (the `ListDuplicates` operationId).
 	ListDuplicatesWithResponse(ctx context.Context, id PathID, params *ListDuplicatesParams, reqEditors ...RequestEditorFn) (*ListDuplicatesResponse, error)
 
+	// RejectDuplicateWithBodyWithResponse Say that two records are of two people
+	//
+	// The two are not proposed again; a later merge of them is still possible. Said again, the first words stand. Whoever decides must
+	// be responsible for both places. Records that are merged answer 409 `already_decided`: part them first.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/detentions/{id}/duplicates/{other_id}/reject (the `RejectDuplicate` operationId).
+	RejectDuplicateWithBodyWithResponse(ctx context.Context, id PathID, otherID openapi_types.UUID, params *RejectDuplicateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RejectDuplicateResponse, error)
+
+	// RejectDuplicateWithResponse Say that two records are of two people
+	//
+	// The two are not proposed again; a later merge of them is still possible. Said again, the first words stand. Whoever decides must
+	// be responsible for both places. Records that are merged answer 409 `already_decided`: part them first.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/detentions/{id}/duplicates/{other_id}/reject (the `RejectDuplicate` operationId).
+	RejectDuplicateWithResponse(ctx context.Context, id PathID, otherID openapi_types.UUID, params *RejectDuplicateParams, body RejectDuplicateJSONRequestBody, reqEditors ...RequestEditorFn) (*RejectDuplicateResponse, error)
+
 	// ListEventsWithResponse Read the chain of events
 	//
-	// In the order in which things happened. Corrections appear with kind `corrected`.
+	// In the order in which things happened, over all records of the person; `detention_id` is the record that the event was said of.
+	// Corrections appear with kind `corrected`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -7156,7 +7878,8 @@ type ClientWithResponsesInterface interface {
 	// `source` `seen` or `relative` is confirmed; from any other it is only reported, and clocks and alarms go on. What
 	// cannot be as it is told (a move after a release) is kept and shown under `contradictions` of the record with what may put it
 	// right. `corrected` puts an event right, or voids it; nothing is erased. `withdrawn` says that the entry was a mistake: families that were told get a retraction.
-	// `died` and `whereabouts_unknown` are told by an operator's call only, never by a message.
+	// `died` and `whereabouts_unknown` are told by an operator's call only, never by a message. Said of a record that was merged, it
+	// is an event of the person, and stays with that record when the two are parted.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7170,12 +7893,39 @@ type ClientWithResponsesInterface interface {
 	// `source` `seen` or `relative` is confirmed; from any other it is only reported, and clocks and alarms go on. What
 	// cannot be as it is told (a move after a release) is kept and shown under `contradictions` of the record with what may put it
 	// right. `corrected` puts an event right, or voids it; nothing is erased. `withdrawn` says that the entry was a mistake: families that were told get a retraction.
-	// `died` and `whereabouts_unknown` are told by an operator's call only, never by a message.
+	// `died` and `whereabouts_unknown` are told by an operator's call only, never by a message. Said of a record that was merged, it
+	// is an event of the person, and stays with that record when the two are parted.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/detentions/{id}/events (the `AddEvent` operationId).
 	AddEventWithResponse(ctx context.Context, id PathID, params *AddEventParams, body AddEventJSONRequestBody, reqEditors ...RequestEditorFn) (*AddEventResponse, error)
+
+	// MergeDetentionsWithBodyWithResponse Say that two records are of one person
+	//
+	// `other_id` is merged into the record of the path, which stands for the person from now on: lists and totals show it alone, its
+	// chain is read over both, and what is said of either is said of the person. Nothing moves, and nothing is merged by itself: a person
+	// decides, responsible for both places, and can undo it. While the two are one, the stricter disclosure applies. A record that
+	// was merged into a third answers 409 `already_decided`: look at that one. A canary, an entry taken back and another
+	// organisation's record answer 409 `conflict`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/detentions/{id}/merge (the `MergeDetentions` operationId).
+	MergeDetentionsWithBodyWithResponse(ctx context.Context, id PathID, params *MergeDetentionsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*MergeDetentionsResponse, error)
+
+	// MergeDetentionsWithResponse Say that two records are of one person
+	//
+	// `other_id` is merged into the record of the path, which stands for the person from now on: lists and totals show it alone, its
+	// chain is read over both, and what is said of either is said of the person. Nothing moves, and nothing is merged by itself: a person
+	// decides, responsible for both places, and can undo it. While the two are one, the stricter disclosure applies. A record that
+	// was merged into a third answers 409 `already_decided`: look at that one. A canary, an entry taken back and another
+	// organisation's record answer 409 `conflict`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/detentions/{id}/merge (the `MergeDetentions` operationId).
+	MergeDetentionsWithResponse(ctx context.Context, id PathID, params *MergeDetentionsParams, body MergeDetentionsJSONRequestBody, reqEditors ...RequestEditorFn) (*MergeDetentionsResponse, error)
 
 	// EndRepresentationWithResponse Stop acting for this person
 	//
@@ -7203,6 +7953,39 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /v1/detentions/{id}/representation (the `PutRepresentation` operationId).
 	PutRepresentationWithResponse(ctx context.Context, id PathID, params *PutRepresentationParams, body PutRepresentationJSONRequestBody, reqEditors ...RequestEditorFn) (*PutRepresentationResponse, error)
+
+	// UnmergeDetentionWithBodyWithResponse Undo a merge
+	//
+	// Parts this record from the one that it was merged into; what had been merged into it goes with it. Both are as they were, and what
+	// was said of either since then stays with the record that it was said of. Families that were told because of the merge get a
+	// retraction. The two are not proposed again.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/detentions/{id}/unmerge (the `UnmergeDetention` operationId).
+	UnmergeDetentionWithBodyWithResponse(ctx context.Context, id PathID, params *UnmergeDetentionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UnmergeDetentionResponse, error)
+
+	// UnmergeDetentionWithResponse Undo a merge
+	//
+	// Parts this record from the one that it was merged into; what had been merged into it goes with it. Both are as they were, and what
+	// was said of either since then stays with the record that it was said of. Families that were told because of the merge get a
+	// retraction. The two are not proposed again.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/detentions/{id}/unmerge (the `UnmergeDetention` operationId).
+	UnmergeDetentionWithResponse(ctx context.Context, id PathID, params *UnmergeDetentionParams, body UnmergeDetentionJSONRequestBody, reqEditors ...RequestEditorFn) (*UnmergeDetentionResponse, error)
+
+	// ListProposedMergesWithResponse List pairs of records that may be of one person
+	//
+	// Pairs in the caller's scope that are likely to be of one person or certain, on which nobody has decided, newest record first.
+	// With `department_id` or `assembly_id`, those of which a record is there. A page looks through at most 200 records: it may hold
+	// few pairs, or none, and still name a `next_cursor`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/duplicates (the `ListProposedMerges` operationId).
+	ListProposedMergesWithResponse(ctx context.Context, params *ListProposedMergesParams, reqEditors ...RequestEditorFn) (*ListProposedMergesResponse, error)
 
 	// ListHoldsWithResponse List what waits for a second person
 	//
@@ -8768,6 +9551,54 @@ func (r PatchDepartmentResponse) ContentType() string {
 	return ""
 }
 
+// GetDetentionTotalsResponse200Headers the declared response headers of an HTTP 200 response for GetDetentionTotals
+type GetDetentionTotalsResponse200Headers struct {
+	ETag *string
+}
+
+type GetDetentionTotalsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DetentionTotals
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetDetentionTotalsResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetDetentionTotalsResponse) GetJSON200() *DetentionTotals {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GetDetentionTotalsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetDetentionTotalsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetDetentionTotalsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetDetentionTotalsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListDetentionsResponse200Headers the declared response headers of an HTTP 200 response for ListDetentions
 type ListDetentionsResponse200Headers struct {
 	ETag *string
@@ -9001,6 +9832,40 @@ func (r ListDuplicatesResponse) ContentType() string {
 	return ""
 }
 
+type RejectDuplicateResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+}
+
+// GetBody returns the raw response body bytes
+func (r RejectDuplicateResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RejectDuplicateResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RejectDuplicateResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RejectDuplicateResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListEventsResponse200Headers the declared response headers of an HTTP 200 response for ListEvents
 type ListEventsResponse200Headers struct {
 	ETag *string
@@ -9097,6 +9962,54 @@ func (r AddEventResponse) ContentType() string {
 	return ""
 }
 
+type MergeDetentionsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Detention
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Detention
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r MergeDetentionsResponse) GetJSON200() *Detention {
+	return r.JSON200
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r MergeDetentionsResponse) GetJSON201() *Detention {
+	return r.JSON201
+}
+
+// GetBody returns the raw response body bytes
+func (r MergeDetentionsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r MergeDetentionsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r MergeDetentionsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r MergeDetentionsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type EndRepresentationResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -9166,6 +10079,102 @@ func (r PutRepresentationResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r PutRepresentationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type UnmergeDetentionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Detention
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Detention
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UnmergeDetentionResponse) GetJSON200() *Detention {
+	return r.JSON200
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r UnmergeDetentionResponse) GetJSON201() *Detention {
+	return r.JSON201
+}
+
+// GetBody returns the raw response body bytes
+func (r UnmergeDetentionResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UnmergeDetentionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UnmergeDetentionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UnmergeDetentionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListProposedMergesResponse200Headers the declared response headers of an HTTP 200 response for ListProposedMerges
+type ListProposedMergesResponse200Headers struct {
+	ETag *string
+}
+
+type ListProposedMergesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ProposedMergePage
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListProposedMergesResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListProposedMergesResponse) GetJSON200() *ProposedMergePage {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListProposedMergesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListProposedMergesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListProposedMergesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListProposedMergesResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -10761,6 +11770,22 @@ func (c *ClientWithResponses) PatchDepartmentWithResponse(ctx context.Context, i
 	return ParsePatchDepartmentResponse(rsp)
 }
 
+// GetDetentionTotalsWithResponse Count people by department and assembly
+//
+// Of the people whom the caller may read, at an assembly or in a department (one of the two must be named), each counted once however
+// many records there are of them, where they are now. Entries taken back are not counted.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/detention-totals (the `GetDetentionTotals` operationId).
+func (c *ClientWithResponses) GetDetentionTotalsWithResponse(ctx context.Context, params *GetDetentionTotalsParams, reqEditors ...RequestEditorFn) (*GetDetentionTotalsResponse, error) {
+	rsp, err := c.GetDetentionTotals(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetDetentionTotalsResponse(rsp)
+}
+
 // ListDetentionsWithResponse List detentions within one's reach
 //
 // The latest first. With `q`, the best match of the name first.
@@ -10875,7 +11900,7 @@ func (c *ClientWithResponses) PatchDetentionWithResponse(ctx context.Context, id
 //
 // Other detentions that the caller may read and whose names may mean the same person, best first, each with what speaks for and
 // against it. A new arrest of one person is a new record too: whether two are one is for a person to say, and nothing is ever
-// merged here.
+// merged here. Of a merged record the one that stands for the person is shown; who were told apart are not proposed again.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -10888,9 +11913,42 @@ func (c *ClientWithResponses) ListDuplicatesWithResponse(ctx context.Context, id
 	return ParseListDuplicatesResponse(rsp)
 }
 
+// RejectDuplicateWithBodyWithResponse Say that two records are of two people
+//
+// The two are not proposed again; a later merge of them is still possible. Said again, the first words stand. Whoever decides must
+// be responsible for both places. Records that are merged answer 409 `already_decided`: part them first.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/detentions/{id}/duplicates/{other_id}/reject (the `RejectDuplicate` operationId).
+func (c *ClientWithResponses) RejectDuplicateWithBodyWithResponse(ctx context.Context, id PathID, otherID openapi_types.UUID, params *RejectDuplicateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RejectDuplicateResponse, error) {
+	rsp, err := c.RejectDuplicateWithBody(ctx, id, otherID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRejectDuplicateResponse(rsp)
+}
+
+// RejectDuplicateWithResponse Say that two records are of two people
+//
+// The two are not proposed again; a later merge of them is still possible. Said again, the first words stand. Whoever decides must
+// be responsible for both places. Records that are merged answer 409 `already_decided`: part them first.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/detentions/{id}/duplicates/{other_id}/reject (the `RejectDuplicate` operationId).
+func (c *ClientWithResponses) RejectDuplicateWithResponse(ctx context.Context, id PathID, otherID openapi_types.UUID, params *RejectDuplicateParams, body RejectDuplicateJSONRequestBody, reqEditors ...RequestEditorFn) (*RejectDuplicateResponse, error) {
+	rsp, err := c.RejectDuplicate(ctx, id, otherID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRejectDuplicateResponse(rsp)
+}
+
 // ListEventsWithResponse Read the chain of events
 //
-// In the order in which things happened. Corrections appear with kind `corrected`.
+// In the order in which things happened, over all records of the person; `detention_id` is the record that the event was said of.
+// Corrections appear with kind `corrected`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -10910,7 +11968,8 @@ func (c *ClientWithResponses) ListEventsWithResponse(ctx context.Context, id Pat
 // `source` `seen` or `relative` is confirmed; from any other it is only reported, and clocks and alarms go on. What
 // cannot be as it is told (a move after a release) is kept and shown under `contradictions` of the record with what may put it
 // right. `corrected` puts an event right, or voids it; nothing is erased. `withdrawn` says that the entry was a mistake: families that were told get a retraction.
-// `died` and `whereabouts_unknown` are told by an operator's call only, never by a message.
+// `died` and `whereabouts_unknown` are told by an operator's call only, never by a message. Said of a record that was merged, it
+// is an event of the person, and stays with that record when the two are parted.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -10930,7 +11989,8 @@ func (c *ClientWithResponses) AddEventWithBodyWithResponse(ctx context.Context, 
 // `source` `seen` or `relative` is confirmed; from any other it is only reported, and clocks and alarms go on. What
 // cannot be as it is told (a move after a release) is kept and shown under `contradictions` of the record with what may put it
 // right. `corrected` puts an event right, or voids it; nothing is erased. `withdrawn` says that the entry was a mistake: families that were told get a retraction.
-// `died` and `whereabouts_unknown` are told by an operator's call only, never by a message.
+// `died` and `whereabouts_unknown` are told by an operator's call only, never by a message. Said of a record that was merged, it
+// is an event of the person, and stays with that record when the two are parted.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -10941,6 +12001,44 @@ func (c *ClientWithResponses) AddEventWithResponse(ctx context.Context, id PathI
 		return nil, err
 	}
 	return ParseAddEventResponse(rsp)
+}
+
+// MergeDetentionsWithBodyWithResponse Say that two records are of one person
+//
+// `other_id` is merged into the record of the path, which stands for the person from now on: lists and totals show it alone, its
+// chain is read over both, and what is said of either is said of the person. Nothing moves, and nothing is merged by itself: a person
+// decides, responsible for both places, and can undo it. While the two are one, the stricter disclosure applies. A record that
+// was merged into a third answers 409 `already_decided`: look at that one. A canary, an entry taken back and another
+// organisation's record answer 409 `conflict`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/detentions/{id}/merge (the `MergeDetentions` operationId).
+func (c *ClientWithResponses) MergeDetentionsWithBodyWithResponse(ctx context.Context, id PathID, params *MergeDetentionsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*MergeDetentionsResponse, error) {
+	rsp, err := c.MergeDetentionsWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseMergeDetentionsResponse(rsp)
+}
+
+// MergeDetentionsWithResponse Say that two records are of one person
+//
+// `other_id` is merged into the record of the path, which stands for the person from now on: lists and totals show it alone, its
+// chain is read over both, and what is said of either is said of the person. Nothing moves, and nothing is merged by itself: a person
+// decides, responsible for both places, and can undo it. While the two are one, the stricter disclosure applies. A record that
+// was merged into a third answers 409 `already_decided`: look at that one. A canary, an entry taken back and another
+// organisation's record answer 409 `conflict`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/detentions/{id}/merge (the `MergeDetentions` operationId).
+func (c *ClientWithResponses) MergeDetentionsWithResponse(ctx context.Context, id PathID, params *MergeDetentionsParams, body MergeDetentionsJSONRequestBody, reqEditors ...RequestEditorFn) (*MergeDetentionsResponse, error) {
+	rsp, err := c.MergeDetentions(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseMergeDetentionsResponse(rsp)
 }
 
 // EndRepresentationWithResponse Stop acting for this person
@@ -10986,6 +12084,57 @@ func (c *ClientWithResponses) PutRepresentationWithResponse(ctx context.Context,
 		return nil, err
 	}
 	return ParsePutRepresentationResponse(rsp)
+}
+
+// UnmergeDetentionWithBodyWithResponse Undo a merge
+//
+// Parts this record from the one that it was merged into; what had been merged into it goes with it. Both are as they were, and what
+// was said of either since then stays with the record that it was said of. Families that were told because of the merge get a
+// retraction. The two are not proposed again.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/detentions/{id}/unmerge (the `UnmergeDetention` operationId).
+func (c *ClientWithResponses) UnmergeDetentionWithBodyWithResponse(ctx context.Context, id PathID, params *UnmergeDetentionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UnmergeDetentionResponse, error) {
+	rsp, err := c.UnmergeDetentionWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUnmergeDetentionResponse(rsp)
+}
+
+// UnmergeDetentionWithResponse Undo a merge
+//
+// Parts this record from the one that it was merged into; what had been merged into it goes with it. Both are as they were, and what
+// was said of either since then stays with the record that it was said of. Families that were told because of the merge get a
+// retraction. The two are not proposed again.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/detentions/{id}/unmerge (the `UnmergeDetention` operationId).
+func (c *ClientWithResponses) UnmergeDetentionWithResponse(ctx context.Context, id PathID, params *UnmergeDetentionParams, body UnmergeDetentionJSONRequestBody, reqEditors ...RequestEditorFn) (*UnmergeDetentionResponse, error) {
+	rsp, err := c.UnmergeDetention(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUnmergeDetentionResponse(rsp)
+}
+
+// ListProposedMergesWithResponse List pairs of records that may be of one person
+//
+// Pairs in the caller's scope that are likely to be of one person or certain, on which nobody has decided, newest record first.
+// With `department_id` or `assembly_id`, those of which a record is there. A page looks through at most 200 records: it may hold
+// few pairs, or none, and still name a `next_cursor`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/duplicates (the `ListProposedMerges` operationId).
+func (c *ClientWithResponses) ListProposedMergesWithResponse(ctx context.Context, params *ListProposedMergesParams, reqEditors ...RequestEditorFn) (*ListProposedMergesResponse, error) {
+	rsp, err := c.ListProposedMerges(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListProposedMergesResponse(rsp)
 }
 
 // ListHoldsWithResponse List what waits for a second person
@@ -12479,6 +13628,48 @@ func ParsePatchDepartmentResponse(rsp *http.Response) (*PatchDepartmentResponse,
 	return response, nil
 }
 
+// ParseGetDetentionTotalsResponse parses an HTTP response from a GetDetentionTotalsWithResponse call
+func ParseGetDetentionTotalsResponse(rsp *http.Response) (*GetDetentionTotalsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetDetentionTotalsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DetentionTotals
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetDetentionTotalsResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseListDetentionsResponse parses an HTTP response from a ListDetentionsWithResponse call
 func ParseListDetentionsResponse(rsp *http.Response) (*ListDetentionsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -12670,6 +13861,22 @@ func ParseListDuplicatesResponse(rsp *http.Response) (*ListDuplicatesResponse, e
 	return response, nil
 }
 
+// ParseRejectDuplicateResponse parses an HTTP response from a RejectDuplicateWithResponse call
+func ParseRejectDuplicateResponse(rsp *http.Response) (*RejectDuplicateResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RejectDuplicateResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	return response, nil
+}
+
 // ParseListEventsResponse parses an HTTP response from a ListEventsWithResponse call
 func ParseListEventsResponse(rsp *http.Response) (*ListEventsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -12745,6 +13952,39 @@ func ParseAddEventResponse(rsp *http.Response) (*AddEventResponse, error) {
 	return response, nil
 }
 
+// ParseMergeDetentionsResponse parses an HTTP response from a MergeDetentionsWithResponse call
+func ParseMergeDetentionsResponse(rsp *http.Response) (*MergeDetentionsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &MergeDetentionsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Detention
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Detention
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseEndRepresentationResponse parses an HTTP response from a EndRepresentationWithResponse call
 func ParseEndRepresentationResponse(rsp *http.Response) (*EndRepresentationResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -12782,6 +14022,81 @@ func ParsePutRepresentationResponse(rsp *http.Response) (*PutRepresentationRespo
 		}
 		response.JSON200 = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseUnmergeDetentionResponse parses an HTTP response from a UnmergeDetentionWithResponse call
+func ParseUnmergeDetentionResponse(rsp *http.Response) (*UnmergeDetentionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UnmergeDetentionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Detention
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Detention
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListProposedMergesResponse parses an HTTP response from a ListProposedMergesWithResponse call
+func ParseListProposedMergesResponse(rsp *http.Response) (*ListProposedMergesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListProposedMergesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ProposedMergePage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListProposedMergesResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
