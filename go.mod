@@ -37,6 +37,7 @@ require (
 	google.golang.org/api v0.278.0
 	gorm.io/driver/postgres v1.6.3
 	gorm.io/gorm v1.31.2
+	pgregory.net/rapid v1.3.0
 )
 
 require (

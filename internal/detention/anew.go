@@ -31,10 +31,18 @@ func (l *Ledger) earlier(ctx context.Context, p account.Principal, b Batch) (map
 	}
 	err := l.db.InTx(ctx, func(tx *pg.Tx) error {
 		found, err := l.inSight(ctx, tx, p, pgx.NamedArgs{"reader": p.Account, "now": tx.Now}, "", ids)
-		for _, d := range found {
-			out[d.ID] = d.Row
+		if err != nil {
+			return err
 		}
-		return err
+		if err := l.withOthers(ctx, tx, found); err != nil {
+			return err
+		}
+		for _, d := range found {
+			for _, r := range d.records() {
+				out[r.ID] = d.Row
+			}
+		}
+		return nil
 	})
 	return out, err
 }

@@ -285,7 +285,7 @@ func (r *reader) releases(e Event) {
 // later custody is believed: who is held must not be lost because someone said that they are free.
 func (r *reader) contradicts(e Event) bool {
 	c := r.custody
-	custodial := e.Kind == MovedKind || e.Kind == ArrivedKind || e.Kind == HospitalisedKind || e.Kind == TakenKind
+	custodial := slices.Contains([]EventKind{TakenKind, ArrivedKind, MovedKind, HospitalisedKind, WhereaboutsUnknownKind}, e.Kind)
 	if t := e.Details.HappenedAt; r.taken != nil && t != nil && t.Before(*r.taken) {
 		c.Contradictions = append(c.Contradictions, Contradiction{EventID: e.ID, Code: "before_taken", Proposal: "correct_time"})
 	}

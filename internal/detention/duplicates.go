@@ -71,8 +71,7 @@ func (l *Ledger) alike(ctx context.Context, tx *pg.Tx, p account.Principal, look
 		return nil, false, err
 	}
 	seen = slices.DeleteFunc(seen, func(o Detention) bool {
-		known := o.Previous != nil && slices.Contains(mine, *o.Previous) || d.Previous != nil && *d.Previous == o.ID
-		return o.State == Withdrawn || known || slices.ContainsFunc(o.records(), func(r Detention) bool { return apart[r.ID] })
+		return o.State == Withdrawn || o.follows(d) || d.follows(o) || slices.ContainsFunc(o.records(), func(r Detention) bool { return apart[r.ID] })
 	})
 	return likenesses(look, asked, seen), all, nil
 }

@@ -104,6 +104,9 @@ func mayPutRight(p account.Principal, chain []Event, n NewEvent, responsible boo
 	if chain[at].RecordedBy != p.Account && !responsible {
 		return fault.Denied()
 	}
+	if chain[at].opening() && n.Details.Void {
+		return fault.BadField("/void", "not_allowed") // who was never entered is nowhere: an entry is taken back by `withdrawn`
+	}
 	var last uuid.UUID
 	for _, e := range chain {
 		if e.Kind == CorrectedKind && e.Details.Corrects != nil && *e.Details.Corrects == chain[at].ID && len(e.Details.Fields) == 0 {

@@ -119,6 +119,9 @@ func (l *Ledger) listByNeed(ctx context.Context, tx *pg.Tx, p account.Principal,
 	if err != nil {
 		return nil, false, err
 	}
+	if err := l.withOthers(ctx, tx, opened); err != nil {
+		return nil, false, err
+	}
 	flags := make(map[uuid.UUID][]law.Need, len(opened))
 	page := slices.DeleteFunc(opened, func(d Detention) bool {
 		has := d.Flags(tx.Now)

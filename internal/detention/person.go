@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/qorgau/qorgau/internal/account"
 	"github.com/qorgau/qorgau/internal/fault"
+	"github.com/qorgau/qorgau/internal/law"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/seal"
 )
@@ -147,6 +149,15 @@ func (d Detention) asOne() Detention {
 		d.Citizenship = cmp.Or(d.Citizenship, o.Citizenship)
 	}
 	return d
+}
+
+// Flags are the needs of the person, whichever of their records says so.
+func (d Detention) Flags(now time.Time) []law.Need { return d.asOne().Profile.Flags(now) }
+
+// follows tells whether one of the person's records is called the next custody of one of the other's.
+func (d Detention) follows(o Detention) bool {
+	before := idsOf(o.records())
+	return slices.ContainsFunc(d.records(), func(r Detention) bool { return r.Previous != nil && slices.Contains(before, *r.Previous) })
 }
 
 const (
