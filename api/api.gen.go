@@ -1087,6 +1087,7 @@ const (
 	ReviewReasonGuessing      ReviewReason = "guessing"
 	ReviewReasonMinor         ReviewReason = "minor"
 	ReviewReasonReporterLimit ReviewReason = "reporter_limit"
+	ReviewReasonSamePerson    ReviewReason = "same_person"
 	ReviewReasonSealed        ReviewReason = "sealed"
 	ReviewReasonTier          ReviewReason = "tier"
 	ReviewReasonToldLimit     ReviewReason = "told_limit"
@@ -1112,6 +1113,8 @@ func (e ReviewReason) Valid() bool {
 	case ReviewReasonMinor:
 		return true
 	case ReviewReasonReporterLimit:
+		return true
+	case ReviewReasonSamePerson:
 		return true
 	case ReviewReasonSealed:
 		return true

@@ -13,9 +13,11 @@ import (
 
 	"github.com/qorgau/qorgau/internal/account"
 	"github.com/qorgau/qorgau/internal/fault"
+	"github.com/qorgau/qorgau/internal/finder"
 	"github.com/qorgau/qorgau/internal/law"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/seal"
+	"github.com/qorgau/qorgau/pkg/names"
 )
 
 // A person may have several records: logged in a corridor, and again from a list. People decide which are of one person (merge.go);
@@ -63,6 +65,9 @@ func (d Detention) records() []Detention {
 	slices.SortFunc(out, func(a, b Detention) int { return slices.Compare(a.ID[:], b.ID[:]) })
 	return out
 }
+
+// Records are the ids of all records of the person, of those reads that look for them.
+func (d Detention) Records() []uuid.UUID { return idsOf(d.records()) }
 
 func idsOf(of []Detention) []uuid.UUID {
 	out := make([]uuid.UUID, len(of))
@@ -158,6 +163,27 @@ func (d Detention) Flags(now time.Time) []law.Need { return d.asOne().Profile.Fl
 func (d Detention) follows(o Detention) bool {
 	before := idsOf(o.records())
 	return slices.ContainsFunc(d.records(), func(r Detention) bool { return r.Previous != nil && slices.Contains(before, *r.Previous) })
+}
+
+// Judge compares q with each of these records. Of namesakes who cannot all be q each counts for less; records of one person take nothing
+// from each other, however they are named.
+func Judge(look *finder.Look, q names.Person, found []Detention) []names.Verdict {
+	out := look.Judge(q, people(found))
+	for i, d := range found {
+		if len(d.others) == 0 {
+			continue
+		}
+		alone := []names.Person{d.Person()}
+		for _, o := range found {
+			if o.Stands() != d.Stands() {
+				alone = append(alone, o.Person())
+			}
+		}
+		if len(alone) < len(found) {
+			out[i] = look.Judge(q, alone)[0]
+		}
+	}
+	return out
 }
 
 const (

@@ -42,19 +42,27 @@ func (p *Post) AfterCorrection(ctx context.Context, c detention.Corrected) error
 // compareMatched settles again every pair that the detention is matched in, also those that the index no longer finds.
 func (p *Post) compareMatched(ctx context.Context, look *finder.Look, id uuid.UUID, a anew) error {
 	return p.onFreshRecords(ctx, func(tx *pg.Tx) error {
-		found, err := p.detentions.Load(ctx, tx, id)
-		if err != nil || len(found) == 0 || found[0].State == detention.Withdrawn {
-			return err // what is withdrawn is taken back by the withdrawal's own job
-		}
-		rows, err := tx.Query(ctx, comparedAgain, pgx.NamedArgs{"detention": id, "now": tx.Now})
-		if err != nil {
-			return fmt.Errorf("matched searches: %w", err)
-		}
-		searches, err := p.collectSearches(ctx, tx, rows)
+		records, err := recordsOf(ctx, tx, id)
 		if err != nil {
 			return err
 		}
-		return p.settle(ctx, tx, compareAll(look, searches, found[0]), a)
+		found, err := p.detentions.Load(ctx, tx, records...)
+		if err != nil || len(found) == 0 || found[0].State == detention.Withdrawn {
+			return err // what is withdrawn is taken back by the withdrawal's own job
+		}
+		var pairs []pair
+		for _, d := range found {
+			rows, err := tx.Query(ctx, comparedAgain, pgx.NamedArgs{"detention": d.ID, "now": tx.Now})
+			if err != nil {
+				return fmt.Errorf("matched searches: %w", err)
+			}
+			searches, err := p.collectSearches(ctx, tx, rows)
+			if err != nil {
+				return err
+			}
+			pairs = append(pairs, compareAll(look, searches, d)...)
+		}
+		return p.settle(ctx, tx, pairs, a)
 	})
 }
 
@@ -62,9 +70,9 @@ func (p *Post) compareMatched(ctx context.Context, look *finder.Look, id uuid.UU
 var comparedAgain = "select " + searchColumns + ` from searches s join matches m on m.search_id = s.id join detentions d on d.id = m.detention_id
 	where d.id = @detention and s.state = 'open' and (m.notified_at is not null or ` + fmt.Sprintf(reach, "s.organisation_id") + `) order by s.id`
 
-func (p *Post) matchedSearches(ctx context.Context, tx *pg.Tx, detention uuid.UUID) ([]Search, error) {
-	rows, err := tx.Query(ctx, "select "+searchColumns+` from searches s join matches m on m.search_id = s.id
-		where m.detention_id = $1 and s.state = 'open' order by s.id`, detention)
+func (p *Post) matchedSearches(ctx context.Context, tx *pg.Tx, records []uuid.UUID) ([]Search, error) {
+	rows, err := tx.Query(ctx, "select "+searchColumns+` from searches s where s.id in (select search_id from matches where detention_id = any($1::uuid[]))
+		and s.state = 'open' order by s.id`, records)
 	if err != nil {
 		return nil, fmt.Errorf("matched searches: %w", err)
 	}
@@ -86,8 +94,17 @@ func (p *Post) afterWithdrawal(ctx context.Context, h detention.Happened) error 
 		if err != nil {
 			return err
 		}
+		silent, _, err := p.firstOfEach(ctx, tx, matches)
+		if err != nil {
+			return err
+		}
 		for _, m := range matches {
 			switch {
+			case m.told() && silent[m.ID]:
+				m.State, m.ReviewReason, m.HoldID = retracted, nil, nil
+				if err := p.keep(ctx, tx, m); err != nil {
+					return err
+				}
 			case m.told():
 				if _, err := p.takeBack(ctx, tx, m, searches[m.SearchID], h.EventID, h.ActorID); err != nil {
 					return err
@@ -103,16 +120,20 @@ func (p *Post) afterWithdrawal(ctx context.Context, h detention.Happened) error 
 	})
 }
 
-// lockMatched locks a detention and its open searches in the order that all writers of matches keep, and reads the matches.
+// lockMatched locks a person's records and their open searches in the order that all writers of matches keep, and reads the matches.
 func (p *Post) lockMatched(ctx context.Context, tx *pg.Tx, id uuid.UUID) (map[uuid.UUID]Search, []MatchRow, error) {
-	if _, err := tx.Exec(ctx, "select 1 from detentions where id = $1 for no key update", id); err != nil {
+	records, err := recordsOf(ctx, tx, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, err := tx.Exec(ctx, "select 1 from detentions where id = any($1::uuid[]) order by id for no key update", records); err != nil {
 		return nil, nil, fmt.Errorf("lock detention: %w", err)
 	}
-	if _, err := tx.Exec(ctx, `select 1 from searches s where s.id in (select search_id from matches where detention_id = $1)
-		order by s.id for no key update`, id); err != nil {
+	if _, err := tx.Exec(ctx, `select 1 from searches s where s.id in (select search_id from matches where detention_id = any($1::uuid[]))
+		order by s.id for no key update`, records); err != nil {
 		return nil, nil, fmt.Errorf("lock searches: %w", err)
 	}
-	found, err := p.matchedSearches(ctx, tx, id)
+	found, err := p.matchedSearches(ctx, tx, records)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -120,7 +141,7 @@ func (p *Post) lockMatched(ctx context.Context, tx *pg.Tx, id uuid.UUID) (map[uu
 	for _, s := range found {
 		searches[s.ID] = s
 	}
-	rows, err := tx.Query(ctx, "select "+matchColumns+" from matches m where m.detention_id = $1 order by m.id", id)
+	rows, err := tx.Query(ctx, "select "+matchColumns+" from matches m where m.detention_id = any($1::uuid[]) order by m.id", records)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read matches: %w", err)
 	}
@@ -144,15 +165,21 @@ func (p *Post) tellChange(ctx context.Context, c change) error {
 		if err != nil {
 			return err
 		}
-		found, err := p.detentions.Load(ctx, tx, c.detention)
-		if err != nil || len(found) == 0 || found[0].State == detention.Withdrawn || found[0].Disclosure == detention.Sealed {
-			return err // what withdrew or sealed it has a job of its own, which may come later
+		silent, records, err := p.firstOfEach(ctx, tx, matches)
+		if err != nil {
+			return err
 		}
 		for _, m := range matches {
-			if !m.told() {
-				continue
+			d, there := records[m.DetentionID]
+			switch {
+			case !m.told() || !there || d.State == detention.Withdrawn || d.Disclosure == detention.Sealed:
+				// what withdrew or sealed it has a job of its own, which may come later
+			case silent[m.ID]:
+				err = p.keep(ctx, tx, p.shown(m, d, tx.Now))
+			default:
+				err = p.tellChangeOf(ctx, tx, m, searches[m.SearchID], d, c)
 			}
-			if err := p.tellChangeOf(ctx, tx, m, searches[m.SearchID], found[0], c); err != nil {
+			if err != nil {
 				return err
 			}
 		}
@@ -163,6 +190,9 @@ func (p *Post) tellChange(ctx context.Context, c change) error {
 func (p *Post) tellChangeOf(ctx context.Context, tx *pg.Tx, m MatchRow, s Search, d detention.Detention, c change) error {
 	if m.ToldState != nil && *m.ToldState == tellable(d.State) && m.ToldDepartmentID != nil && *m.ToldDepartmentID == d.DepartmentID {
 		return nil // this job ran before, or a later event has told more already
+	}
+	if c.kind == push.Retraction {
+		return p.retractPlace(ctx, tx, m, s, d, c)
 	}
 	if tellable(d.State) == callHotline {
 		m = p.shown(m, d, tx.Now)

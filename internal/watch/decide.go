@@ -71,6 +71,7 @@ func (p *Post) pageOfMatches(ctx context.Context, tx *pg.Tx, by account.Principa
 	var page []Match
 	for {
 		rows, err := tx.Query(ctx, "select "+matchColumns+fromMatches+` and (@state = '' or m.state = @state) and (@reason = '' or m.review_reason = @reason)
+			and (@reason = 'same_person' or m.state <> 'proposed' or m.review_reason is distinct from 'same_person')
 			and (@before::uuid = '00000000-0000-0000-0000-000000000000' or (m.created_at, m.id) < (select b.created_at, b.id from matches b where b.id = @before))
 			order by m.created_at desc, m.id desc limit @limit`, pgx.NamedArgs{"reader": by.Account, "now": tx.Now, "state": f.State,
 			"reason": string(orZero(f.Reason.kept())), "before": f.Before, "limit": f.Limit + 1})

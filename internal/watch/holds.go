@@ -180,7 +180,7 @@ func (p *Post) settleHeld(ctx context.Context, tx *pg.Tx, m heldMatch, st *situa
 	row.HoldID, row.ReviewReason, row.DecidedBy, row.DecidedAt = nil, nil, &m.by, &tx.Now
 	switch {
 	case m.State == proposed && m.release && m.Detention.State != detention.Withdrawn && m.Search.State == Open:
-		if reason := p.review(pr, st.matches[pr.search.ID], st.detentions, st.toldOf[pr.detention.ID]-m.counts(), tx.Now); reason != "" {
+		if reason := p.review(pr, st.matches[pr.search.ID], st.detentions, st.toldOthers(pr), tx.Now); reason != "" {
 			row.ReviewReason, row.DecidedBy, row.DecidedAt = reason.kept(), m.DecidedBy, m.DecidedAt
 			break
 		}

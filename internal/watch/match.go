@@ -194,12 +194,8 @@ func (p *Post) MatchSearch(ctx context.Context, id uuid.UUID) error {
 
 // pairsOf compares a search with detentions that it may mean, in their order.
 func pairsOf(look *finder.Look, s Search, found []detention.Detention) []pair {
-	people := make([]names.Person, len(found))
-	for i, d := range found {
-		people[i] = d.Person()
-	}
 	pairs := make([]pair, len(found))
-	for i, v := range look.Judge(s.Person(), people) {
+	for i, v := range judged(look, s, found) {
 		pairs[i] = pair{search: s, detention: found[i], verdict: v}
 	}
 	return pairs

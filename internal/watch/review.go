@@ -33,6 +33,7 @@ const (
 	ReasonAnotherRecord Reason = "another_record" // the family was told of another record that fits as well or better
 	ReasonToldLimit     Reason = "told_limit"     // many different searches were told of this person already
 	ReasonReporterLimit Reason = "reporter_limit" // many families were told on this reporter's word within the hour
+	ReasonSamePerson    Reason = "same_person"    // the family knows of this person by another record: nothing to decide while they are merged
 
 	// reasonPerson is what the database keeps of the reasons that say something about the person: who takes the database must
 	// not learn from it who is a child, seeks refuge, or does not exist. The reason itself is read off the opened record.
@@ -110,6 +111,8 @@ func (p *Post) review(pr pair, others []MatchRow, otherDetentions map[uuid.UUID]
 		return reason
 	}
 	switch {
+	case samePerson(pr, others, otherDetentions):
+		return ReasonSamePerson
 	case pr.verdict.Tier != names.Certain, pr.otherSex():
 		return ReasonTier
 	case pr.search.Guessed:
@@ -157,8 +160,9 @@ func keptScore(v names.Verdict) float32 {
 
 // situation is what the rules look at besides the pair itself, read after the rows were locked.
 type situation struct {
-	matches    map[uuid.UUID][]MatchRow // of each search
-	toldOf     map[uuid.UUID]int        // how many searches were ever told of each detention
+	matches    map[uuid.UUID][]MatchRow         // of each search
+	toldOf     map[uuid.UUID]map[uuid.UUID]bool // which searches were ever told of each person, by the record that stands for them
+	stands     map[uuid.UUID]uuid.UUID          // for whom, of the records of the pairs' people
 	detentions map[uuid.UUID]detention.Detention
 }
 
@@ -193,7 +197,7 @@ func (p *Post) lockAndRead(ctx context.Context, tx *pg.Tx, pairs []pair) ([]pair
 		}
 		open, still = append(open, pr.search.ID), append(still, pr)
 	}
-	st, err := p.readSituation(ctx, tx, open, detentions)
+	st, err := p.readSituation(ctx, tx, open, pairs)
 	return still, st, err
 }
 
@@ -220,8 +224,17 @@ const situationOf = `select ` + matchColumns + ` from matches m where m.search_i
 	union select ` + matchColumns + ` from matches m where m.search_id = any($1::uuid[]) and m.state in ('notified', 'confirmed')
 	union select ` + matchColumns + ` from matches m where m.detention_id = any($2::uuid[]) and m.notified_at is not null`
 
-func (p *Post) readSituation(ctx context.Context, tx *pg.Tx, searches, detentions []uuid.UUID) (situation, error) {
-	st := situation{matches: map[uuid.UUID][]MatchRow{}, toldOf: map[uuid.UUID]int{}, detentions: map[uuid.UUID]detention.Detention{}}
+func (p *Post) readSituation(ctx context.Context, tx *pg.Tx, searches []uuid.UUID, pairs []pair) (situation, error) {
+	st := situation{matches: map[uuid.UUID][]MatchRow{}, toldOf: map[uuid.UUID]map[uuid.UUID]bool{}, stands: map[uuid.UUID]uuid.UUID{},
+		detentions: map[uuid.UUID]detention.Detention{}}
+	var detentions []uuid.UUID
+	for _, pr := range pairs {
+		for _, id := range pr.detention.Records() {
+			if _, known := st.stands[id]; !known {
+				st.stands[id], detentions = pr.detention.Stands(), append(detentions, id)
+			}
+		}
+	}
 	rows, err := tx.Query(ctx, situationOf, searches, detentions)
 	if err != nil {
 		return situation{}, fmt.Errorf("read matches: %w", err)
@@ -233,7 +246,7 @@ func (p *Post) readSituation(ctx context.Context, tx *pg.Tx, searches, detention
 	var others []uuid.UUID
 	for _, m := range existing {
 		st.matches[m.SearchID] = append(st.matches[m.SearchID], m)
-		st.toldOf[m.DetentionID] += m.counts()
+		st.countTold(m)
 		if m.told() {
 			others = append(others, m.DetentionID)
 		}
@@ -249,6 +262,27 @@ func (p *Post) readSituation(ctx context.Context, tx *pg.Tx, searches, detention
 		st.detentions[d.ID] = d
 	}
 	return st, nil
+}
+
+// countTold counts whom a match told; who knows where someone is does not forget it.
+func (st situation) countTold(m MatchRow) {
+	person, known := st.stands[m.DetentionID]
+	if m.NotifiedAt == nil || !known {
+		return
+	}
+	if st.toldOf[person] == nil {
+		st.toldOf[person] = map[uuid.UUID]bool{}
+	}
+	st.toldOf[person][m.SearchID] = true
+}
+
+// toldOthers is how many searches beside this one were ever told of the person.
+func (st situation) toldOthers(pr pair) int {
+	told := st.toldOf[pr.detention.Stands()]
+	if told[pr.search.ID] {
+		return len(told) - 1
+	}
+	return len(told)
 }
 
 func (st situation) find(pr pair) *MatchRow {

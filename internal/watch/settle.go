@@ -17,6 +17,7 @@ import (
 // anew says that a pair is compared again because a record was corrected: the event that did it and who wrote it.
 type anew struct {
 	event, actor uuid.UUID
+	regrouped    bool // records were merged or parted; no fact was corrected
 }
 
 func (a anew) again() bool { return a.event != uuid.Nil }
@@ -57,7 +58,7 @@ func (p *Post) settleNew(ctx context.Context, tx *pg.Tx, pr pair, st *situation)
 	if pr.verdict.Tier == names.None {
 		return nil, nil
 	}
-	reason := p.review(pr, st.matches[pr.search.ID], st.detentions, st.toldOf[pr.detention.ID], tx.Now)
+	reason := p.review(pr, st.matches[pr.search.ID], st.detentions, st.toldOthers(pr), tx.Now)
 	m := MatchRow{ID: uuid.New(), SearchID: pr.search.ID, DetentionID: pr.detention.ID, Tier: pr.verdict.Tier.String(),
 		Score: keptScore(pr.verdict), State: proposed, ReviewReason: reason.kept(), CreatedAt: tx.Now}
 	if reason != "" {
@@ -114,11 +115,10 @@ func (st *situation) remember(m MatchRow, d detention.Detention) {
 	at := slices.IndexFunc(list, func(was MatchRow) bool { return was.ID == m.ID })
 	if at < 0 {
 		st.matches[m.SearchID] = append(list, m)
-		st.toldOf[m.DetentionID] += m.counts()
 	} else {
-		st.toldOf[m.DetentionID] += m.counts() - list[at].counts()
 		list[at] = m
 	}
+	st.countTold(m)
 	if m.told() {
 		st.detentions[d.ID] = d
 	}
@@ -138,7 +138,7 @@ func (p *Post) settleKnown(ctx context.Context, tx *pg.Tx, pr pair, m MatchRow, 
 		m.Tier = pr.verdict.Tier.String()
 	}
 	m.Score = keptScore(pr.verdict)
-	reason := p.review(pr, st.matches[pr.search.ID], st.detentions, st.toldOf[pr.detention.ID]-m.counts(), tx.Now)
+	reason := p.review(pr, st.matches[pr.search.ID], st.detentions, st.toldOthers(pr), tx.Now)
 	reopened := m.reopened(pr.verdict.Tier, a)
 	if reopened {
 		m.State, m.ReviewReason = proposed, ReasonTier.kept()
@@ -169,7 +169,7 @@ func (p *Post) settleKnown(ctx context.Context, tx *pg.Tx, pr pair, m MatchRow, 
 // corrected; or retracted because the names did not agree for a while, and now they do.
 func (m MatchRow) reopened(tier names.Tier, a anew) bool {
 	closed := m.State == rejected || m.State == retracted
-	return closed && tier >= names.Likely && (a.again() || m.State == retracted && m.DecidedBy == nil)
+	return closed && tier >= names.Likely && (a.again() && !a.regrouped || m.State == retracted && m.DecidedBy == nil)
 }
 
 // looksAgain tells whether a person must decide although the names agree: the family was told before, or a person said no.

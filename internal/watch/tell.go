@@ -56,12 +56,18 @@ func (p *Post) tellNow(ctx context.Context, tx *pg.Tx, m MatchRow, s Search, d d
 	if again {
 		which = turn(anew{}, m)
 	}
+	known, err := p.knowsAlready(ctx, tx, m, d)
+	if err != nil {
+		return m, err
+	}
 	m = p.shown(m, d, tx.Now)
 	m.State, m.ReviewReason, m.HoldID, m.NotifiedAt = state, nil, nil, &tx.Now
 	if err := p.keep(ctx, tx, m); err != nil {
 		return m, err
 	}
-	if *m.ToldState == callHotline {
+	if known {
+		// By another record of the person: nothing is news.
+	} else if *m.ToldState == callHotline {
 		err = alert.Raise(ctx, tx, alert.News{Organisation: s.OrganisationID, Kind: alert.CallDue, SubjectKind: "search", Subject: s.ID})
 	} else {
 		err = p.notify(ctx, tx, notice{match: m, search: s, kind: push.Match, turn: which, reporter: d.RecordedBy})
@@ -183,6 +189,9 @@ func (p *Post) told(ctx context.Context, tx *pg.Tx, s Search) ([]ToldMatch, erro
 	if err != nil {
 		return nil, fmt.Errorf("read told matches: %w", err)
 	}
+	if found, err = p.oncePerPerson(ctx, tx, found); err != nil {
+		return nil, err
+	}
 	out := make([]ToldMatch, 0, len(found))
 	for _, m := range found {
 		place, err := department.Find(ctx, tx, *m.ToldDepartmentID)
@@ -208,7 +217,11 @@ func (p *Post) stillTrue(ctx context.Context, tx *pg.Tx, n push.Notice) (bool, e
 	}
 	stands := matchState == notified || matchState == confirmed
 	if n.Kind == push.Retraction {
-		stands = !stands // also while a person looks again
+		undone, err := undoneMerge(ctx, tx, n.Turn)
+		if err != nil {
+			return false, err
+		}
+		stands = !stands || undone // also while a person looks again
 	}
 	return stands && searchState == string(Open), nil
 }
