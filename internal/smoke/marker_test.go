@@ -373,6 +373,12 @@ func (p *planter) decisions() {
 	f.expectNotice("match")
 	_, err = p.operator.DecideMatchWithResponse(p.ctx, match, nil, api.MatchDecision{Decision: "retract", Reason: p.name("reason of a retraction")})
 	p.must(err)
+	twice := p.lawyer.logs(almaly, p.name("name logged once"), p.name("name logged twice"))
+	one, two := "/v1/detentions/"+twice[0].DetentionID.String(), "/v1/detentions/"+twice[1].DetentionID.String()
+	chief, id := p.chief.bearer(), uuid.NewString
+	p.expect(201, p.ask("POST", one+"/merge", chief, `{"client_id": "`+id()+`", "other_id": "`+twice[1].DetentionID.String()+`", "reason": `+p.quoted("reason of a merge")+`}`))
+	p.expect(201, p.ask("POST", two+"/unmerge", chief, `{"client_id": "`+id()+`", "reason": `+p.quoted("reason of its undoing")+`}`))
+	p.expect(204, p.ask("POST", one+"/duplicates/"+p.held.String()+"/reject", chief, `{"reason": `+p.quoted("reason why two are two")+`}`))
 	hold := uuid.New()
 	p.exec(`insert into holds (id, organisation_id, reporter_id, state, opened_at) values ($1, $2, $3, 'open', now())`, hold, p.lawyer.me.OrganisationID, p.lawyer.me.ID)
 	_, err = p.second.DecideHoldWithResponse(p.ctx, hold, nil, api.HoldDecision{Decision: "reject", Reason: p.name("reason of a decision on a hold")})

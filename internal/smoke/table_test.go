@@ -192,6 +192,15 @@ var table = []row{
 		method: "PATCH", path: "/v1/detentions/{id}", body: `{"note": "x"}`, headers: stale, ok: []int{412}},
 	{operation: "addEvent", on: "detention", lawyer: their, operator: ofCity, coordinator: ofCityWithCanaries, admin: never,
 		method: "POST", path: "/v1/detentions/{id}/events", body: `{"client_id": "{new}", "kind": "request_made", "happened_at": "2026-01-01T00:00:00Z", "source": "seen"}`},
+	// Who decides whether two records are of one person is responsible for both. Told apart first: afterwards they are merged.
+	{operation: "listProposedMerges", on: "nothing", lawyer: never, operator: everyone, coordinator: everyone, admin: never, path: "/v1/duplicates"},
+	{operation: "rejectDuplicate", on: "detention logged twice", lawyer: never, operator: ofCity, coordinator: ofCity, admin: never,
+		method: "POST", path: "/v1/detentions/{id}/duplicates/{other_id}/reject", body: `{"reason": "x"}`},
+	{operation: "mergeDetentions", on: "detention logged twice", lawyer: never, operator: ofCity, coordinator: ofCity, admin: never,
+		method: "POST", path: "/v1/detentions/{id}/merge", body: `{"client_id": "{new}", "other_id": "{second}", "reason": "x"}`},
+	{operation: "unmergeDetention", on: "detention merged", lawyer: never, operator: ofCity, coordinator: ofCity, admin: never,
+		method: "POST", path: "/v1/detentions/{id}/unmerge", body: `{"client_id": "{new}", "reason": "x"}`, ok: []int{201, 409}},
+	{operation: "getDetentionTotals", on: "department", lawyer: everyone, operator: everyone, coordinator: everyone, admin: never, path: "/v1/detention-totals?department_id={place}"},
 	{operation: "putRepresentation", on: "detention to act for", lawyer: their, operator: ofCity, coordinator: ofCity, admin: never,
 		method: "PUT", path: "/v1/detentions/{id}/representation", body: `{"account_id": "{second}"}`},
 	{operation: "endRepresentation", on: "detention acted for", lawyer: their, operator: ofCity, coordinator: ofCity, admin: never,
@@ -366,7 +375,7 @@ func (tr *trial) try(r row) {
 }
 
 func (tr *trial) fill(text string, x *thing, id uuid.UUID) string {
-	return strings.NewReplacer("{id}", id.String(), "{org}", tr.orgs[x.org].String(), "{second}", x.second.String(), "{place}", x.place.String(),
+	return strings.NewReplacer("{id}", id.String(), "{other_id}", x.second.String(), "{org}", tr.orgs[x.org].String(), "{second}", x.second.String(), "{place}", x.place.String(),
 		"{new}", uuid.NewString(), "{city}", x.city, "{name}", strings.TrimPrefix(x.name, x.city+" ")).Replace(text)
 }
 

@@ -260,6 +260,15 @@ func (w *world) makeDetentions() {
 		w.decode(w.ask("POST", "/v1/detentions/batch", lawyer.bearer, w.written(b)), &out)
 		w.add(kind, &thing{name: "logged by the lawyer", id: out.Results[0].DetentionID, org: ours, city: outside, place: astana, owner: "lawyer", second: lawyer.account})
 	}
+	for _, org := range []string{ours, theirs, shared, elsewhere} {
+		for _, city := range []string{almaty, outside} {
+			w.add("detention logged twice", &thing{id: w.logged(org, placeIn[city], nil), second: w.logged(org, placeIn[city], nil), org: org, city: city})
+			one, two := w.logged(org, placeIn[city], nil), w.logged(org, placeIn[city], nil)
+			w.decode(w.ask("POST", "/v1/detentions/"+one.String()+"/merge", w.people["operator of "+org].bearer(),
+				`{"client_id": "`+uuid.NewString()+`", "other_id": "`+two.String()+`", "reason": "x"}`), &struct{}{})
+			w.add("detention merged", &thing{id: two, org: org, city: city})
+		}
+	}
 	acts := w.add("detention", &thing{name: "for whom the lawyer acts", id: w.logged(ours, astana, nil), org: ours, city: outside, place: astana, owner: "lawyer"})
 	acted := w.add("detention", &thing{name: "for whom the lawyer acted", id: w.logged(ours, astana, nil), org: ours, city: outside, place: astana})
 	for _, t := range []*thing{acts, acted} {
