@@ -73,7 +73,8 @@ func (l *Ledger) withCustody(ctx context.Context, tx *pg.Tx, page []Detention) e
 		return err
 	}
 	for i, d := range page {
-		page[i].Custody = read(chains[d.ID])
+		page[i].chain = chains[d.ID]
+		page[i].Custody = read(page[i].chain)
 	}
 	return nil
 }

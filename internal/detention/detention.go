@@ -100,6 +100,7 @@ type Detention struct {
 
 	key    seal.Key
 	others []Detention // the person's other records
+	chain  []Event     // of all of them, as recorded; there where Custody is
 }
 
 // Person is what matching compares.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -111,10 +112,7 @@ func (l *Ledger) Add(ctx context.Context, p account.Principal, id uuid.UUID, n N
 }
 
 func (l *Ledger) add(ctx context.Context, tx *pg.Tx, p account.Principal, d Detention, n NewEvent) (Event, bool, error) {
-	chain, err := l.chainOf(ctx, tx, d)
-	if err != nil {
-		return Event{}, false, err
-	}
+	chain := slices.Clip(d.chain)
 	for _, e := range chain {
 		if e.ClientID != nil && *e.ClientID == n.ClientID {
 			// d is locked, so a repeat is seen here, never doubled. What comes back may be another's words: it is a read.
@@ -211,10 +209,7 @@ func (l *Ledger) Events(ctx context.Context, p account.Principal, id uuid.UUID) 
 		if err != nil {
 			return err
 		}
-		if chain, err = l.chainOf(ctx, tx, d); err != nil {
-			return err
-		}
-		chain = inOrder(chain)
+		chain = inOrder(d.chain)
 		return l.eventsRead(ctx, tx, p, d)
 	})
 	return chain, err

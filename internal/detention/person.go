@@ -189,11 +189,11 @@ func Judge(look *finder.Look, q names.Person, found []Detention) []names.Verdict
 const (
 	// lockPeople takes all records of the people of @ids, in the order of ids, with the lock that watch takes too: a stronger one would
 	// only make the foreign keys of matches and events wait. Only what the caller may change is locked.
-	lockPeople = `select d.id from detentions d where d.id = any(array(select x.id from (select distinct coalesce(i.merged_into, i.id) as stands
-			from (` + inScope + `) i) p, lateral (select p.stands as id union all
-				select m.id from detentions m where m.merged_into is not null and m.merged_into = p.stands) x))
-		order by d.id for no key update of d`
-	inScope = `select d.id, d.merged_into from detentions d join departments dep on dep.id = d.department_id where ` + writable + ` and d.id = any(@ids::uuid[])`
+	lockPeople = `select d.id from detentions d where d.id = any(array(` + theirRecords + `)) order by d.id for no key update of d`
+
+	theirRecords = `select x.id from (select distinct coalesce(d.merged_into, d.id) as stands from detentions d join departments dep on dep.id = d.department_id
+			where ` + writable + ` and d.id = any(@ids::uuid[])) p,
+		lateral (select p.stands as id union all select m.id from detentions m where m.merged_into is not null and m.merged_into = p.stands) x`
 )
 
 // errMerged says that records were merged or parted while they were waited for.
@@ -236,7 +236,7 @@ func (l *Ledger) lockAll(ctx context.Context, tx *pg.Tx, p account.Principal, id
 	var now []uuid.UUID
 	var found []cityRow
 	b := &pgx.Batch{}
-	b.Queue(recordsOf+" order by x.id", args).Query(func(rows pgx.Rows) (err error) {
+	b.Queue(theirRecords, args).Query(func(rows pgx.Rows) (err error) {
 		now, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 		return err
 	})
@@ -247,7 +247,7 @@ func (l *Ledger) lockAll(ctx context.Context, tx *pg.Tx, p account.Principal, id
 	if err := tx.Send(ctx, b).Close(); err != nil {
 		return nil, fmt.Errorf("lock detentions: %w", err)
 	}
-	if len(found) > 0 && slices.ContainsFunc(now, func(id uuid.UUID) bool { return !slices.Contains(locked, id) }) {
+	if slices.ContainsFunc(now, func(id uuid.UUID) bool { return !slices.Contains(locked, id) }) {
 		return nil, errMerged
 	}
 	return l.open(ctx, tx, found)

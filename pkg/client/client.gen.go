@@ -394,7 +394,8 @@ type ClientInterface interface {
 
 	// ListDetentions List detentions within one's reach
 	//
-	// The latest first. With `q`, the best match of the name first.
+	// The latest first. With `q`, the best match of the name first. A person with several records is listed once, by the one that stands
+	// for them, and found under the names of all.
 	//
 	// Corresponds with GET /v1/detentions (the `ListDetentions` operationId).
 	ListDetentions(ctx context.Context, params *ListDetentionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1589,7 +1590,8 @@ func (c *Core) GetDetentionTotals(ctx context.Context, params *GetDetentionTotal
 
 // ListDetentions List detentions within one's reach
 //
-// The latest first. With `q`, the best match of the name first.
+// The latest first. With `q`, the best match of the name first. A person with several records is listed once, by the one that stands
+// for them, and found under the names of all.
 //
 // Corresponds with GET /v1/detentions (the `ListDetentions` operationId).
 func (c *Core) ListDetentions(ctx context.Context, params *ListDetentionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7758,7 +7760,8 @@ type ClientWithResponsesInterface interface {
 
 	// ListDetentionsWithResponse List detentions within one's reach
 	//
-	// The latest first. With `q`, the best match of the name first.
+	// The latest first. With `q`, the best match of the name first. A person with several records is listed once, by the one that stands
+	// for them, and found under the names of all.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -11788,7 +11791,8 @@ func (c *ClientWithResponses) GetDetentionTotalsWithResponse(ctx context.Context
 
 // ListDetentionsWithResponse List detentions within one's reach
 //
-// The latest first. With `q`, the best match of the name first.
+// The latest first. With `q`, the best match of the name first. A person with several records is listed once, by the one that stands
+// for them, and found under the names of all.
 //
 // Returns a wrapper object for the known response body format(s).
 //
