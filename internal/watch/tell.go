@@ -65,11 +65,11 @@ func (p *Post) tellNow(ctx context.Context, tx *pg.Tx, m MatchRow, s Search, d d
 	if err := p.keep(ctx, tx, m); err != nil {
 		return m, err
 	}
-	if known {
-		// By another record of the person: nothing is news.
-	} else if *m.ToldState == callHotline {
+	switch {
+	case known: // by another record of the person: nothing is news
+	case *m.ToldState == callHotline:
 		err = alert.Raise(ctx, tx, alert.News{Organisation: s.OrganisationID, Kind: alert.CallDue, SubjectKind: "search", Subject: s.ID})
-	} else {
+	default:
 		err = p.notify(ctx, tx, notice{match: m, search: s, kind: push.Match, turn: which, reporter: d.RecordedBy})
 	}
 	if err != nil {
