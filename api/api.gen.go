@@ -40,6 +40,8 @@ const (
 	AlertKindCallDue            AlertKind = "call_due"
 	AlertKindCanary             AlertKind = "canary"
 	AlertKindCandidatesOverflow AlertKind = "candidates_overflow"
+	AlertKindClockBreach        AlertKind = "clock_breach"
+	AlertKindClockWarning       AlertKind = "clock_warning"
 	AlertKindContradiction      AlertKind = "contradiction"
 	AlertKindGuessing           AlertKind = "guessing"
 	AlertKindHold               AlertKind = "hold"
@@ -47,6 +49,8 @@ const (
 	AlertKindNeed               AlertKind = "need"
 	AlertKindPushMisconfigured  AlertKind = "push_misconfigured"
 	AlertKindPushRejected       AlertKind = "push_rejected"
+	AlertKindRightsBreach       AlertKind = "rights_breach"
+	AlertKindRightsOverdue      AlertKind = "rights_overdue"
 	AlertKindTokenReuse         AlertKind = "token_reuse"
 )
 
@@ -58,6 +62,10 @@ func (e AlertKind) Valid() bool {
 	case AlertKindCanary:
 		return true
 	case AlertKindCandidatesOverflow:
+		return true
+	case AlertKindClockBreach:
+		return true
+	case AlertKindClockWarning:
 		return true
 	case AlertKindContradiction:
 		return true
@@ -72,6 +80,10 @@ func (e AlertKind) Valid() bool {
 	case AlertKindPushMisconfigured:
 		return true
 	case AlertKindPushRejected:
+		return true
+	case AlertKindRightsBreach:
+		return true
+	case AlertKindRightsOverdue:
 		return true
 	case AlertKindTokenReuse:
 		return true
@@ -170,6 +182,30 @@ func (e ChannelKind) Valid() bool {
 	}
 }
 
+// Defines values for ChecklistTaskState.
+const (
+	ChecklistTaskStateBreached ChecklistTaskState = "breached"
+	ChecklistTaskStateDone     ChecklistTaskState = "done"
+	ChecklistTaskStateOpen     ChecklistTaskState = "open"
+	ChecklistTaskStateOverdue  ChecklistTaskState = "overdue"
+)
+
+// Valid indicates whether the value is a known member of the ChecklistTaskState enum.
+func (e ChecklistTaskState) Valid() bool {
+	switch e {
+	case ChecklistTaskStateBreached:
+		return true
+	case ChecklistTaskStateDone:
+		return true
+	case ChecklistTaskStateOpen:
+		return true
+	case ChecklistTaskStateOverdue:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Circumstance.
 const (
 	CircumstanceCurfewNoDocuments Circumstance = "curfew_no_documents"
@@ -197,6 +233,66 @@ func (e Circumstance) Valid() bool {
 	case CircumstanceSpecialRegime:
 		return true
 	case CircumstanceWithoutWitnesses:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ClockArgument.
+const (
+	ClockArgumentExemptFromArrest ClockArgument = "exempt_from_arrest"
+)
+
+// Valid indicates whether the value is a known member of the ClockArgument enum.
+func (e ClockArgument) Valid() bool {
+	switch e {
+	case ClockArgumentExemptFromArrest:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ClockCertainty.
+const (
+	ClockCertaintyApproximate       ClockCertainty = "approximate"
+	ClockCertaintyEarliestPlausible ClockCertainty = "earliest_plausible"
+	ClockCertaintyExact             ClockCertainty = "exact"
+)
+
+// Valid indicates whether the value is a known member of the ClockCertainty enum.
+func (e ClockCertainty) Valid() bool {
+	switch e {
+	case ClockCertaintyApproximate:
+		return true
+	case ClockCertaintyEarliestPlausible:
+		return true
+	case ClockCertaintyExact:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ClockState.
+const (
+	ClockStateBreached ClockState = "breached"
+	ClockStateLifted   ClockState = "lifted"
+	ClockStateMet      ClockState = "met"
+	ClockStateRunning  ClockState = "running"
+)
+
+// Valid indicates whether the value is a known member of the ClockState enum.
+func (e ClockState) Valid() bool {
+	switch e {
+	case ClockStateBreached:
+		return true
+	case ClockStateLifted:
+		return true
+	case ClockStateMet:
+		return true
+	case ClockStateRunning:
 		return true
 	default:
 		return false
@@ -896,6 +992,27 @@ func (e NoticeKind) Valid() bool {
 	}
 }
 
+// Defines values for ObservationValue.
+const (
+	ObservationValueBreached   ObservationValue = "breached"
+	ObservationValueNotChecked ObservationValue = "not_checked"
+	ObservationValueObserved   ObservationValue = "observed"
+)
+
+// Valid indicates whether the value is a known member of the ObservationValue enum.
+func (e ObservationValue) Valid() bool {
+	switch e {
+	case ObservationValueBreached:
+		return true
+	case ObservationValueNotChecked:
+		return true
+	case ObservationValueObserved:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PlaceKind.
 const (
 	PlaceKindCourt       PlaceKind = "court"
@@ -1429,12 +1546,17 @@ type Alert struct {
 	CreatedAt time.Time          `json:"created_at"`
 	ID        openapi_types.UUID `json:"id"`
 
+	// Items Of an alert that gathers: who and what, the newest last, at most 100; `count` says how many there were. Who does not see a person does
+	// not see their item.
+	Items []AlertItem `json:"items,omitempty"`
+
 	// Kind `guessing`: names tried over and over. `canary`: a search fits a fictitious person. `token_reuse`: a refresh token was
 	// used twice. `hold`: families wait for a second person. `call_due`: a family must be called. `push_misconfigured`: the push
 	// service refuses the server's credentials. `push_rejected`: it refuses a message. `candidates_overflow`: more candidates
 	// than can be compared. `keys_running_out`: the keys for coming months must be made. `contradiction`: what is reported of a
 	// person cannot all be so. `need`: someone who must not be overlooked (`code` says why); the list of detentions by
-	// `sort` need shows them all.
+	// `sort` need shows them all. `clock_warning`, `clock_breach`: a legal limit nears its end, or has passed; `rights_breach`: somebody saw a
+	// right broken; `rights_overdue`: nobody has seen one kept by its time. These four gather by department (`items`).
 	Kind AlertKind `json:"kind"`
 
 	// LastAt The last time.
@@ -1448,12 +1570,24 @@ type Alert struct {
 	SubjectKind *string `json:"subject_kind,omitempty"`
 }
 
+// AlertItem defines model for AlertItem.
+type AlertItem struct {
+	// At When the limit ends, the item was due, or the breach was seen.
+	At          time.Time          `json:"at"`
+	Code        string             `json:"code"`
+	DetentionID openapi_types.UUID `json:"detention_id"`
+
+	// Norm The norm to quote.
+	Norm *string `json:"norm,omitempty"`
+}
+
 // AlertKind `guessing`: names tried over and over. `canary`: a search fits a fictitious person. `token_reuse`: a refresh token was
 // used twice. `hold`: families wait for a second person. `call_due`: a family must be called. `push_misconfigured`: the push
 // service refuses the server's credentials. `push_rejected`: it refuses a message. `candidates_overflow`: more candidates
 // than can be compared. `keys_running_out`: the keys for coming months must be made. `contradiction`: what is reported of a
 // person cannot all be so. `need`: someone who must not be overlooked (`code` says why); the list of detentions by
-// `sort` need shows them all.
+// `sort` need shows them all. `clock_warning`, `clock_breach`: a legal limit nears its end, or has passed; `rights_breach`: somebody saw a
+// right broken; `rights_overdue`: nobody has seen one kept by its time. These four gather by department (`items`).
 type AlertKind string
 
 // AlertPage defines model for AlertPage.
@@ -1641,6 +1775,49 @@ type ChecklistItem struct {
 	Text Names `json:"text"`
 }
 
+// ChecklistSetting defines model for ChecklistSetting.
+type ChecklistSetting struct {
+	Code string `json:"code"`
+
+	// DueMinutes Absent
+	DueMinutes *int `json:"due_minutes,omitempty"`
+
+	// RepeatMinutes Absent
+	RepeatMinutes *int `json:"repeat_minutes,omitempty"`
+}
+
+// ChecklistSettings Example: {"items":[{"code":"TOILET_ACCESS","due_minutes":60,"repeat_minutes":120}]}
+type ChecklistSettings struct {
+	Items []ChecklistSetting `json:"items"`
+}
+
+// ChecklistTask defines model for ChecklistTask.
+type ChecklistTask struct {
+	Code string `json:"code"`
+
+	// DueAt When it is asked for next.
+	DueAt     *time.Time        `json:"due_at,omitempty"`
+	Group     string            `json:"group"`
+	LastAt    *time.Time        `json:"last_at,omitempty"`
+	LastValue *ObservationValue `json:"last_value,omitempty"`
+	Norm      string            `json:"norm"`
+	Severity  LawSeverity       `json:"severity"`
+
+	// State `overdue`: nobody has seen it kept by its time. `breached`: the last who looked saw it broken.
+	State ChecklistTaskState `json:"state"`
+
+	// Text A text in three languages.
+	//
+	// Example: {"en":"Almaly District Police Division","kk":"Алмалы ауданының Полиция басқармасы","ru":"Управление полиции Алмалинского района"}
+	Text Names `json:"text"`
+
+	// Uncertain It may apply; sex or age is not known. Nobody is alarmed.
+	Uncertain bool `json:"uncertain"`
+}
+
+// ChecklistTaskState `overdue`: nobody has seen it kept by its time. `breached`: the last who looked saw it broken.
+type ChecklistTaskState string
+
 // Circumstance What a limit of the law asks for: `intoxicated` (CoAO 789(1)), `special_regime` and `curfew_no_documents` (789(2)),
 // `exception_72h` (CPC 131(4)), `mandatory_defence` (CoAO 749(1)), `without_witnesses` (791(7)), `custody_place` (Law 353-I).
 type Circumstance string
@@ -1656,6 +1833,50 @@ type CityName struct {
 //
 // Example: almaty
 type CitySlug = string
+
+// Clock defines model for Clock.
+type Clock struct {
+	// Argument `exempt_from_arrest`: this person may not be put under administrative arrest (CoAO art. 50(2)), so that the longer hold loses its reason. To be argued, not settled law.
+	Argument *ClockArgument `json:"argument,omitempty"`
+
+	// Certainty `earliest_plausible`: nobody said when; the earliest time that is plausible stands in.
+	Certainty ClockCertainty `json:"certainty"`
+	Code      string         `json:"code"`
+
+	// Confidence How sure the reading of the law is.
+	Confidence *LawConfidence `json:"confidence,omitempty"`
+
+	// DueAt Absent where the law names no figure.
+	DueAt    *time.Time `json:"due_at,omitempty"`
+	Kind     LimitKind  `json:"kind"`
+	Norm     string     `json:"norm"`
+	Note     *string    `json:"note,omitempty"`
+	Regime   LawRegime  `json:"regime"`
+	StartsAt time.Time  `json:"starts_at"`
+
+	// State `met`: done, or custody ended, in time. `lifted`: a longer limit applies for a known reason.
+	State ClockState `json:"state"`
+
+	// WarnedAt When a warning is due.
+	WarnedAt *time.Time `json:"warned_at,omitempty"`
+}
+
+// ClockArgument `exempt_from_arrest`: this person may not be put under administrative arrest (CoAO art. 50(2)), so that the longer hold loses its reason. To be argued, not settled law.
+type ClockArgument string
+
+// ClockCertainty `earliest_plausible`: nobody said when; the earliest time that is plausible stands in.
+type ClockCertainty string
+
+// ClockState `met`: done, or custody ended, in time. `lifted`: a longer limit applies for a known reason.
+type ClockState string
+
+// Clocks defines model for Clocks.
+type Clocks struct {
+	Items []Clock `json:"items"`
+
+	// Version The month from which it is in force.
+	Version LawVersion `json:"version"`
+}
 
 // Consent Example: {"at":"2026-12-16T09:10:00Z","basis":"сам попросил сообщить жене","status":"asked"}
 type Consent struct {
@@ -2609,6 +2830,59 @@ type Notice struct {
 // what was told does not hold. `erased`: the search was erased.
 type NoticeKind string
 
+// Observation defines model for Observation.
+type Observation struct {
+	At          time.Time          `json:"at"`
+	ClientID    openapi_types.UUID `json:"client_id"`
+	DetentionID openapi_types.UUID `json:"detention_id"`
+	ID          openapi_types.UUID `json:"id"`
+	Item        string             `json:"item"`
+	Note        *string            `json:"note,omitempty"`
+	RecordedAt  time.Time          `json:"recorded_at"`
+
+	// RecordedBy An account.
+	RecordedBy openapi_types.UUID `json:"recorded_by"`
+	Value      ObservationValue   `json:"value"`
+}
+
+// ObservationAdd Example: {"client_id":"3e2f9f9c-ac43-4f2d-9c70-4d3c2e1fa0b1","item":"TOILET_ACCESS","note":"не выводят третий час","value":"breached"}
+type ObservationAdd struct {
+	// At When it was seen; now if absent.
+	At *time.Time `json:"at,omitempty"`
+
+	// ClientID Made by the phone for this answer, once.
+	ClientID openapi_types.UUID `json:"client_id"`
+
+	// Item A code of the checklist.
+	Item string `json:"item"`
+
+	// Note For the legal team.
+	Note  *string          `json:"note,omitempty"`
+	Value ObservationValue `json:"value"`
+}
+
+// ObservationPage defines model for ObservationPage.
+type ObservationPage struct {
+	Items []Observation `json:"items"`
+
+	// NextCursor Pass it as `cursor` to read on. Absent on the last page.
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// ObservationSheet defines model for ObservationSheet.
+type ObservationSheet struct {
+	Observations []ObservationAdd `json:"observations"`
+}
+
+// ObservationValue defines model for ObservationValue.
+type ObservationValue string
+
+// Observations defines model for Observations.
+type Observations struct {
+	// Items In the order of the request.
+	Items []Observation `json:"items"`
+}
+
 // ObstructionType defines model for ObstructionType.
 type ObstructionType struct {
 	Code string `json:"code"`
@@ -2633,6 +2907,14 @@ type ObstructionType struct {
 // ObstructionTypes defines model for ObstructionTypes.
 type ObstructionTypes struct {
 	Items []ObstructionType `json:"items"`
+
+	// Version The month from which it is in force.
+	Version LawVersion `json:"version"`
+}
+
+// PersonChecklist defines model for PersonChecklist.
+type PersonChecklist struct {
+	Items []ChecklistTask `json:"items"`
 
 	// Version The month from which it is in force.
 	Version LawVersion `json:"version"`
@@ -2784,6 +3066,28 @@ type RepresentationPut struct {
 
 // ReviewReason Why a match waits for a person.
 type ReviewReason string
+
+// RightsReport defines model for RightsReport.
+type RightsReport struct {
+	Items []RightsTotal `json:"items"`
+}
+
+// RightsTotal defines model for RightsTotal.
+type RightsTotal struct {
+	// ClocksBreached People of whom a legal limit has passed.
+	ClocksBreached int                `json:"clocks_breached"`
+	DepartmentID   openapi_types.UUID `json:"department_id"`
+	InCustody      int                `json:"in_custody"`
+
+	// NextDueAt When the next limit of detention ends there.
+	NextDueAt *time.Time `json:"next_due_at,omitempty"`
+
+	// RightsBreached People of whom the last answer to an item says that it is broken.
+	RightsBreached int `json:"rights_breached"`
+
+	// RightsOverdue People of whom an item was not seen kept by its time.
+	RightsOverdue int `json:"rights_overdue"`
+}
 
 // Role defines model for Role.
 type Role string
@@ -3359,6 +3663,24 @@ type GetChecklistParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// GetChecklistSettingsParams defines parameters for GetChecklistSettings.
+type GetChecklistSettingsParams struct {
+	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// PutChecklistSettingsParams defines parameters for PutChecklistSettings.
+type PutChecklistSettingsParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // ListCustodyLimitsParams defines parameters for ListCustodyLimits.
 type ListCustodyLimitsParams struct {
 	// Version The month from which the version is in force; the one in force now if none is given.
@@ -3516,6 +3838,33 @@ type PatchDetentionParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// GetPersonChecklistParams defines parameters for GetPersonChecklist.
+type GetPersonChecklistParams struct {
+	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// FillChecklistParams defines parameters for FillChecklist.
+type FillChecklistParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// GetClocksParams defines parameters for GetClocks.
+type GetClocksParams struct {
+	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // ListDuplicatesParams defines parameters for ListDuplicates.
 type ListDuplicatesParams struct {
 	// Cursor `next_cursor` of the page before. Opaque; good only with the same filters.
@@ -3566,6 +3915,30 @@ type AddEventParams struct {
 
 // MergeDetentionsParams defines parameters for MergeDetentions.
 type MergeDetentionsParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListObservationsParams defines parameters for ListObservations.
+type ListObservationsParams struct {
+	// Cursor `next_cursor` of the page before. Opaque; good only with the same filters.
+	Cursor *PageCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Limit At most so many items.
+	Limit *PageLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// AddObservationParams defines parameters for AddObservation.
+type AddObservationParams struct {
 	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
@@ -3729,6 +4102,19 @@ type ListObstructionTypesParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// ReportRightsParams defines parameters for ReportRights.
+type ReportRightsParams struct {
+	DepartmentID *openapi_types.UUID `form:"department_id,omitempty" json:"department_id,omitempty"`
+	AssemblyID   *openapi_types.UUID `form:"assembly_id,omitempty" json:"assembly_id,omitempty"`
+	City         *CitySlug           `form:"city,omitempty" json:"city,omitempty"`
+
+	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // ListSearchesParams defines parameters for ListSearches.
 type ListSearchesParams struct {
 	// Q A name of two words or more in Cyrillic or Latin letters. Not with `state` closed. It is not logged.
@@ -3874,6 +4260,9 @@ type PatchAssemblyJSONRequestBody = AssemblyPatch
 // PlantCanaryJSONRequestBody defines body for PlantCanary for application/json ContentType.
 type PlantCanaryJSONRequestBody = CanaryPlant
 
+// PutChecklistSettingsJSONRequestBody defines body for PutChecklistSettings for application/json ContentType.
+type PutChecklistSettingsJSONRequestBody = ChecklistSettings
+
 // CreateDepartmentJSONRequestBody defines body for CreateDepartment for application/json ContentType.
 type CreateDepartmentJSONRequestBody = DepartmentCreate
 
@@ -3886,6 +4275,9 @@ type LogDetentionsJSONRequestBody = DetentionBatch
 // PatchDetentionJSONRequestBody defines body for PatchDetention for application/json ContentType.
 type PatchDetentionJSONRequestBody = DetentionPatch
 
+// FillChecklistJSONRequestBody defines body for FillChecklist for application/json ContentType.
+type FillChecklistJSONRequestBody = ObservationSheet
+
 // RejectDuplicateJSONRequestBody defines body for RejectDuplicate for application/json ContentType.
 type RejectDuplicateJSONRequestBody = DuplicateReject
 
@@ -3894,6 +4286,9 @@ type AddEventJSONRequestBody = EventAdd
 
 // MergeDetentionsJSONRequestBody defines body for MergeDetentions for application/json ContentType.
 type MergeDetentionsJSONRequestBody = MergeDecision
+
+// AddObservationJSONRequestBody defines body for AddObservation for application/json ContentType.
+type AddObservationJSONRequestBody = ObservationAdd
 
 // PutRepresentationJSONRequestBody defines body for PutRepresentation for application/json ContentType.
 type PutRepresentationJSONRequestBody = RepresentationPut

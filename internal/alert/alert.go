@@ -36,6 +36,10 @@ const (
 	KeysRunningOut     Kind = "keys_running_out"    // fewer than three months of period keys are left
 	Contradiction      Kind = "contradiction"       // a chain says what cannot be: a person puts it right
 	Need               Kind = "need"                // someone who must not be overlooked: a child, an injury
+	ClockWarning       Kind = "clock_warning"       // a legal limit nears its end
+	ClockBreach        Kind = "clock_breach"        // a legal limit has passed
+	RightsBreach       Kind = "rights_breach"       // somebody saw a right broken
+	RightsOverdue      Kind = "rights_overdue"      // nobody has seen a right kept by its time
 )
 
 // Alert is one, as its reader sees it.
@@ -57,9 +61,12 @@ type Alert struct {
 // Details are what an alert says beyond its kind. They are sealed: which limit nears, or which item is breached, says who is a child
 // or a woman.
 type Details struct {
-	Code string `json:"code,omitempty"` // of a limit, an item, an obstruction
-	Norm string `json:"norm,omitempty"`
+	Code  string `json:"code,omitempty"` // of a limit, an item, an obstruction
+	Norm  string `json:"norm,omitempty"`
+	Items []Item `json:"items,omitempty"` // of an alert that gathers, the newest last
 }
+
+func (d Details) empty() bool { return d.Code == "" && d.Norm == "" && len(d.Items) == 0 }
 
 const (
 	subjectDetention  = "detention"
@@ -97,22 +104,10 @@ type News struct {
 	Ring         *seal.Ring
 }
 
-func (n News) sealed(id uuid.UUID, now time.Time) (period *string, ct []byte, err error) {
-	if n.Details == (Details{}) {
-		return nil, nil, nil
-	}
-	month := seal.Period(now)
-	key, err := n.Ring.PeriodKey(month)
-	if err != nil {
-		return nil, nil, err
-	}
-	ct, err = key.SealJSON(detailsPlace, id, n.Details)
-	return &month, ct, err
-}
-
-// Raised is the job of a new alert.
+// Raised is the job of an alert that is to be told: a new one, or with Turn one that has gathered more.
 type Raised struct {
 	AlertID uuid.UUID `json:"alert_id"`
+	Turn    uuid.UUID `json:"turn,omitzero"`
 }
 
 // Kind names the job.
@@ -154,7 +149,7 @@ const columns = `a.id, a.organisation_id, a.kind, a.subject_kind, a.subject_id, 
 
 // Concerns is whom an alert is for, as SQL over alerts a, grants g and @now: operators and coordinators of its organisation, and where
 // it is for lawyers too, those on shift at the department that it names or where the person is, who act for the person or for someone
-// held there, and who logged them. Of canaries only coordinators know; an alert that names one would tell an operator which record is
+// there, and who logged one of them. Of canaries only coordinators know; an alert that names one would tell an operator which record is
 // none.
 const Concerns = `(g.organisation_id = a.organisation_id and (g.role = 'coordinator' or (g.role = 'operator' and a.kind <> 'canary')
 	or (g.role = 'lawyer' and a.for_lawyers and exists (select 1 from detentions d where d.organisation_id = a.organisation_id
@@ -163,7 +158,7 @@ const Concerns = `(g.organisation_id = a.organisation_id and (g.role = 'coordina
 				and s.starts_at <= @now and s.ends_at > @now)
 			or exists (select 1 from representations r where r.detention_id = d.id and r.account_id = g.account_id and r.ended_at is null
 				and r.valid_from <= @now and (r.valid_until is null or r.valid_until > @now))
-			or a.subject_kind = '` + subjectDetention + `' and d.recorded_by = g.account_id)))))`
+			or d.recorded_by = g.account_id)))))`
 
 const readable = `exists (select 1 from grants g where g.account_id = @reader and ` + Concerns + ` and (not g.needs_second or g.approved_by is not null) and g.revoked_at is null
 	and g.valid_from <= @now and (g.valid_until is null or g.valid_until > @now))`

@@ -37,6 +37,7 @@ import (
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/push"
 	"github.com/qorgau/qorgau/internal/push/fcm"
+	"github.com/qorgau/qorgau/internal/rights"
 	"github.com/qorgau/qorgau/internal/seal"
 	"github.com/qorgau/qorgau/internal/watch"
 )
@@ -56,6 +57,7 @@ type parts struct {
 	ring   *seal.Ring
 	finder *finder.Finder
 	law    law.Book
+	rights *rights.Watch
 	sender *fcm.Sender // nil: notices go to the console
 	meters *prometheus.Registry
 }
@@ -87,9 +89,10 @@ func assemble(ctx context.Context, o Options, db *pg.DB, ring *seal.Ring) (*part
 	ledger := detention.New(db, ring, log, p.finder)
 	p.post = watch.New(watch.Options{DB: db, Ring: ring, Audit: log, Finder: p.finder, Detentions: ledger, Push: p.center,
 		Limits: limits.watch, Hotline: o.Config.Hotline, Log: o.Log})
+	p.rights = rights.New(rights.Options{DB: db, Ring: ring, Audit: log, Detentions: ledger, Law: book, Log: o.Log})
 	p.server = &httpapi.Server{
 		DB: db, Ring: ring, Audit: log, Accounts: p.desk, Departments: department.New(db, log), Push: p.center,
-		Detentions: ledger, Watch: p.post, Calendar: dispatch.New(db, log), Law: book, Log: o.Log, Version: o.Version,
+		Detentions: ledger, Watch: p.post, Calendar: dispatch.New(db, log), Law: book, Rights: p.rights, Log: o.Log, Version: o.Version,
 		Limits: limits.api, TrustedProxies: o.Config.TrustedProxies, Metrics: p.meters, Indexed: p.finder.Ready,
 		// Deliveries that nobody has tried say that jobs do not move; those that wait for a provider say nothing about us.
 		OldestPending: func(ctx context.Context) (time.Duration, error) {

@@ -18,6 +18,7 @@ import (
 	"github.com/qorgau/qorgau/internal/httpapi"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/push"
+	"github.com/qorgau/qorgau/internal/rights"
 	"github.com/qorgau/qorgau/internal/seal"
 	"github.com/qorgau/qorgau/internal/watch"
 )
@@ -37,15 +38,16 @@ const (
 	pushWorkers  = 32
 	otherWorkers = 4
 
-	beatEvery  = 5 * time.Second
-	beatsKept  = time.Hour
-	chainEvery = time.Second
-	indexEvery = time.Second
-	sweepEvery = time.Minute
-	purgeEvery = 6 * time.Hour
-	keysEvery  = 12 * time.Hour
-	keysAhead  = 3 // months of period keys below which coordinators are told
-	choreLimit = time.Minute
+	beatEvery   = 5 * time.Second
+	beatsKept   = time.Hour
+	chainEvery  = time.Second
+	clocksEvery = time.Second
+	indexEvery  = time.Second
+	sweepEvery  = time.Minute
+	purgeEvery  = 6 * time.Hour
+	keysEvery   = 12 * time.Hour
+	keysAhead   = 3 // months of period keys below which coordinators are told
+	choreLimit  = time.Minute
 )
 
 // newJobs makes River's client. Without work it only hands jobs over, for nodes that serve the API alone and for commands.
@@ -208,6 +210,21 @@ func tie(ctx context.Context, db *pg.DB, log *slog.Logger) {
 		}
 		if err != nil && !failing && ctx.Err() == nil {
 			log.WarnContext(ctx, "audit cannot be chained", "code", coded(err).Error())
+		}
+		failing = err != nil
+	})
+}
+
+// watchClocks tells what is due of rights and clocks, each second.
+func watchClocks(ctx context.Context, w *rights.Watch, log *slog.Logger) {
+	failing := false
+	repeat(ctx, clocksEvery, func(ctx context.Context) {
+		var err error
+		for n := 1; n > 0 && err == nil; {
+			n, err = w.Tick(ctx)
+		}
+		if err != nil && !failing && ctx.Err() == nil {
+			log.WarnContext(ctx, "clocks cannot be watched", "code", coded(err).Error())
 		}
 		failing = err != nil
 	})

@@ -1,6 +1,7 @@
 package detention
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -9,6 +10,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/qorgau/qorgau/internal/account"
+	"github.com/qorgau/qorgau/internal/fault"
 	"github.com/qorgau/qorgau/internal/law"
 	"github.com/qorgau/qorgau/internal/pg"
 )
@@ -51,6 +54,43 @@ func (l *Ledger) Files(ctx context.Context, tx *pg.Tx, ids ...uuid.UUID) ([]File
 		}
 	}
 	return out, nil
+}
+
+// ReadFile opens one record with its chain for somebody in whose scope it lies. Faults: forbidden, not_found.
+func (l *Ledger) ReadFile(ctx context.Context, tx *pg.Tx, p account.Principal, id uuid.UUID) (File, error) {
+	return l.file(ctx, tx, p, id, l.find)
+}
+
+// LockFile is ReadFile for somebody who adds to the record; nobody else does until the transaction ends.
+func (l *Ledger) LockFile(ctx context.Context, tx *pg.Tx, p account.Principal, id uuid.UUID) (File, error) {
+	return l.file(ctx, tx, p, id, l.lock)
+}
+
+type finding func(context.Context, *pg.Tx, account.Principal, uuid.UUID) (Detention, error)
+
+func (l *Ledger) file(ctx context.Context, tx *pg.Tx, p account.Principal, id uuid.UUID, find finding) (File, error) {
+	if err := p.Needs(account.Lawyer, account.Operator, account.Coordinator); err != nil {
+		return File{}, err
+	}
+	d, err := find(ctx, tx, p, id)
+	if err != nil {
+		return File{}, err
+	}
+	files, err := l.Files(ctx, tx, d.ID)
+	if err != nil || len(files) == 0 {
+		return File{}, cmp.Or(err, error(fault.Absent()))
+	}
+	return files[0], nil
+}
+
+// InSight gives those of the records that the reader may see.
+func (l *Ledger) InSight(ctx context.Context, tx *pg.Tx, p account.Principal, ids ...uuid.UUID) ([]uuid.UUID, error) {
+	rows, err := tx.Query(ctx, "select d.id from detentions d join departments dep on dep.id = d.department_id where "+readable+" and d.id = any(@ids::uuid[])",
+		pgx.NamedArgs{"reader": p.Account, "now": tx.Now, "ids": ids})
+	if err != nil {
+		return nil, fmt.Errorf("read scope: %w", err)
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 }
 
 func assembliesBegan(ctx context.Context, tx *pg.Tx, of []Detention) (map[uuid.UUID]time.Time, error) {

@@ -25,7 +25,9 @@ const (
 			and (sh.cities = '{}' or dep.city = any(sh.cities)) and g.account_id = @reader and ` + account.GrantInForce + `
 			and g.role in ('operator', 'coordinator') and (g.cities = '{}' or dep.city = any(g.cities)))`
 
-	readable = `(` + ownOrganisation + ` or ` + Shared + `)`
+	// Readable is the whole of it, for what other features count.
+	Readable = `(` + ownOrganisation + ` or ` + Shared + `)`
+	readable = Readable
 	writable = ownOrganisation
 
 	// What a lawyer's scope can at most hold, as sets that indexes answer. An array and not a subquery: of an array the planner

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -25,20 +26,18 @@ func (s *Server) ListAlerts(ctx context.Context, r ListAlertsRequestObject) (Lis
 		return nil, err
 	}
 	limit := limitOf(r.Params.Limit)
-	var list []alert.Alert
-	err = s.DB.InTx(ctx, func(tx *pg.Tx) (err error) {
-		list, err = alert.List(ctx, tx, p.Account, before, r.Params.State != nil, limit+1)
+	var out api.AlertPage
+	err = s.DB.InTx(ctx, func(tx *pg.Tx) error {
+		list, err := alert.List(ctx, tx, p.Account, before, r.Params.State != nil, limit+1)
+		if err != nil {
+			return err
+		}
+		list, out.NextCursor = cut(list, limit, func(a alert.Alert) uuid.UUID { return a.ID })
+		out.Items, err = s.alertsWire(ctx, tx, p, list...)
 		return err
 	})
 	if err != nil {
 		return nil, err
-	}
-	list, next := cut(list, limit, func(a alert.Alert) uuid.UUID { return a.ID })
-	out := api.AlertPage{Items: make([]api.Alert, len(list)), NextCursor: next}
-	for i, a := range list {
-		if out.Items[i], err = s.alertWire(a); err != nil {
-			return nil, err
-		}
 	}
 	return ListAlerts200JSONResponse{Body: out}, nil
 }
@@ -49,9 +48,13 @@ func (s *Server) AcknowledgeAlert(ctx context.Context, r AcknowledgeAlertRequest
 	if err := p.Needs(account.Lawyer, account.Operator, account.Coordinator); err != nil {
 		return nil, err
 	}
-	var a alert.Alert
-	err := s.DB.InTx(ctx, func(tx *pg.Tx) (err error) {
-		if a, err = alert.Acknowledge(ctx, tx, p.Account, r.ID); err != nil {
+	var wire []api.Alert
+	err := s.DB.InTx(ctx, func(tx *pg.Tx) error {
+		a, err := alert.Acknowledge(ctx, tx, p.Account, r.ID)
+		if err != nil {
+			return err
+		}
+		if wire, err = s.alertsWire(ctx, tx, p, a); err != nil {
 			return err
 		}
 		return s.Audit.Write(ctx, tx, audit.Entry{Organisation: a.OrganisationID, Actor: p.Account, Action: "alert.acknowledged",
@@ -60,8 +63,7 @@ func (s *Server) AcknowledgeAlert(ctx context.Context, r AcknowledgeAlertRequest
 	if err != nil {
 		return nil, err
 	}
-	wire, err := s.alertWire(a)
-	return AcknowledgeAlert200JSONResponse(wire), err
+	return AcknowledgeAlert200JSONResponse(wire[0]), nil
 }
 
 // cut takes off the one item that was read to see whether there are more.
@@ -73,12 +75,37 @@ func cut[T any](list []T, limit int, id func(T) uuid.UUID) ([]T, *api.NextCursor
 	return list, cursorOf(id(list[limit-1]), true)
 }
 
-func (s *Server) alertWire(a alert.Alert) (api.Alert, error) {
-	details, err := a.Details(s.Ring)
-	if err != nil {
-		return api.Alert{}, err
+// alertsWire opens alerts. Of what an alert gathers its reader sees those people whom they see anyway: a lawyer is told that something
+// waits at the department, and learns of nobody else's client.
+func (s *Server) alertsWire(ctx context.Context, tx *pg.Tx, p account.Principal, list ...alert.Alert) ([]api.Alert, error) {
+	details := make([]alert.Details, len(list))
+	var people []uuid.UUID
+	for i, a := range list {
+		var err error
+		if details[i], err = a.Details(s.Ring); err != nil {
+			return nil, err
+		}
+		for _, item := range details[i].Items {
+			people = append(people, item.Detention)
+		}
 	}
-	last := a.LastAt.UTC()
-	return api.Alert{Code: orNil(details.Code), Norm: orNil(details.Norm), ID: a.ID, Kind: api.AlertKind(a.Kind), CreatedAt: a.CreatedAt.UTC(), LastAt: &last, Count: a.Count,
-		SubjectKind: orNil(a.SubjectKind), SubjectID: a.SubjectID, AcknowledgedAt: inUTC(a.AcknowledgedAt), AcknowledgedBy: a.AcknowledgedBy}, nil
+	var seen []uuid.UUID
+	if len(people) > 0 {
+		var err error
+		if seen, err = s.Detentions.InSight(ctx, tx, p, people...); err != nil {
+			return nil, err
+		}
+	}
+	out := make([]api.Alert, len(list))
+	for i, a := range list {
+		last := a.LastAt.UTC()
+		out[i] = api.Alert{Code: orNil(details[i].Code), Norm: orNil(details[i].Norm), ID: a.ID, Kind: api.AlertKind(a.Kind), CreatedAt: a.CreatedAt.UTC(),
+			LastAt: &last, Count: a.Count, SubjectKind: orNil(a.SubjectKind), SubjectID: a.SubjectID, AcknowledgedAt: inUTC(a.AcknowledgedAt), AcknowledgedBy: a.AcknowledgedBy}
+		for _, item := range details[i].Items {
+			if slices.Contains(seen, item.Detention) {
+				out[i].Items = append(out[i].Items, api.AlertItem{DetentionID: item.Detention, Code: item.Code, Norm: orNil(item.Norm), At: item.At.UTC()})
+			}
+		}
+	}
+	return out, nil
 }

@@ -86,6 +86,12 @@ type ServerInterface interface {
 	// GetChecklist Rights checklist
 	// (GET /v1/checklist)
 	GetChecklist(ctx echo.Context, params GetChecklistParams) error
+	// GetChecklistSettings When this organisation asks for items
+	// (GET /v1/checklist-settings)
+	GetChecklistSettings(ctx echo.Context, params GetChecklistSettingsParams) error
+	// PutChecklistSettings Change when this organisation asks for items
+	// (PUT /v1/checklist-settings)
+	PutChecklistSettings(ctx echo.Context, params PutChecklistSettingsParams) error
 	// ListCustodyLimits Limits of custody
 	// (GET /v1/custody-limits)
 	ListCustodyLimits(ctx echo.Context, params ListCustodyLimitsParams) error
@@ -116,6 +122,15 @@ type ServerInterface interface {
 	// PatchDetention Correct a detention
 	// (PATCH /v1/detentions/{id})
 	PatchDetention(ctx echo.Context, id PathID, params PatchDetentionParams) error
+	// GetPersonChecklist Rights checklist of a person
+	// (GET /v1/detentions/{id}/checklist)
+	GetPersonChecklist(ctx echo.Context, id PathID, params GetPersonChecklistParams) error
+	// FillChecklist Enter a sheet of answers
+	// (POST /v1/detentions/{id}/checklist)
+	FillChecklist(ctx echo.Context, id PathID, params FillChecklistParams) error
+	// GetClocks Legal clocks of a person
+	// (GET /v1/detentions/{id}/clocks)
+	GetClocks(ctx echo.Context, id PathID, params GetClocksParams) error
 	// ListDuplicates List records that may be of the same person
 	// (GET /v1/detentions/{id}/duplicates)
 	ListDuplicates(ctx echo.Context, id PathID, params ListDuplicatesParams) error
@@ -131,6 +146,12 @@ type ServerInterface interface {
 	// MergeDetentions Say that two records are of one person
 	// (POST /v1/detentions/{id}/merge)
 	MergeDetentions(ctx echo.Context, id PathID, params MergeDetentionsParams) error
+	// ListObservations Answers to the checklist
+	// (GET /v1/detentions/{id}/observations)
+	ListObservations(ctx echo.Context, id PathID, params ListObservationsParams) error
+	// AddObservation Answer an item of the checklist
+	// (POST /v1/detentions/{id}/observations)
+	AddObservation(ctx echo.Context, id PathID, params AddObservationParams) error
 	// EndRepresentation Stop acting for this person
 	// (DELETE /v1/detentions/{id}/representation)
 	EndRepresentation(ctx echo.Context, id PathID, params EndRepresentationParams) error
@@ -176,6 +197,9 @@ type ServerInterface interface {
 	// ListObstructionTypes Ways in which lawyers are hindered
 	// (GET /v1/obstruction-types)
 	ListObstructionTypes(ctx echo.Context, params ListObstructionTypesParams) error
+	// ReportRights Rights and clocks, counted by department
+	// (GET /v1/reports/rights)
+	ReportRights(ctx echo.Context, params ReportRightsParams) error
 	// ListSearches List searches
 	// (GET /v1/searches)
 	ListSearches(ctx echo.Context, params ListSearchesParams) error
@@ -1187,6 +1211,94 @@ func (w *ServerInterfaceWrapper) GetChecklist(ctx echo.Context) error {
 	return err
 }
 
+// GetChecklistSettings converts echo context to params.
+func (w *ServerInterfaceWrapper) GetChecklistSettings(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetChecklistSettingsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetChecklistSettings(ctx, params)
+	return err
+}
+
+// PutChecklistSettings converts echo context to params.
+func (w *ServerInterfaceWrapper) PutChecklistSettings(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PutChecklistSettingsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PutChecklistSettings(ctx, params)
+	return err
+}
+
 // ListCustodyLimits converts echo context to params.
 func (w *ServerInterfaceWrapper) ListCustodyLimits(ctx echo.Context) error {
 	var err error
@@ -1814,6 +1926,159 @@ func (w *ServerInterfaceWrapper) PatchDetention(ctx echo.Context) error {
 	return err
 }
 
+// GetPersonChecklist converts echo context to params.
+func (w *ServerInterfaceWrapper) GetPersonChecklist(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id PathID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetPersonChecklistParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetPersonChecklist(ctx, id, params)
+	return err
+}
+
+// FillChecklist converts echo context to params.
+func (w *ServerInterfaceWrapper) FillChecklist(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id PathID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params FillChecklistParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.FillChecklist(ctx, id, params)
+	return err
+}
+
+// GetClocks converts echo context to params.
+func (w *ServerInterfaceWrapper) GetClocks(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id PathID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetClocksParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetClocks(ctx, id, params)
+	return err
+}
+
 // ListDuplicates converts echo context to params.
 func (w *ServerInterfaceWrapper) ListDuplicates(ctx echo.Context) error {
 	var err error
@@ -2100,6 +2365,121 @@ func (w *ServerInterfaceWrapper) MergeDetentions(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.MergeDetentions(ctx, id, params)
+	return err
+}
+
+// ListObservations converts echo context to params.
+func (w *ServerInterfaceWrapper) ListObservations(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id PathID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListObservationsParams
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListObservations(ctx, id, params)
+	return err
+}
+
+// AddObservation converts echo context to params.
+func (w *ServerInterfaceWrapper) AddObservation(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id PathID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AddObservationParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AddObservation(ctx, id, params)
 	return err
 }
 
@@ -2824,6 +3204,70 @@ func (w *ServerInterfaceWrapper) ListObstructionTypes(ctx echo.Context) error {
 	return err
 }
 
+// ReportRights converts echo context to params.
+func (w *ServerInterfaceWrapper) ReportRights(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReportRightsParams
+	// ------------- Optional query parameter "department_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "department_id", ctx.QueryParams(), &params.DepartmentID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter department_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "assembly_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "assembly_id", ctx.QueryParams(), &params.AssemblyID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter assembly_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "city" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "city", ctx.QueryParams(), &params.City, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter city: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReportRights(ctx, params)
+	return err
+}
+
 // ListSearches converts echo context to params.
 func (w *ServerInterfaceWrapper) ListSearches(ctx echo.Context) error {
 	var err error
@@ -3501,6 +3945,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/audit", wrapper.ListAudit, options.OperationMiddlewares["listAudit"]...)
 	router.POST(options.BaseURL+"/v1/canaries", wrapper.PlantCanary, options.OperationMiddlewares["plantCanary"]...)
 	router.GET(options.BaseURL+"/v1/checklist", wrapper.GetChecklist, options.OperationMiddlewares["getChecklist"]...)
+	router.GET(options.BaseURL+"/v1/checklist-settings", wrapper.GetChecklistSettings, options.OperationMiddlewares["getChecklistSettings"]...)
+	router.PUT(options.BaseURL+"/v1/checklist-settings", wrapper.PutChecklistSettings, options.OperationMiddlewares["putChecklistSettings"]...)
 	router.GET(options.BaseURL+"/v1/custody-limits", wrapper.ListCustodyLimits, options.OperationMiddlewares["listCustodyLimits"]...)
 	router.GET(options.BaseURL+"/v1/departments", wrapper.ListDepartments, options.OperationMiddlewares["listDepartments"]...)
 	router.POST(options.BaseURL+"/v1/departments", wrapper.CreateDepartment, options.OperationMiddlewares["createDepartment"]...)
@@ -3510,11 +3956,16 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/detentions", wrapper.ListDetentions, options.OperationMiddlewares["listDetentions"]...)
 	router.GET(options.BaseURL+"/v1/detentions/:id", wrapper.GetDetention, options.OperationMiddlewares["getDetention"]...)
 	router.PATCH(options.BaseURL+"/v1/detentions/:id", wrapper.PatchDetention, options.OperationMiddlewares["patchDetention"]...)
+	router.GET(options.BaseURL+"/v1/detentions/:id/checklist", wrapper.GetPersonChecklist, options.OperationMiddlewares["getPersonChecklist"]...)
+	router.POST(options.BaseURL+"/v1/detentions/:id/checklist", wrapper.FillChecklist, options.OperationMiddlewares["fillChecklist"]...)
+	router.GET(options.BaseURL+"/v1/detentions/:id/clocks", wrapper.GetClocks, options.OperationMiddlewares["getClocks"]...)
 	router.GET(options.BaseURL+"/v1/detentions/:id/duplicates", wrapper.ListDuplicates, options.OperationMiddlewares["listDuplicates"]...)
 	router.POST(options.BaseURL+"/v1/detentions/:id/duplicates/:other_id/reject", wrapper.RejectDuplicate, options.OperationMiddlewares["rejectDuplicate"]...)
 	router.GET(options.BaseURL+"/v1/detentions/:id/events", wrapper.ListEvents, options.OperationMiddlewares["listEvents"]...)
 	router.POST(options.BaseURL+"/v1/detentions/:id/events", wrapper.AddEvent, options.OperationMiddlewares["addEvent"]...)
 	router.POST(options.BaseURL+"/v1/detentions/:id/merge", wrapper.MergeDetentions, options.OperationMiddlewares["mergeDetentions"]...)
+	router.GET(options.BaseURL+"/v1/detentions/:id/observations", wrapper.ListObservations, options.OperationMiddlewares["listObservations"]...)
+	router.POST(options.BaseURL+"/v1/detentions/:id/observations", wrapper.AddObservation, options.OperationMiddlewares["addObservation"]...)
 	router.DELETE(options.BaseURL+"/v1/detentions/:id/representation", wrapper.EndRepresentation, options.OperationMiddlewares["endRepresentation"]...)
 	router.PUT(options.BaseURL+"/v1/detentions/:id/representation", wrapper.PutRepresentation, options.OperationMiddlewares["putRepresentation"]...)
 	router.POST(options.BaseURL+"/v1/detentions/:id/unmerge", wrapper.UnmergeDetention, options.OperationMiddlewares["unmergeDetention"]...)
@@ -3531,6 +3982,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/me/push-token", wrapper.GetPushToken, options.OperationMiddlewares["getPushToken"]...)
 	router.PUT(options.BaseURL+"/v1/me/push-token", wrapper.PutPushToken, options.OperationMiddlewares["putPushToken"]...)
 	router.GET(options.BaseURL+"/v1/obstruction-types", wrapper.ListObstructionTypes, options.OperationMiddlewares["listObstructionTypes"]...)
+	router.GET(options.BaseURL+"/v1/reports/rights", wrapper.ReportRights, options.OperationMiddlewares["reportRights"]...)
 	router.GET(options.BaseURL+"/v1/searches", wrapper.ListSearches, options.OperationMiddlewares["listSearches"]...)
 	router.POST(options.BaseURL+"/v1/searches", wrapper.CreateSearch, options.OperationMiddlewares["createSearch"]...)
 	router.DELETE(options.BaseURL+"/v1/searches/:id", wrapper.EraseSearch, options.OperationMiddlewares["eraseSearch"]...)
@@ -4267,6 +4719,68 @@ func (response GetChecklist304Response) VisitGetChecklistResponse(w http.Respons
 	return nil
 }
 
+type GetChecklistSettingsRequestObject struct {
+	Params GetChecklistSettingsParams
+}
+
+type GetChecklistSettingsResponseObject interface {
+	VisitGetChecklistSettingsResponse(w http.ResponseWriter) error
+}
+
+type GetChecklistSettings200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetChecklistSettings200JSONResponse struct {
+	Body    ChecklistSettings
+	Headers GetChecklistSettings200ResponseHeaders
+}
+
+func (response GetChecklistSettings200JSONResponse) VisitGetChecklistSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetChecklistSettings304Response = NotModifiedResponse
+
+func (response GetChecklistSettings304Response) VisitGetChecklistSettingsResponse(w http.ResponseWriter) error {
+	w.WriteHeader(304)
+	return nil
+}
+
+type PutChecklistSettingsRequestObject struct {
+	Params PutChecklistSettingsParams
+	Body   *PutChecklistSettingsJSONRequestBody
+}
+
+type PutChecklistSettingsResponseObject interface {
+	VisitPutChecklistSettingsResponse(w http.ResponseWriter) error
+}
+
+type PutChecklistSettings200JSONResponse ChecklistSettings
+
+func (response PutChecklistSettings200JSONResponse) VisitPutChecklistSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListCustodyLimitsRequestObject struct {
 	Params ListCustodyLimitsParams
 }
@@ -4617,6 +5131,124 @@ func (response PatchDetention200JSONResponse) VisitPatchDetentionResponse(w http
 	return err
 }
 
+type GetPersonChecklistRequestObject struct {
+	ID     PathID `json:"id"`
+	Params GetPersonChecklistParams
+}
+
+type GetPersonChecklistResponseObject interface {
+	VisitGetPersonChecklistResponse(w http.ResponseWriter) error
+}
+
+type GetPersonChecklist200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetPersonChecklist200JSONResponse struct {
+	Body    PersonChecklist
+	Headers GetPersonChecklist200ResponseHeaders
+}
+
+func (response GetPersonChecklist200JSONResponse) VisitGetPersonChecklistResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPersonChecklist304Response = NotModifiedResponse
+
+func (response GetPersonChecklist304Response) VisitGetPersonChecklistResponse(w http.ResponseWriter) error {
+	w.WriteHeader(304)
+	return nil
+}
+
+type FillChecklistRequestObject struct {
+	ID     PathID `json:"id"`
+	Params FillChecklistParams
+	Body   *FillChecklistJSONRequestBody
+}
+
+type FillChecklistResponseObject interface {
+	VisitFillChecklistResponse(w http.ResponseWriter) error
+}
+
+type FillChecklist200JSONResponse Observations
+
+func (response FillChecklist200JSONResponse) VisitFillChecklistResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FillChecklist201JSONResponse Observations
+
+func (response FillChecklist201JSONResponse) VisitFillChecklistResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetClocksRequestObject struct {
+	ID     PathID `json:"id"`
+	Params GetClocksParams
+}
+
+type GetClocksResponseObject interface {
+	VisitGetClocksResponse(w http.ResponseWriter) error
+}
+
+type GetClocks200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetClocks200JSONResponse struct {
+	Body    Clocks
+	Headers GetClocks200ResponseHeaders
+}
+
+func (response GetClocks200JSONResponse) VisitGetClocksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetClocks304Response = NotModifiedResponse
+
+func (response GetClocks304Response) VisitGetClocksResponse(w http.ResponseWriter) error {
+	w.WriteHeader(304)
+	return nil
+}
+
 type ListDuplicatesRequestObject struct {
 	ID     PathID `json:"id"`
 	Params ListDuplicatesParams
@@ -4781,6 +5413,84 @@ func (response MergeDetentions200JSONResponse) VisitMergeDetentionsResponse(w ht
 type MergeDetentions201JSONResponse Detention
 
 func (response MergeDetentions201JSONResponse) VisitMergeDetentionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListObservationsRequestObject struct {
+	ID     PathID `json:"id"`
+	Params ListObservationsParams
+}
+
+type ListObservationsResponseObject interface {
+	VisitListObservationsResponse(w http.ResponseWriter) error
+}
+
+type ListObservations200ResponseHeaders struct {
+	ETag *string
+}
+
+type ListObservations200JSONResponse struct {
+	Body    ObservationPage
+	Headers ListObservations200ResponseHeaders
+}
+
+func (response ListObservations200JSONResponse) VisitListObservationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListObservations304Response = NotModifiedResponse
+
+func (response ListObservations304Response) VisitListObservationsResponse(w http.ResponseWriter) error {
+	w.WriteHeader(304)
+	return nil
+}
+
+type AddObservationRequestObject struct {
+	ID     PathID `json:"id"`
+	Params AddObservationParams
+	Body   *AddObservationJSONRequestBody
+}
+
+type AddObservationResponseObject interface {
+	VisitAddObservationResponse(w http.ResponseWriter) error
+}
+
+type AddObservation200JSONResponse Observation
+
+func (response AddObservation200JSONResponse) VisitAddObservationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddObservation201JSONResponse Observation
+
+func (response AddObservation201JSONResponse) VisitAddObservationResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -5254,6 +5964,45 @@ func (response ListObstructionTypes304Response) VisitListObstructionTypesRespons
 	return nil
 }
 
+type ReportRightsRequestObject struct {
+	Params ReportRightsParams
+}
+
+type ReportRightsResponseObject interface {
+	VisitReportRightsResponse(w http.ResponseWriter) error
+}
+
+type ReportRights200ResponseHeaders struct {
+	ETag *string
+}
+
+type ReportRights200JSONResponse struct {
+	Body    RightsReport
+	Headers ReportRights200ResponseHeaders
+}
+
+func (response ReportRights200JSONResponse) VisitReportRightsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportRights304Response = NotModifiedResponse
+
+func (response ReportRights304Response) VisitReportRightsResponse(w http.ResponseWriter) error {
+	w.WriteHeader(304)
+	return nil
+}
+
 type ListSearchesRequestObject struct {
 	Params ListSearchesParams
 }
@@ -5701,6 +6450,12 @@ type StrictServerInterface interface {
 	// GetChecklist Rights checklist
 	// (GET /v1/checklist)
 	GetChecklist(ctx context.Context, request GetChecklistRequestObject) (GetChecklistResponseObject, error)
+	// GetChecklistSettings When this organisation asks for items
+	// (GET /v1/checklist-settings)
+	GetChecklistSettings(ctx context.Context, request GetChecklistSettingsRequestObject) (GetChecklistSettingsResponseObject, error)
+	// PutChecklistSettings Change when this organisation asks for items
+	// (PUT /v1/checklist-settings)
+	PutChecklistSettings(ctx context.Context, request PutChecklistSettingsRequestObject) (PutChecklistSettingsResponseObject, error)
 	// ListCustodyLimits Limits of custody
 	// (GET /v1/custody-limits)
 	ListCustodyLimits(ctx context.Context, request ListCustodyLimitsRequestObject) (ListCustodyLimitsResponseObject, error)
@@ -5731,6 +6486,15 @@ type StrictServerInterface interface {
 	// PatchDetention Correct a detention
 	// (PATCH /v1/detentions/{id})
 	PatchDetention(ctx context.Context, request PatchDetentionRequestObject) (PatchDetentionResponseObject, error)
+	// GetPersonChecklist Rights checklist of a person
+	// (GET /v1/detentions/{id}/checklist)
+	GetPersonChecklist(ctx context.Context, request GetPersonChecklistRequestObject) (GetPersonChecklistResponseObject, error)
+	// FillChecklist Enter a sheet of answers
+	// (POST /v1/detentions/{id}/checklist)
+	FillChecklist(ctx context.Context, request FillChecklistRequestObject) (FillChecklistResponseObject, error)
+	// GetClocks Legal clocks of a person
+	// (GET /v1/detentions/{id}/clocks)
+	GetClocks(ctx context.Context, request GetClocksRequestObject) (GetClocksResponseObject, error)
 	// ListDuplicates List records that may be of the same person
 	// (GET /v1/detentions/{id}/duplicates)
 	ListDuplicates(ctx context.Context, request ListDuplicatesRequestObject) (ListDuplicatesResponseObject, error)
@@ -5746,6 +6510,12 @@ type StrictServerInterface interface {
 	// MergeDetentions Say that two records are of one person
 	// (POST /v1/detentions/{id}/merge)
 	MergeDetentions(ctx context.Context, request MergeDetentionsRequestObject) (MergeDetentionsResponseObject, error)
+	// ListObservations Answers to the checklist
+	// (GET /v1/detentions/{id}/observations)
+	ListObservations(ctx context.Context, request ListObservationsRequestObject) (ListObservationsResponseObject, error)
+	// AddObservation Answer an item of the checklist
+	// (POST /v1/detentions/{id}/observations)
+	AddObservation(ctx context.Context, request AddObservationRequestObject) (AddObservationResponseObject, error)
 	// EndRepresentation Stop acting for this person
 	// (DELETE /v1/detentions/{id}/representation)
 	EndRepresentation(ctx context.Context, request EndRepresentationRequestObject) (EndRepresentationResponseObject, error)
@@ -5791,6 +6561,9 @@ type StrictServerInterface interface {
 	// ListObstructionTypes Ways in which lawyers are hindered
 	// (GET /v1/obstruction-types)
 	ListObstructionTypes(ctx context.Context, request ListObstructionTypesRequestObject) (ListObstructionTypesResponseObject, error)
+	// ReportRights Rights and clocks, counted by department
+	// (GET /v1/reports/rights)
+	ReportRights(ctx context.Context, request ReportRightsRequestObject) (ReportRightsResponseObject, error)
 	// ListSearches List searches
 	// (GET /v1/searches)
 	ListSearches(ctx context.Context, request ListSearchesRequestObject) (ListSearchesResponseObject, error)
@@ -6560,6 +7333,79 @@ func (sh *strictHandler) GetChecklist(ctx echo.Context, params GetChecklistParam
 	return nil
 }
 
+// GetChecklistSettings operation middleware
+func (sh *strictHandler) GetChecklistSettings(ctx echo.Context, params GetChecklistSettingsParams) error {
+	var request GetChecklistSettingsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetChecklistSettings(ctx.Request().Context(), request.(GetChecklistSettingsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetChecklistSettings")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetChecklistSettingsResponseObject); ok {
+		return validResponse.VisitGetChecklistSettingsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PutChecklistSettings operation middleware
+func (sh *strictHandler) PutChecklistSettings(ctx echo.Context, params PutChecklistSettingsParams) error {
+	var request PutChecklistSettingsRequestObject
+
+	request.Params = params
+
+	var body PutChecklistSettingsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PutChecklistSettings(ctx.Request().Context(), request.(PutChecklistSettingsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PutChecklistSettings")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PutChecklistSettingsResponseObject); ok {
+		return validResponse.VisitPutChecklistSettingsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListCustodyLimits operation middleware
 func (sh *strictHandler) ListCustodyLimits(ctx echo.Context, params ListCustodyLimitsParams) error {
 	var request ListCustodyLimitsRequestObject
@@ -6906,6 +7752,107 @@ func (sh *strictHandler) PatchDetention(ctx echo.Context, id PathID, params Patc
 	return nil
 }
 
+// GetPersonChecklist operation middleware
+func (sh *strictHandler) GetPersonChecklist(ctx echo.Context, id PathID, params GetPersonChecklistParams) error {
+	var request GetPersonChecklistRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetPersonChecklist(ctx.Request().Context(), request.(GetPersonChecklistRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetPersonChecklist")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetPersonChecklistResponseObject); ok {
+		return validResponse.VisitGetPersonChecklistResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// FillChecklist operation middleware
+func (sh *strictHandler) FillChecklist(ctx echo.Context, id PathID, params FillChecklistParams) error {
+	var request FillChecklistRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	var body FillChecklistJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.FillChecklist(ctx.Request().Context(), request.(FillChecklistRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "FillChecklist")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(FillChecklistResponseObject); ok {
+		return validResponse.VisitFillChecklistResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetClocks operation middleware
+func (sh *strictHandler) GetClocks(ctx echo.Context, id PathID, params GetClocksParams) error {
+	var request GetClocksRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetClocks(ctx.Request().Context(), request.(GetClocksRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetClocks")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetClocksResponseObject); ok {
+		return validResponse.VisitGetClocksResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListDuplicates operation middleware
 func (sh *strictHandler) ListDuplicates(ctx echo.Context, id PathID, params ListDuplicatesParams) error {
 	var request ListDuplicatesRequestObject
@@ -7100,6 +8047,81 @@ func (sh *strictHandler) MergeDetentions(ctx echo.Context, id PathID, params Mer
 		return err
 	} else if validResponse, ok := response.(MergeDetentionsResponseObject); ok {
 		return validResponse.VisitMergeDetentionsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListObservations operation middleware
+func (sh *strictHandler) ListObservations(ctx echo.Context, id PathID, params ListObservationsParams) error {
+	var request ListObservationsRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListObservations(ctx.Request().Context(), request.(ListObservationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListObservations")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListObservationsResponseObject); ok {
+		return validResponse.VisitListObservationsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AddObservation operation middleware
+func (sh *strictHandler) AddObservation(ctx echo.Context, id PathID, params AddObservationParams) error {
+	var request AddObservationRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	var body AddObservationJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AddObservation(ctx.Request().Context(), request.(AddObservationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AddObservation")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AddObservationResponseObject); ok {
+		return validResponse.VisitAddObservationResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -7596,6 +8618,31 @@ func (sh *strictHandler) ListObstructionTypes(ctx echo.Context, params ListObstr
 		return err
 	} else if validResponse, ok := response.(ListObstructionTypesResponseObject); ok {
 		return validResponse.VisitListObstructionTypesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReportRights operation middleware
+func (sh *strictHandler) ReportRights(ctx echo.Context, params ReportRightsParams) error {
+	var request ReportRightsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReportRights(ctx.Request().Context(), request.(ReportRightsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReportRights")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReportRightsResponseObject); ok {
+		return validResponse.VisitReportRightsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

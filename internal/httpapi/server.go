@@ -35,6 +35,7 @@ import (
 	"github.com/qorgau/qorgau/internal/law"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/push"
+	"github.com/qorgau/qorgau/internal/rights"
 	"github.com/qorgau/qorgau/internal/seal"
 	"github.com/qorgau/qorgau/internal/watch"
 	"github.com/qorgau/qorgau/internal/web"
@@ -52,6 +53,7 @@ type Server struct {
 	Watch       *watch.Post
 	Calendar    *dispatch.Calendar
 	Law         law.Book
+	Rights      *rights.Watch
 	Log         *slog.Logger
 	Version     string
 

@@ -187,7 +187,7 @@ func (f *facts) run(k *Clock) {
 	case isDone && !done.After(k.Due.Add(k.Limit.grace())):
 		k.State = Met
 		return
-	case isDone, f.now.After(k.Due.Add(k.Limit.grace())):
+	case isDone, !f.now.Before(k.Due.Add(k.Limit.grace())): // at its end, so that who looks at that moment need not look again
 		k.State = Breached
 	case k.Limit.Regime.procedure() && k.Limit.Regime != f.regime:
 		k.State = Lifted // the regime was changed before it ended; the new one's limits run from the same start

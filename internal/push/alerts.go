@@ -44,10 +44,14 @@ func (w *alerter) Work(ctx context.Context, job *river.Job[alert.Raised]) error 
 		if err != nil {
 			return fmt.Errorf("find readers of alert: %w", err)
 		}
+		turn := job.Args.Turn
+		if turn == uuid.Nil {
+			turn = job.Args.AlertID
+		}
 		var notices []Notice
 		var organisation, reader uuid.UUID
 		_, err = pgx.ForEachRow(rows, []any{&organisation, &reader}, func() error {
-			notices = append(notices, Notice{Organisation: organisation, Kind: Alert, SubjectKind: alertSubject, Subject: job.Args.AlertID, Turn: job.Args.AlertID,
+			notices = append(notices, Notice{Organisation: organisation, Kind: Alert, SubjectKind: alertSubject, Subject: job.Args.AlertID, Turn: turn,
 				Owner: Owner{Kind: AccountOwner, ID: reader}, Language: "ru"})
 			return nil
 		})

@@ -316,6 +316,11 @@ func (p *planter) detentions() {
 			Place: ptr(p.name("place of an event")), Note: ptr(p.name("note of an event"))})
 		p.must(err)
 	}
+	_, err = p.lawyer.AddObservationWithResponse(p.ctx, p.held, nil, api.ObservationAdd{ClientID: uuid.New(), Item: "TOILET_ACCESS", Value: "breached", Note: ptr(p.name("note of an answer"))})
+	p.must(err)
+	p.expect(400, p.ask("POST", "/v1/detentions/"+p.held.String()+"/observations", p.lawyer.bearer(), `{"client_id": "`+uuid.NewString()+`", "item": "TOILET_ACCESS", "value": "observed", "at": `+p.quoted("time of an answer")+`}`))
+	_, err = p.lawyer.ListObservationsWithResponse(p.ctx, p.held, nil)
+	p.must(err)
 	for _, who := range []*staff{p.lawyer, p.operator} {
 		q := p.name("name asked for in a list")
 		_, err := who.ListDetentionsWithResponse(p.ctx, &api.ListDetentionsParams{Q: &q})

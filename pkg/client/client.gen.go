@@ -325,6 +325,31 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/checklist (the `GetChecklist` operationId).
 	GetChecklist(ctx context.Context, params *GetChecklistParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetChecklistSettings When this organisation asks for items
+	//
+	// What differs from the shipped judgement.
+	//
+	// Corresponds with GET /v1/checklist-settings (the `GetChecklistSettings` operationId).
+	GetChecklistSettings(ctx context.Context, params *GetChecklistSettingsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutChecklistSettingsWithBody Change when this organisation asks for items
+	//
+	// For coordinators. What is not in the list is as shipped again. Custodies that are open are looked at anew.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /v1/checklist-settings (the `PutChecklistSettings` operationId).
+	PutChecklistSettingsWithBody(ctx context.Context, params *PutChecklistSettingsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutChecklistSettings Change when this organisation asks for items
+	//
+	// For coordinators. What is not in the list is as shipped again. Custodies that are open are looked at anew.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /v1/checklist-settings (the `PutChecklistSettings` operationId).
+	PutChecklistSettings(ctx context.Context, params *PutChecklistSettingsParams, body PutChecklistSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListCustodyLimits Limits of custody
 	//
 	// What the law limits and demands, each with its norm. Not legal advice; how sure the reading is stands in `confidence`.
@@ -463,6 +488,38 @@ type ClientInterface interface {
 	// Corresponds with PATCH /v1/detentions/{id} (the `PatchDetention` operationId).
 	PatchDetention(ctx context.Context, id PathID, params *PatchDetentionParams, body PatchDetentionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetPersonChecklist Rights checklist of a person
+	//
+	// The items that apply to this person, or may apply while sex or age is not known.
+	//
+	// Corresponds with GET /v1/detentions/{id}/checklist (the `GetPersonChecklist` operationId).
+	GetPersonChecklist(ctx context.Context, id PathID, params *GetPersonChecklistParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FillChecklistWithBody Enter a sheet of answers
+	//
+	// For a filled sheet of paper, or a phone that was away: 1 to 60 answers, all or none; each `at` may lie in the past. Sent again, whole or in part, it is the same.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/detentions/{id}/checklist (the `FillChecklist` operationId).
+	FillChecklistWithBody(ctx context.Context, id PathID, params *FillChecklistParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FillChecklist Enter a sheet of answers
+	//
+	// For a filled sheet of paper, or a phone that was away: 1 to 60 answers, all or none; each `at` may lie in the past. Sent again, whole or in part, it is the same.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/detentions/{id}/checklist (the `FillChecklist` operationId).
+	FillChecklist(ctx context.Context, id PathID, params *FillChecklistParams, body FillChecklistJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetClocks Legal clocks of a person
+	//
+	// The limits that apply, each with its norm: running, met, breached, or lifted by a longer one. They run from the real restriction of liberty.
+	//
+	// Corresponds with GET /v1/detentions/{id}/clocks (the `GetClocks` operationId).
+	GetClocks(ctx context.Context, id PathID, params *GetClocksParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListDuplicates List records that may be of the same person
 	//
 	// Other detentions that the caller may read and whose names may mean the same person, best first, each with what speaks for and
@@ -555,6 +612,31 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/detentions/{id}/merge (the `MergeDetentions` operationId).
 	MergeDetentions(ctx context.Context, id PathID, params *MergeDetentionsParams, body MergeDetentionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListObservations Answers to the checklist
+	//
+	// Everything that was answered about this person, the newest first.
+	//
+	// Corresponds with GET /v1/detentions/{id}/observations (the `ListObservations` operationId).
+	ListObservations(ctx context.Context, id PathID, params *ListObservationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddObservationWithBody Answer an item of the checklist
+	//
+	// A breach of something critical reaches the coordinators at once, with the norm to quote.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/detentions/{id}/observations (the `AddObservation` operationId).
+	AddObservationWithBody(ctx context.Context, id PathID, params *AddObservationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddObservation Answer an item of the checklist
+	//
+	// A breach of something critical reaches the coordinators at once, with the norm to quote.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/detentions/{id}/observations (the `AddObservation` operationId).
+	AddObservation(ctx context.Context, id PathID, params *AddObservationParams, body AddObservationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// EndRepresentation Stop acting for this person
 	//
@@ -723,6 +805,13 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/obstruction-types (the `ListObstructionTypes` operationId).
 	ListObstructionTypes(ctx context.Context, params *ListObstructionTypesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReportRights Rights and clocks, counted by department
+	//
+	// People in the caller's sight who are in custody, each once.
+	//
+	// Corresponds with GET /v1/reports/rights (the `ReportRights` operationId).
+	ReportRights(ctx context.Context, params *ReportRightsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListSearches List searches
 	//
@@ -1441,6 +1530,61 @@ func (c *Core) GetChecklist(ctx context.Context, params *GetChecklistParams, req
 	return c.Client.Do(req)
 }
 
+// GetChecklistSettings When this organisation asks for items
+//
+// What differs from the shipped judgement.
+//
+// Corresponds with GET /v1/checklist-settings (the `GetChecklistSettings` operationId).
+func (c *Core) GetChecklistSettings(ctx context.Context, params *GetChecklistSettingsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetChecklistSettingsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutChecklistSettingsWithBody Change when this organisation asks for items
+//
+// For coordinators. What is not in the list is as shipped again. Custodies that are open are looked at anew.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /v1/checklist-settings (the `PutChecklistSettings` operationId).
+func (c *Core) PutChecklistSettingsWithBody(ctx context.Context, params *PutChecklistSettingsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutChecklistSettingsRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutChecklistSettings Change when this organisation asks for items
+//
+// For coordinators. What is not in the list is as shipped again. Custodies that are open are looked at anew.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /v1/checklist-settings (the `PutChecklistSettings` operationId).
+func (c *Core) PutChecklistSettings(ctx context.Context, params *PutChecklistSettingsParams, body PutChecklistSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutChecklistSettingsRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListCustodyLimits Limits of custody
 //
 // What the law limits and demands, each with its norm. Not legal advice; how sure the reading is stands in `confidence`.
@@ -1719,6 +1863,78 @@ func (c *Core) PatchDetention(ctx context.Context, id PathID, params *PatchDeten
 	return c.Client.Do(req)
 }
 
+// GetPersonChecklist Rights checklist of a person
+//
+// The items that apply to this person, or may apply while sex or age is not known.
+//
+// Corresponds with GET /v1/detentions/{id}/checklist (the `GetPersonChecklist` operationId).
+func (c *Core) GetPersonChecklist(ctx context.Context, id PathID, params *GetPersonChecklistParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPersonChecklistRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FillChecklistWithBody Enter a sheet of answers
+//
+// For a filled sheet of paper, or a phone that was away: 1 to 60 answers, all or none; each `at` may lie in the past. Sent again, whole or in part, it is the same.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/detentions/{id}/checklist (the `FillChecklist` operationId).
+func (c *Core) FillChecklistWithBody(ctx context.Context, id PathID, params *FillChecklistParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFillChecklistRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FillChecklist Enter a sheet of answers
+//
+// For a filled sheet of paper, or a phone that was away: 1 to 60 answers, all or none; each `at` may lie in the past. Sent again, whole or in part, it is the same.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/detentions/{id}/checklist (the `FillChecklist` operationId).
+func (c *Core) FillChecklist(ctx context.Context, id PathID, params *FillChecklistParams, body FillChecklistJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFillChecklistRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetClocks Legal clocks of a person
+//
+// The limits that apply, each with its norm: running, met, breached, or lifted by a longer one. They run from the real restriction of liberty.
+//
+// Corresponds with GET /v1/detentions/{id}/clocks (the `GetClocks` operationId).
+func (c *Core) GetClocks(ctx context.Context, id PathID, params *GetClocksParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetClocksRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListDuplicates List records that may be of the same person
 //
 // Other detentions that the caller may read and whose names may mean the same person, best first, each with what speaks for and
@@ -1882,6 +2098,61 @@ func (c *Core) MergeDetentionsWithBody(ctx context.Context, id PathID, params *M
 // Corresponds with POST /v1/detentions/{id}/merge (the `MergeDetentions` operationId).
 func (c *Core) MergeDetentions(ctx context.Context, id PathID, params *MergeDetentionsParams, body MergeDetentionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewMergeDetentionsRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListObservations Answers to the checklist
+//
+// Everything that was answered about this person, the newest first.
+//
+// Corresponds with GET /v1/detentions/{id}/observations (the `ListObservations` operationId).
+func (c *Core) ListObservations(ctx context.Context, id PathID, params *ListObservationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListObservationsRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddObservationWithBody Answer an item of the checklist
+//
+// A breach of something critical reaches the coordinators at once, with the norm to quote.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/detentions/{id}/observations (the `AddObservation` operationId).
+func (c *Core) AddObservationWithBody(ctx context.Context, id PathID, params *AddObservationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddObservationRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddObservation Answer an item of the checklist
+//
+// A breach of something critical reaches the coordinators at once, with the norm to quote.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/detentions/{id}/observations (the `AddObservation` operationId).
+func (c *Core) AddObservation(ctx context.Context, id PathID, params *AddObservationParams, body AddObservationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddObservationRequest(c.Server, id, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2250,6 +2521,23 @@ func (c *Core) PutPushToken(ctx context.Context, params *PutPushTokenParams, bod
 // Corresponds with GET /v1/obstruction-types (the `ListObstructionTypes` operationId).
 func (c *Core) ListObstructionTypes(ctx context.Context, params *ListObstructionTypesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListObstructionTypesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReportRights Rights and clocks, counted by department
+//
+// People in the caller's sight who are in custody, each once.
+//
+// Corresponds with GET /v1/reports/rights (the `ReportRights` operationId).
+func (c *Core) ReportRights(ctx context.Context, params *ReportRightsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReportRightsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -4076,6 +4364,125 @@ func NewGetChecklistRequest(server string, params *GetChecklistParams) (*http.Re
 	return req, nil
 }
 
+// NewGetChecklistSettingsRequest constructs an http.Request for the GetChecklistSettings method
+func NewGetChecklistSettingsRequest(server string, params *GetChecklistSettingsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/checklist-settings")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewPutChecklistSettingsRequest calls the generic PutChecklistSettings builder with application/json body
+func NewPutChecklistSettingsRequest(server string, params *PutChecklistSettingsParams, body PutChecklistSettingsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPutChecklistSettingsRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewPutChecklistSettingsRequestWithBody constructs an http.Request for the PutChecklistSettings method, with any body, and a specified content type
+func NewPutChecklistSettingsRequestWithBody(server string, params *PutChecklistSettingsParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/checklist-settings")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListCustodyLimitsRequest constructs an http.Request for the ListCustodyLimits method
 func NewListCustodyLimitsRequest(server string, params *ListCustodyLimitsParams) (*http.Request, error) {
 	var err error
@@ -4996,6 +5403,199 @@ func NewPatchDetentionRequestWithBody(server string, id PathID, params *PatchDet
 	return req, nil
 }
 
+// NewGetPersonChecklistRequest constructs an http.Request for the GetPersonChecklist method
+func NewGetPersonChecklistRequest(server string, id PathID, params *GetPersonChecklistParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/detentions/%s/checklist", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewFillChecklistRequest calls the generic FillChecklist builder with application/json body
+func NewFillChecklistRequest(server string, id PathID, params *FillChecklistParams, body FillChecklistJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewFillChecklistRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewFillChecklistRequestWithBody constructs an http.Request for the FillChecklist method, with any body, and a specified content type
+func NewFillChecklistRequestWithBody(server string, id PathID, params *FillChecklistParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/detentions/%s/checklist", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetClocksRequest constructs an http.Request for the GetClocks method
+func NewGetClocksRequest(server string, id PathID, params *GetClocksParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/detentions/%s/clocks", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListDuplicatesRequest constructs an http.Request for the ListDuplicates method
 func NewListDuplicatesRequest(server string, id PathID, params *ListDuplicatesParams) (*http.Request, error) {
 	var err error
@@ -5375,6 +5975,178 @@ func NewMergeDetentionsRequestWithBody(server string, id PathID, params *MergeDe
 	}
 
 	operationPath := fmt.Sprintf("/v1/detentions/%s/merge", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListObservationsRequest constructs an http.Request for the ListObservations method
+func NewListObservationsRequest(server string, id PathID, params *ListObservationsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/detentions/%s/observations", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewAddObservationRequest calls the generic AddObservation builder with application/json body
+func NewAddObservationRequest(server string, id PathID, params *AddObservationParams, body AddObservationJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAddObservationRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewAddObservationRequestWithBody constructs an http.Request for the AddObservation method, with any body, and a specified content type
+func NewAddObservationRequestWithBody(server string, id PathID, params *AddObservationParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/detentions/%s/observations", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -6448,6 +7220,110 @@ func NewListObstructionTypesRequest(server string, params *ListObstructionTypesP
 		if params.Version != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "version", *params.Version, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewReportRightsRequest constructs an http.Request for the ReportRights method
+func NewReportRightsRequest(server string, params *ReportRightsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/reports/rights")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DepartmentID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "department_id", *params.DepartmentID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.AssemblyID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "assembly_id", *params.AssemblyID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.City != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "city", *params.City, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -7683,6 +8559,33 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/checklist (the `GetChecklist` operationId).
 	GetChecklistWithResponse(ctx context.Context, params *GetChecklistParams, reqEditors ...RequestEditorFn) (*GetChecklistResponse, error)
 
+	// GetChecklistSettingsWithResponse When this organisation asks for items
+	//
+	// What differs from the shipped judgement.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/checklist-settings (the `GetChecklistSettings` operationId).
+	GetChecklistSettingsWithResponse(ctx context.Context, params *GetChecklistSettingsParams, reqEditors ...RequestEditorFn) (*GetChecklistSettingsResponse, error)
+
+	// PutChecklistSettingsWithBodyWithResponse Change when this organisation asks for items
+	//
+	// For coordinators. What is not in the list is as shipped again. Custodies that are open are looked at anew.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/checklist-settings (the `PutChecklistSettings` operationId).
+	PutChecklistSettingsWithBodyWithResponse(ctx context.Context, params *PutChecklistSettingsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutChecklistSettingsResponse, error)
+
+	// PutChecklistSettingsWithResponse Change when this organisation asks for items
+	//
+	// For coordinators. What is not in the list is as shipped again. Custodies that are open are looked at anew.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/checklist-settings (the `PutChecklistSettings` operationId).
+	PutChecklistSettingsWithResponse(ctx context.Context, params *PutChecklistSettingsParams, body PutChecklistSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*PutChecklistSettingsResponse, error)
+
 	// ListCustodyLimitsWithResponse Limits of custody
 	//
 	// What the law limits and demands, each with its norm. Not legal advice; how sure the reading is stands in `confidence`.
@@ -7833,6 +8736,42 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PATCH /v1/detentions/{id} (the `PatchDetention` operationId).
 	PatchDetentionWithResponse(ctx context.Context, id PathID, params *PatchDetentionParams, body PatchDetentionJSONRequestBody, reqEditors ...RequestEditorFn) (*PatchDetentionResponse, error)
 
+	// GetPersonChecklistWithResponse Rights checklist of a person
+	//
+	// The items that apply to this person, or may apply while sex or age is not known.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/detentions/{id}/checklist (the `GetPersonChecklist` operationId).
+	GetPersonChecklistWithResponse(ctx context.Context, id PathID, params *GetPersonChecklistParams, reqEditors ...RequestEditorFn) (*GetPersonChecklistResponse, error)
+
+	// FillChecklistWithBodyWithResponse Enter a sheet of answers
+	//
+	// For a filled sheet of paper, or a phone that was away: 1 to 60 answers, all or none; each `at` may lie in the past. Sent again, whole or in part, it is the same.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/detentions/{id}/checklist (the `FillChecklist` operationId).
+	FillChecklistWithBodyWithResponse(ctx context.Context, id PathID, params *FillChecklistParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*FillChecklistResponse, error)
+
+	// FillChecklistWithResponse Enter a sheet of answers
+	//
+	// For a filled sheet of paper, or a phone that was away: 1 to 60 answers, all or none; each `at` may lie in the past. Sent again, whole or in part, it is the same.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/detentions/{id}/checklist (the `FillChecklist` operationId).
+	FillChecklistWithResponse(ctx context.Context, id PathID, params *FillChecklistParams, body FillChecklistJSONRequestBody, reqEditors ...RequestEditorFn) (*FillChecklistResponse, error)
+
+	// GetClocksWithResponse Legal clocks of a person
+	//
+	// The limits that apply, each with its norm: running, met, breached, or lifted by a longer one. They run from the real restriction of liberty.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/detentions/{id}/clocks (the `GetClocks` operationId).
+	GetClocksWithResponse(ctx context.Context, id PathID, params *GetClocksParams, reqEditors ...RequestEditorFn) (*GetClocksResponse, error)
+
 	// ListDuplicatesWithResponse List records that may be of the same person
 	//
 	// Other detentions that the caller may read and whose names may mean the same person, best first, each with what speaks for and
@@ -7929,6 +8868,33 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/detentions/{id}/merge (the `MergeDetentions` operationId).
 	MergeDetentionsWithResponse(ctx context.Context, id PathID, params *MergeDetentionsParams, body MergeDetentionsJSONRequestBody, reqEditors ...RequestEditorFn) (*MergeDetentionsResponse, error)
+
+	// ListObservationsWithResponse Answers to the checklist
+	//
+	// Everything that was answered about this person, the newest first.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/detentions/{id}/observations (the `ListObservations` operationId).
+	ListObservationsWithResponse(ctx context.Context, id PathID, params *ListObservationsParams, reqEditors ...RequestEditorFn) (*ListObservationsResponse, error)
+
+	// AddObservationWithBodyWithResponse Answer an item of the checklist
+	//
+	// A breach of something critical reaches the coordinators at once, with the norm to quote.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/detentions/{id}/observations (the `AddObservation` operationId).
+	AddObservationWithBodyWithResponse(ctx context.Context, id PathID, params *AddObservationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddObservationResponse, error)
+
+	// AddObservationWithResponse Answer an item of the checklist
+	//
+	// A breach of something critical reaches the coordinators at once, with the norm to quote.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/detentions/{id}/observations (the `AddObservation` operationId).
+	AddObservationWithResponse(ctx context.Context, id PathID, params *AddObservationParams, body AddObservationJSONRequestBody, reqEditors ...RequestEditorFn) (*AddObservationResponse, error)
 
 	// EndRepresentationWithResponse Stop acting for this person
 	//
@@ -8117,6 +9083,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/obstruction-types (the `ListObstructionTypes` operationId).
 	ListObstructionTypesWithResponse(ctx context.Context, params *ListObstructionTypesParams, reqEditors ...RequestEditorFn) (*ListObstructionTypesResponse, error)
+
+	// ReportRightsWithResponse Rights and clocks, counted by department
+	//
+	// People in the caller's sight who are in custody, each once.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/reports/rights (the `ReportRights` operationId).
+	ReportRightsWithResponse(ctx context.Context, params *ReportRightsParams, reqEditors ...RequestEditorFn) (*ReportRightsResponse, error)
 
 	// ListSearchesWithResponse List searches
 	//
@@ -9314,6 +10289,95 @@ func (r GetChecklistResponse) ContentType() string {
 	return ""
 }
 
+// GetChecklistSettingsResponse200Headers the declared response headers of an HTTP 200 response for GetChecklistSettings
+type GetChecklistSettingsResponse200Headers struct {
+	ETag *string
+}
+
+type GetChecklistSettingsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ChecklistSettings
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetChecklistSettingsResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetChecklistSettingsResponse) GetJSON200() *ChecklistSettings {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GetChecklistSettingsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetChecklistSettingsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetChecklistSettingsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetChecklistSettingsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PutChecklistSettingsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ChecklistSettings
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PutChecklistSettingsResponse) GetJSON200() *ChecklistSettings {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r PutChecklistSettingsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PutChecklistSettingsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PutChecklistSettingsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PutChecklistSettingsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListCustodyLimitsResponse200Headers the declared response headers of an HTTP 200 response for ListCustodyLimits
 type ListCustodyLimitsResponse200Headers struct {
 	ETag *string
@@ -9787,6 +10851,150 @@ func (r PatchDetentionResponse) ContentType() string {
 	return ""
 }
 
+// GetPersonChecklistResponse200Headers the declared response headers of an HTTP 200 response for GetPersonChecklist
+type GetPersonChecklistResponse200Headers struct {
+	ETag *string
+}
+
+type GetPersonChecklistResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PersonChecklist
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetPersonChecklistResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetPersonChecklistResponse) GetJSON200() *PersonChecklist {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GetPersonChecklistResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetPersonChecklistResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetPersonChecklistResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetPersonChecklistResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type FillChecklistResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Observations
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Observations
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r FillChecklistResponse) GetJSON200() *Observations {
+	return r.JSON200
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r FillChecklistResponse) GetJSON201() *Observations {
+	return r.JSON201
+}
+
+// GetBody returns the raw response body bytes
+func (r FillChecklistResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r FillChecklistResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r FillChecklistResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r FillChecklistResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetClocksResponse200Headers the declared response headers of an HTTP 200 response for GetClocks
+type GetClocksResponse200Headers struct {
+	ETag *string
+}
+
+type GetClocksResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Clocks
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetClocksResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetClocksResponse) GetJSON200() *Clocks {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GetClocksResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetClocksResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetClocksResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetClocksResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListDuplicatesResponse200Headers the declared response headers of an HTTP 200 response for ListDuplicates
 type ListDuplicatesResponse200Headers struct {
 	ETag *string
@@ -10007,6 +11215,102 @@ func (r MergeDetentionsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r MergeDetentionsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListObservationsResponse200Headers the declared response headers of an HTTP 200 response for ListObservations
+type ListObservationsResponse200Headers struct {
+	ETag *string
+}
+
+type ListObservationsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ObservationPage
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListObservationsResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListObservationsResponse) GetJSON200() *ObservationPage {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListObservationsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListObservationsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListObservationsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListObservationsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AddObservationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Observation
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Observation
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AddObservationResponse) GetJSON200() *Observation {
+	return r.JSON200
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r AddObservationResponse) GetJSON201() *Observation {
+	return r.JSON201
+}
+
+// GetBody returns the raw response body bytes
+func (r AddObservationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AddObservationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AddObservationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AddObservationResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -10664,6 +11968,54 @@ func (r ListObstructionTypesResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListObstructionTypesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ReportRightsResponse200Headers the declared response headers of an HTTP 200 response for ReportRights
+type ReportRightsResponse200Headers struct {
+	ETag *string
+}
+
+type ReportRightsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RightsReport
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ReportRightsResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReportRightsResponse) GetJSON200() *RightsReport {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ReportRightsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReportRightsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReportRightsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReportRightsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -11666,6 +13018,51 @@ func (c *ClientWithResponses) GetChecklistWithResponse(ctx context.Context, para
 	return ParseGetChecklistResponse(rsp)
 }
 
+// GetChecklistSettingsWithResponse When this organisation asks for items
+//
+// What differs from the shipped judgement.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/checklist-settings (the `GetChecklistSettings` operationId).
+func (c *ClientWithResponses) GetChecklistSettingsWithResponse(ctx context.Context, params *GetChecklistSettingsParams, reqEditors ...RequestEditorFn) (*GetChecklistSettingsResponse, error) {
+	rsp, err := c.GetChecklistSettings(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetChecklistSettingsResponse(rsp)
+}
+
+// PutChecklistSettingsWithBodyWithResponse Change when this organisation asks for items
+//
+// For coordinators. What is not in the list is as shipped again. Custodies that are open are looked at anew.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/checklist-settings (the `PutChecklistSettings` operationId).
+func (c *ClientWithResponses) PutChecklistSettingsWithBodyWithResponse(ctx context.Context, params *PutChecklistSettingsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutChecklistSettingsResponse, error) {
+	rsp, err := c.PutChecklistSettingsWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutChecklistSettingsResponse(rsp)
+}
+
+// PutChecklistSettingsWithResponse Change when this organisation asks for items
+//
+// For coordinators. What is not in the list is as shipped again. Custodies that are open are looked at anew.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/checklist-settings (the `PutChecklistSettings` operationId).
+func (c *ClientWithResponses) PutChecklistSettingsWithResponse(ctx context.Context, params *PutChecklistSettingsParams, body PutChecklistSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*PutChecklistSettingsResponse, error) {
+	rsp, err := c.PutChecklistSettings(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutChecklistSettingsResponse(rsp)
+}
+
 // ListCustodyLimitsWithResponse Limits of custody
 //
 // What the law limits and demands, each with its norm. Not legal advice; how sure the reading is stands in `confidence`.
@@ -11900,6 +13297,66 @@ func (c *ClientWithResponses) PatchDetentionWithResponse(ctx context.Context, id
 	return ParsePatchDetentionResponse(rsp)
 }
 
+// GetPersonChecklistWithResponse Rights checklist of a person
+//
+// The items that apply to this person, or may apply while sex or age is not known.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/detentions/{id}/checklist (the `GetPersonChecklist` operationId).
+func (c *ClientWithResponses) GetPersonChecklistWithResponse(ctx context.Context, id PathID, params *GetPersonChecklistParams, reqEditors ...RequestEditorFn) (*GetPersonChecklistResponse, error) {
+	rsp, err := c.GetPersonChecklist(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetPersonChecklistResponse(rsp)
+}
+
+// FillChecklistWithBodyWithResponse Enter a sheet of answers
+//
+// For a filled sheet of paper, or a phone that was away: 1 to 60 answers, all or none; each `at` may lie in the past. Sent again, whole or in part, it is the same.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/detentions/{id}/checklist (the `FillChecklist` operationId).
+func (c *ClientWithResponses) FillChecklistWithBodyWithResponse(ctx context.Context, id PathID, params *FillChecklistParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*FillChecklistResponse, error) {
+	rsp, err := c.FillChecklistWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFillChecklistResponse(rsp)
+}
+
+// FillChecklistWithResponse Enter a sheet of answers
+//
+// For a filled sheet of paper, or a phone that was away: 1 to 60 answers, all or none; each `at` may lie in the past. Sent again, whole or in part, it is the same.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/detentions/{id}/checklist (the `FillChecklist` operationId).
+func (c *ClientWithResponses) FillChecklistWithResponse(ctx context.Context, id PathID, params *FillChecklistParams, body FillChecklistJSONRequestBody, reqEditors ...RequestEditorFn) (*FillChecklistResponse, error) {
+	rsp, err := c.FillChecklist(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFillChecklistResponse(rsp)
+}
+
+// GetClocksWithResponse Legal clocks of a person
+//
+// The limits that apply, each with its norm: running, met, breached, or lifted by a longer one. They run from the real restriction of liberty.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/detentions/{id}/clocks (the `GetClocks` operationId).
+func (c *ClientWithResponses) GetClocksWithResponse(ctx context.Context, id PathID, params *GetClocksParams, reqEditors ...RequestEditorFn) (*GetClocksResponse, error) {
+	rsp, err := c.GetClocks(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetClocksResponse(rsp)
+}
+
 // ListDuplicatesWithResponse List records that may be of the same person
 //
 // Other detentions that the caller may read and whose names may mean the same person, best first, each with what speaks for and
@@ -12043,6 +13500,51 @@ func (c *ClientWithResponses) MergeDetentionsWithResponse(ctx context.Context, i
 		return nil, err
 	}
 	return ParseMergeDetentionsResponse(rsp)
+}
+
+// ListObservationsWithResponse Answers to the checklist
+//
+// Everything that was answered about this person, the newest first.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/detentions/{id}/observations (the `ListObservations` operationId).
+func (c *ClientWithResponses) ListObservationsWithResponse(ctx context.Context, id PathID, params *ListObservationsParams, reqEditors ...RequestEditorFn) (*ListObservationsResponse, error) {
+	rsp, err := c.ListObservations(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListObservationsResponse(rsp)
+}
+
+// AddObservationWithBodyWithResponse Answer an item of the checklist
+//
+// A breach of something critical reaches the coordinators at once, with the norm to quote.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/detentions/{id}/observations (the `AddObservation` operationId).
+func (c *ClientWithResponses) AddObservationWithBodyWithResponse(ctx context.Context, id PathID, params *AddObservationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddObservationResponse, error) {
+	rsp, err := c.AddObservationWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddObservationResponse(rsp)
+}
+
+// AddObservationWithResponse Answer an item of the checklist
+//
+// A breach of something critical reaches the coordinators at once, with the norm to quote.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/detentions/{id}/observations (the `AddObservation` operationId).
+func (c *ClientWithResponses) AddObservationWithResponse(ctx context.Context, id PathID, params *AddObservationParams, body AddObservationJSONRequestBody, reqEditors ...RequestEditorFn) (*AddObservationResponse, error) {
+	rsp, err := c.AddObservation(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddObservationResponse(rsp)
 }
 
 // EndRepresentationWithResponse Stop acting for this person
@@ -12351,6 +13853,21 @@ func (c *ClientWithResponses) ListObstructionTypesWithResponse(ctx context.Conte
 		return nil, err
 	}
 	return ParseListObstructionTypesResponse(rsp)
+}
+
+// ReportRightsWithResponse Rights and clocks, counted by department
+//
+// People in the caller's sight who are in custody, each once.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/reports/rights (the `ReportRights` operationId).
+func (c *ClientWithResponses) ReportRightsWithResponse(ctx context.Context, params *ReportRightsParams, reqEditors ...RequestEditorFn) (*ReportRightsResponse, error) {
+	rsp, err := c.ReportRights(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReportRightsResponse(rsp)
 }
 
 // ListSearchesWithResponse List searches
@@ -13428,6 +14945,74 @@ func ParseGetChecklistResponse(rsp *http.Response) (*GetChecklistResponse, error
 	return response, nil
 }
 
+// ParseGetChecklistSettingsResponse parses an HTTP response from a GetChecklistSettingsWithResponse call
+func ParseGetChecklistSettingsResponse(rsp *http.Response) (*GetChecklistSettingsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetChecklistSettingsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ChecklistSettings
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetChecklistSettingsResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParsePutChecklistSettingsResponse parses an HTTP response from a PutChecklistSettingsWithResponse call
+func ParsePutChecklistSettingsResponse(rsp *http.Response) (*PutChecklistSettingsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PutChecklistSettingsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ChecklistSettings
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListCustodyLimitsResponse parses an HTTP response from a ListCustodyLimitsWithResponse call
 func ParseListCustodyLimitsResponse(rsp *http.Response) (*ListCustodyLimitsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -13823,6 +15408,123 @@ func ParsePatchDetentionResponse(rsp *http.Response) (*PatchDetentionResponse, e
 	return response, nil
 }
 
+// ParseGetPersonChecklistResponse parses an HTTP response from a GetPersonChecklistWithResponse call
+func ParseGetPersonChecklistResponse(rsp *http.Response) (*GetPersonChecklistResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetPersonChecklistResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PersonChecklist
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetPersonChecklistResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseFillChecklistResponse parses an HTTP response from a FillChecklistWithResponse call
+func ParseFillChecklistResponse(rsp *http.Response) (*FillChecklistResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &FillChecklistResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Observations
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Observations
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetClocksResponse parses an HTTP response from a GetClocksWithResponse call
+func ParseGetClocksResponse(rsp *http.Response) (*GetClocksResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetClocksResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Clocks
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetClocksResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseListDuplicatesResponse parses an HTTP response from a ListDuplicatesWithResponse call
 func ParseListDuplicatesResponse(rsp *http.Response) (*ListDuplicatesResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -13979,6 +15681,81 @@ func ParseMergeDetentionsResponse(rsp *http.Response) (*MergeDetentionsResponse,
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
 		var dest Detention
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListObservationsResponse parses an HTTP response from a ListObservationsWithResponse call
+func ParseListObservationsResponse(rsp *http.Response) (*ListObservationsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListObservationsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ObservationPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListObservationsResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseAddObservationResponse parses an HTTP response from a AddObservationWithResponse call
+func ParseAddObservationResponse(rsp *http.Response) (*AddObservationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AddObservationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Observation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Observation
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -14465,6 +16242,48 @@ func ParseListObstructionTypesResponse(rsp *http.Response) (*ListObstructionType
 	switch {
 	case rsp.StatusCode == 200:
 		var headers ListObstructionTypesResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseReportRightsResponse parses an HTTP response from a ReportRightsWithResponse call
+func ParseReportRightsResponse(rsp *http.Response) (*ReportRightsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReportRightsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RightsReport
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ReportRightsResponse200Headers
 		if values := rsp.Header.Values("ETag"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
