@@ -287,7 +287,7 @@ func (l *Ledger) keepCorrection(ctx context.Context, tx *pg.Tx, p account.Princi
 
 // putPlaceRight corrects the department in the event that says it, which lies on another record of the person.
 func (l *Ledger) putPlaceRight(ctx context.Context, tx *pg.Tx, p account.Principal, d Detention, of, said uuid.UUID) error {
-	key, opens := d.keyOf(of)
+	key, opens := d.KeyOf(of)
 	if !opens {
 		return fault.Clash("conflict")
 	}

@@ -143,7 +143,7 @@ func (l *Ledger) append(ctx context.Context, tx *pg.Tx, d Detention, chain []Eve
 	a.detention = d.ID
 	if a.kind == CorrectedKind { // it stays with what it puts right
 		if of, there := recordOf(chain, a.details.Corrects); there {
-			if k, opens := d.keyOf(of); opens {
+			if k, opens := d.KeyOf(of); opens {
 				a.detention, key = of, k
 			}
 		}

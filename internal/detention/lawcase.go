@@ -1,7 +1,6 @@
 package detention
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -56,36 +55,51 @@ func (l *Ledger) Files(ctx context.Context, tx *pg.Tx, ids ...uuid.UUID) ([]File
 	return out, nil
 }
 
-// ReadFile opens one record with its chain for somebody in whose scope it lies. Faults: forbidden, not_found.
+// ReadFile opens the file of a person in whose record the caller's scope lies. Faults: forbidden, not_found.
 func (l *Ledger) ReadFile(ctx context.Context, tx *pg.Tx, p account.Principal, id uuid.UUID) (File, error) {
-	return l.file(ctx, tx, p, id, l.find)
-}
-
-// LockFile is ReadFile for somebody who adds to the record; nobody else does until the transaction ends.
-func (l *Ledger) LockFile(ctx context.Context, tx *pg.Tx, p account.Principal, id uuid.UUID) (File, error) {
-	return l.file(ctx, tx, p, id, l.lock)
-}
-
-type finding func(context.Context, *pg.Tx, account.Principal, uuid.UUID) (Detention, error)
-
-func (l *Ledger) file(ctx context.Context, tx *pg.Tx, p account.Principal, id uuid.UUID, find finding) (File, error) {
 	if err := p.Needs(account.Lawyer, account.Operator, account.Coordinator); err != nil {
 		return File{}, err
 	}
-	d, err := find(ctx, tx, p, id)
+	d, err := l.find(ctx, tx, p, id)
 	if err != nil {
 		return File{}, err
 	}
-	files, err := l.Files(ctx, tx, d.ID)
-	if err != nil || len(files) == 0 {
-		return File{}, cmp.Or(err, error(fault.Absent()))
+	return l.fileOf(ctx, tx, d)
+}
+
+// Change runs fn in a transaction with the file of a person whom the caller may change; nobody else changes them until it ends. fn may run
+// again. Faults: forbidden, not_found, and those of fn.
+func (l *Ledger) Change(ctx context.Context, p account.Principal, id uuid.UUID, fn func(tx *pg.Tx, f File) error) error {
+	if err := p.Needs(account.Lawyer, account.Operator, account.Coordinator); err != nil {
+		return err
+	}
+	return l.write(ctx, func(tx *pg.Tx) error {
+		d, err := l.lock(ctx, tx, p, id)
+		if err != nil {
+			return err
+		}
+		f, err := l.fileOf(ctx, tx, d)
+		if err != nil {
+			return err
+		}
+		return fn(tx, f)
+	})
+}
+
+func (l *Ledger) fileOf(ctx context.Context, tx *pg.Tx, d Detention) (File, error) {
+	files, err := l.Files(ctx, tx, d.Stands())
+	if err == nil && len(files) == 0 {
+		err = fault.Absent() // erased
+	}
+	if err != nil {
+		return File{}, err
 	}
 	return files[0], nil
 }
 
 // InSight gives those of the records that the reader may see.
 func (l *Ledger) InSight(ctx context.Context, tx *pg.Tx, p account.Principal, ids ...uuid.UUID) ([]uuid.UUID, error) {
-	rows, err := tx.Query(ctx, "select d.id from detentions d join departments dep on dep.id = d.department_id where "+readable+" and d.id = any(@ids::uuid[])",
+	rows, err := tx.Query(ctx, "select d.id from detentions d join departments dep on dep.id = d.department_id where "+Readable+" and d.id = any(@ids::uuid[])",
 		pgx.NamedArgs{"reader": p.Account, "now": tx.Now, "ids": ids})
 	if err != nil {
 		return nil, fmt.Errorf("read scope: %w", err)

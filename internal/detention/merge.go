@@ -331,7 +331,7 @@ func together(records []Detention, id uuid.UUID) Detention {
 
 // sealFor seals a text with the key of one of the person's records.
 func (l *Ledger) sealFor(d Detention, record uuid.UUID, place string, row uuid.UUID, text string) ([]byte, error) {
-	key, opens := d.keyOf(record)
+	key, opens := d.KeyOf(record)
 	if !opens {
 		return nil, fault.Clash("conflict") // erased
 	}

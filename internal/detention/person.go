@@ -77,8 +77,8 @@ func idsOf(of []Detention) []uuid.UUID {
 	return out
 }
 
-// keyOf is the key of one of the person's records; false when there is no such record.
-func (d Detention) keyOf(id uuid.UUID) (seal.Key, bool) {
+// KeyOf is the key of one of the person's records; false when there is no such record.
+func (d Detention) KeyOf(id uuid.UUID) (seal.Key, bool) {
 	for _, r := range d.records() {
 		if r.ID == id {
 			return r.key, true

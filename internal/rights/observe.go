@@ -61,11 +61,7 @@ type Said struct {
 // reaches the coordinators at once, with the norm. Faults: invalid (with a pointer to each), forbidden, not_found, client_id_taken.
 func (w *Watch) Observe(ctx context.Context, p account.Principal, id uuid.UUID, list []NewAnswer) ([]Observation, error) {
 	var out []Observation
-	err := w.db.InTx(ctx, func(tx *pg.Tx) error {
-		f, err := w.ledger.LockFile(ctx, tx, p, id)
-		if err != nil {
-			return err
-		}
+	err := w.ledger.Change(ctx, p, id, func(tx *pg.Tx, f detention.File) error {
 		if err := w.check(f, list, tx.Now); err != nil {
 			return err
 		}
@@ -73,7 +69,8 @@ func (w *Watch) Observe(ctx context.Context, p account.Principal, id uuid.UUID, 
 		if err != nil {
 			return err
 		}
-		if out, err = w.keep(ctx, tx, p, f, list, before[f.ID]); err != nil {
+		sheet := sheet{by: p.Account, of: id, file: f, before: before[f.ID]}
+		if out, err = w.keep(ctx, tx, sheet, list); err != nil {
 			return err
 		}
 		return w.audit.Write(ctx, tx, audit.Entry{Organisation: f.OrganisationID, Actor: p.Account, Action: "detention.observed",
@@ -110,54 +107,74 @@ func (w *Watch) check(f detention.File, list []NewAnswer, now time.Time) error {
 	return nil
 }
 
-// keep writes what is new of the list and tells of breaches. The record is locked, so that a repeat is seen here.
-func (w *Watch) keep(ctx context.Context, tx *pg.Tx, p account.Principal, f detention.File, list []NewAnswer, before []Observation) ([]Observation, error) {
-	keys, err := w.ring.Load(ctx, tx, f.KeyID)
-	if err != nil {
-		return nil, err
-	}
-	key := keys[f.KeyID]
-	v, news := w.version(f), gathering{}
+// sheet is what answers are said of: a record of the person, on which they stay when it is parted from the others.
+type sheet struct {
+	by     uuid.UUID
+	of     uuid.UUID
+	file   detention.File
+	before []Observation
+}
+
+// keep writes what is new of the list and tells of breaches. The person is locked, so that a repeat is seen here.
+func (w *Watch) keep(ctx context.Context, tx *pg.Tx, s sheet, list []NewAnswer) ([]Observation, error) {
+	v, news := w.version(s.file), gathering{}
 	out := make([]Observation, len(list))
 	for i, a := range list {
-		if at := slices.IndexFunc(before, func(o Observation) bool { return o.ClientID == a.ClientID }); at >= 0 {
-			out[i] = before[at]
+		if at := slices.IndexFunc(s.before, func(o Observation) bool { return o.ClientID == a.ClientID }); at >= 0 {
+			out[i] = s.before[at]
 			continue
 		}
-		o := Observation{DetentionID: f.ID, ClientID: a.ClientID, RecordedBy: p.Account, RecordedAt: tx.Now, First: true,
-			Said: Said{Item: a.Item, Value: a.Value, At: tx.Now, Note: a.Note}}
-		if a.At != nil {
-			o.At = a.At.UTC()
+		o, err := s.write(ctx, tx, a)
+		if f := fault.As(err); f != nil {
+			for j := range f.Fields {
+				f.Fields[j].Pointer = fmt.Sprintf("/observations/%d%s", i, f.Fields[j].Pointer)
+			}
 		}
-		if o.ID, err = uuid.NewV7(); err != nil {
-			return nil, fmt.Errorf("observation id: %w", err)
-		}
-		ct, err := key.SealJSON(place, o.ID, o.Said)
 		if err != nil {
 			return nil, err
 		}
-		_, err = tx.Exec(ctx, `insert into observations (id, organisation_id, detention_id, client_id, key_id, answer_ct, recorded_by, recorded_at)
-			values ($1, $2, $3, $4, $5, $6, $7, $8)`, o.ID, f.OrganisationID, f.ID, o.ClientID, f.KeyID, ct, p.Account, tx.Now)
-		if pg.Violates(err, "observations_client_id") {
-			e := fault.Clash("client_id_taken")
-			e.Fields = []fault.Field{{Pointer: fmt.Sprintf("/observations/%d/client_id", i), Code: "not_allowed"}}
-			return nil, e
-		}
-		if err != nil {
-			return nil, fmt.Errorf("keep observation: %w", err)
-		}
-		first := o
-		first.First = false
-		before = append(before, first) // the same answer twice in one sheet is one
+		s.before = append(s.before, o) // the same answer twice in one sheet is one
+		o.First = true
 		out[i] = o
-		if item := v.Item(o.Item); o.Value == "breached" && item.Severity == law.Critical && !f.Canary {
-			news.add(f, event{alert.RightsBreach, item.Code, item.Norm, o.At})
+		if item := v.Item(o.Item); o.Value == "breached" && item.Severity == law.Critical && !s.file.Canary {
+			news.add(s.file, event{alert.RightsBreach, item.Code, item.Norm, o.At})
 		}
 	}
-	if _, err := tx.Exec(ctx, `insert into clocks (detention_id, next_at) values ($1, $2) on conflict (detention_id) do update set next_at = excluded.next_at`, f.ID, tx.Now); err != nil {
+	if _, err := tx.Exec(ctx, `insert into clocks (detention_id, next_at) values ($1, $2) on conflict (detention_id) do update set next_at = excluded.next_at`,
+		s.file.ID, tx.Now); err != nil {
 		return nil, fmt.Errorf("have the clocks looked at: %w", err)
 	}
 	return out, w.tell(ctx, tx, news)
+}
+
+func (s sheet) write(ctx context.Context, tx *pg.Tx, a NewAnswer) (Observation, error) {
+	key, there := s.file.KeyOf(s.of)
+	if !there {
+		return Observation{}, fault.Absent() // erased meanwhile
+	}
+	o := Observation{DetentionID: s.of, ClientID: a.ClientID, RecordedBy: s.by, RecordedAt: tx.Now, Said: Said{Item: a.Item, Value: a.Value, At: tx.Now, Note: a.Note}}
+	if a.At != nil {
+		o.At = a.At.UTC()
+	}
+	var err error
+	if o.ID, err = uuid.NewV7(); err != nil {
+		return o, fmt.Errorf("observation id: %w", err)
+	}
+	ct, err := key.SealJSON(place, o.ID, o.Said)
+	if err != nil {
+		return o, err
+	}
+	_, err = tx.Exec(ctx, `insert into observations (id, organisation_id, detention_id, client_id, key_id, answer_ct, recorded_by, recorded_at)
+		values ($1, $2, $3, $4, $5, $6, $7, $8)`, o.ID, s.file.OrganisationID, s.of, o.ClientID, key.ID, ct, s.by, tx.Now)
+	switch {
+	case pg.Violates(err, "observations_client_id"):
+		e := fault.Clash("client_id_taken")
+		e.Fields = []fault.Field{{Pointer: "/client_id", Code: "not_allowed"}}
+		return o, e
+	case err != nil:
+		return o, fmt.Errorf("keep observation: %w", err)
+	}
+	return o, nil
 }
 
 // Observations gives what was answered about a person, the newest first; audited. Faults: forbidden, not_found.
@@ -179,53 +196,38 @@ func (w *Watch) Observations(ctx context.Context, p account.Principal, id uuid.U
 	return out, err
 }
 
-// observations opens what was answered, in the order of recording.
+// observations opens what was answered of all records of each person, in the order of recording, by the record that stands for them.
 func (w *Watch) observations(ctx context.Context, tx *pg.Tx, files ...detention.File) (map[uuid.UUID][]Observation, error) {
-	ids := make([]uuid.UUID, len(files))
-	for i, f := range files {
-		ids[i] = f.ID
+	stands := map[uuid.UUID]detention.File{}
+	var ids []uuid.UUID
+	for _, f := range files {
+		for _, id := range f.Records() {
+			stands[id], ids = f, append(ids, id)
+		}
 	}
-	rows, err := tx.Query(ctx, `select o.id, o.detention_id, o.client_id, o.recorded_by, o.recorded_at, o.key_id, o.answer_ct
-		from observations o where o.detention_id = any($1::uuid[]) order by o.id`, ids)
-	if err != nil {
-		return nil, fmt.Errorf("read observations: %w", err)
-	}
-	type row struct {
-		Observation
-		key uuid.UUID
-		ct  []byte
-	}
-	found, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (row, error) {
-		var o row
-		return o, r.Scan(&o.ID, &o.DetentionID, &o.ClientID, &o.RecordedBy, &o.RecordedAt, &o.key, &o.ct)
-	})
+	rows, err := tx.Query(ctx, `select id, detention_id, client_id, recorded_by, recorded_at, answer_ct
+		from observations where detention_id = any($1::uuid[]) order by id`, ids)
 	if err != nil {
 		return nil, fmt.Errorf("read observations: %w", err)
 	}
 	out := map[uuid.UUID][]Observation{}
-	if len(found) == 0 {
-		return out, nil
-	}
-	used := map[uuid.UUID]bool{}
-	var keyIDs []uuid.UUID
-	for _, o := range found {
-		if !used[o.key] {
-			used[o.key], keyIDs = true, append(keyIDs, o.key)
-		}
-	}
-	keys, err := w.ring.Load(ctx, tx, keyIDs...)
-	if err != nil {
-		return nil, err
-	}
-	for _, o := range found {
-		key, there := keys[o.key]
+	var o Observation
+	var ct []byte
+	_, err = pgx.ForEachRow(rows, []any{&o.ID, &o.DetentionID, &o.ClientID, &o.RecordedBy, &o.RecordedAt, &ct}, func() error {
+		of, opened := stands[o.DetentionID], o
+		key, there := of.KeyOf(o.DetentionID)
 		if !there {
-			continue // erased
+			return nil // erased
 		}
-		if err := key.OpenJSON(place, o.ID, o.ct, &o.Said); err != nil {
-			return nil, err
+		if err := key.OpenJSON(place, opened.ID, ct, &opened.Said); err != nil {
+			return err
 		}
-		out[o.DetentionID] = append(out[o.DetentionID], o.Observation)
+		out[of.ID] = append(out[of.ID], opened)
+		ct = nil
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read observations: %w", err)
 	}
 	return out, nil
 }

@@ -116,6 +116,6 @@ func (s standing) numbers(now time.Time) numbers {
 	return n
 }
 
-// watched tells whether somebody looks after this custody at all: not what was entered by mistake, nor a record of which another one
-// speaks.
-func watched(f detention.File) bool { return f.State != detention.Withdrawn && f.MergedInto == nil }
+// watched tells whether somebody looks after this custody at all: not what was entered by mistake. Files leave out records that were
+// merged into another one.
+func watched(f detention.File) bool { return f.Custody.State != detention.Withdrawn }

@@ -569,3 +569,42 @@ func BenchmarkTick(b *testing.B) {
 		}
 	}
 }
+
+// What was answered of either record is of the person, stays where it was said, and is parted with them.
+func TestAnswersOfAMergedRecord(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	one, two := d.taken(0), d.taken(0)
+	d.says(two, "TOILET_ACCESS", "breached")
+	_, _, err := d.ledger.Merge(d.ctx, d.chief, one, two, detention.Decision{ClientID: uuid.New(), Reason: "один человек"})
+	d.must(err)
+	d.says(two, "WATER_FOOD", "breached") // a phone that does not know of it
+	d.tick()
+	state := func(id uuid.UUID, code string) law.TaskState {
+		c, err := d.watch.Checklist(d.ctx, d.lawyer, id)
+		d.must(err)
+		return c.Tasks[slices.IndexFunc(c.Tasks, func(k law.Task) bool { return k.Item.Code == code })].State
+	}
+	for _, id := range []uuid.UUID{one, two} {
+		if a, b := state(id, "TOILET_ACCESS"), state(id, "WATER_FOOD"); a != law.TaskBreach || b != law.TaskBreach {
+			t.Errorf("as one: %s, %s", a, b)
+		}
+	}
+	total := func() rights.Total {
+		got, err := d.watch.Totals(d.ctx, d.chief, rights.TotalsFilter{})
+		d.must(err)
+		return got[0]
+	}
+	if x := total(); x.InCustody != 1 || x.Broken != 1 {
+		t.Errorf("as one: %+v", x)
+	}
+	_, _, err = d.ledger.Unmerge(d.ctx, d.chief, two, detention.Decision{ClientID: uuid.New(), Reason: "двое"})
+	d.must(err)
+	d.tick()
+	if a, b := state(one, "TOILET_ACCESS"), state(two, "WATER_FOOD"); a != law.TaskOpen || b != law.TaskBreach {
+		t.Errorf("parted: %s, %s", a, b)
+	}
+	if x := total(); x.InCustody != 2 || x.Broken != 1 {
+		t.Errorf("parted: %+v", x)
+	}
+}

@@ -145,17 +145,19 @@ func inOrganisation(id uuid.UUID) func(*account.InviteRequest) {
 // staff is someone who works here, with their phone.
 type staff struct {
 	*client.Staff
-	town *town
-	me   api.Account
+	town  *town
+	me    api.Account
+	phone string // its push token
 }
 
 func (tw *town) enter(code string) *staff {
 	tw.Helper()
-	s, err := tw.anyone().OpenSession(tw.ctx, code, client.Installation{Name: "телефон", Platform: "android", PushToken: "phone-" + uuid.NewString()})
+	phone := "phone-" + uuid.NewString()
+	s, err := tw.anyone().OpenSession(tw.ctx, code, client.Installation{Name: "телефон", Platform: "android", PushToken: phone})
 	tw.must(err)
 	me, err := s.GetMeWithResponse(tw.ctx, nil)
 	tw.must(err)
-	return &staff{Staff: s, town: tw, me: me.JSON200.Account}
+	return &staff{Staff: s, town: tw, me: me.JSON200.Account, phone: phone}
 }
 
 // logs a list in a department; each name may end in a birth year.
