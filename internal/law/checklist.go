@@ -228,7 +228,8 @@ type Obstruction struct {
 	Text       Text
 	Severity   Severity
 	Norm       string
-	FirstStep  Text // in Kazakh and Russian our own translation
+	FirstStep  Text   // in Kazakh and Russian our own translation
+	Cites      []Cite // Norm without its remarks, to be quoted in any language
 	Source     string
 	Confidence string
 
@@ -293,7 +294,7 @@ func (v *Version) readObstructions(files fs.FS) error {
 		return err
 	}
 	const name = "obstruction-readings.csv"
-	err = table(files, v.Name+"/"+name, "code,first_step_ru,first_step_kk,why", func(r *row) {
+	err = table(files, v.Name+"/"+name, "code,first_step_ru,first_step_kk,cites,why", func(r *row) {
 		o := v.Obstruction(r.unique("code"))
 		if o == nil {
 			r.fault("code", "obstruction-types.csv has no such code")
@@ -301,6 +302,7 @@ func (v *Version) readObstructions(files fs.FS) error {
 		}
 		o.read = true
 		o.FirstStep.RU, o.FirstStep.KK = r.text("first_step_ru"), r.text("first_step_kk")
+		o.Cites = r.cites("cites")
 	})
 	if err != nil {
 		return err

@@ -71,7 +71,8 @@ func TestABadRowNamesItself(t *testing.T) {
 		{hindrances, "Describe freely", "", "line 25, column first_step"},
 		{steps, "LONG_WAIT,", "LONG_WEIGHT,", `obstruction-readings.csv, line 6, column code: "LONG_WEIGHT"`},
 		{steps, "Өз сөзіңізбен сипаттаңыз", "", "line 25, column first_step_kk"},
-		{steps, "OTHER,Опишите своими словами,Өз сөзіңізбен сипаттаңыз,our translation\n", "", "no row for OTHER"},
+		{steps, "OTHER,Опишите своими словами,Өз сөзіңізбен сипаттаңыз,CC 435,our translation\n", "", "no row for OTHER"},
+		{steps, "CPC 68(8); CoAO", "CPC 68(8); CPA", `line 7, column cites: "CPC 68(8); CPA 750(7)": no act that is known: CPA 750(7)`},
 	} {
 		if _, err := Load(files(t, c.file, c.from, c.to)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s → %s: %v, want %s", c.from, c.to, err, c.want)
