@@ -91,7 +91,7 @@ func TestTheStoryOfTheEleven(t *testing.T) {
 		`Ахметов Арман Серікұлы`, `Eleven people are logged`, `\d+\.\d\d seconds after Saule pressed send, the wife's phone lights up`,
 		`Qorgau: There is news\. Open the app\.`, `Held, as of \d\d:\d\d`, `\+7 700 000 00 00`, `11 duplicates, the same eleven records, and no second notice`,
 		`\d+\.\d\d seconds later her phone lights up`, `Жаңалық бар`, `There is new information\. Open the app`, `reception centre.*, Karaganda`, `now in Karaganda`,
-		`Бұрынғы хабарлама күшін жойды`, `search is open again`, `lawyer +[0-9A-Z]{4}-`, `operator +`, `coordinator +`, `admin +`)
+		`Бұрынғы хабарлама күшін жойды`, `search is open again`, `TOILET_ACCESS: .*Mandela`, `three hours end at \d\d:\d\d`, `789\(1\)`, `lawyer +[0-9A-Z]{4}-`, `operator +`, `coordinator +`, `admin +`)
 	for _, name := range []string{"Ахметов", "Akhmetov", "Сейт", "Saule", "demo-phone"} {
 		if strings.Contains(log, name) {
 			t.Errorf("the log holds %q", name)

@@ -69,7 +69,7 @@ func (s *story) play(ctx context.Context) error {
 		return ctx.Err()
 	}
 	for _, part := range []func(context.Context) error{s.invitesLawyer, s.lawyerArrives, s.wifeSearches, s.lawyerLogs, s.wifeHears,
-		s.wifeReads, s.lawyerRepeats, s.motherSearches, s.husbandIsMoved, s.motherHearsOtherwise} {
+		s.wifeReads, s.lawyerRepeats, s.motherSearches, s.husbandIsMoved, s.motherHearsOtherwise, s.nobodyLetsHerOut, s.threeHoursEnd} {
 		if err := part(ctx); err != nil {
 			return fmt.Errorf("the demo stopped in scene %d: %w", s.step, err)
 		}
