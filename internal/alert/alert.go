@@ -149,11 +149,12 @@ const columns = `a.id, a.organisation_id, a.kind, a.subject_kind, a.subject_id, 
 
 // Concerns is whom an alert is for, as SQL over alerts a, grants g and @now: operators and coordinators of its organisation, and where
 // it is for lawyers too, those on shift at the department that it names or where the person is, who act for the person or for someone
-// there, and who logged one of them. Of canaries only coordinators know; an alert that names one would tell an operator which record is
+// there, and who logged one of them, under whichever of the person's records. Of canaries only coordinators know; an alert that names one
+// would tell an operator which record is
 // none.
 const Concerns = `(g.organisation_id = a.organisation_id and (g.role = 'coordinator' or (g.role = 'operator' and a.kind <> 'canary')
 	or (g.role = 'lawyer' and a.for_lawyers and exists (select 1 from detentions d where d.organisation_id = a.organisation_id
-		and (a.subject_kind = '` + subjectDetention + `' and d.id = a.subject_id or a.subject_kind = '` + subjectDepartment + `' and d.department_id = a.subject_id)
+		and (a.subject_kind = '` + subjectDetention + `' and (d.id = a.subject_id or d.merged_into is not null and d.merged_into = a.subject_id) or a.subject_kind = '` + subjectDepartment + `' and d.department_id = a.subject_id)
 		and (exists (select 1 from shifts s where s.account_id = g.account_id and s.department_id = d.department_id and s.state <> 'left'
 				and s.starts_at <= @now and s.ends_at > @now)
 			or exists (select 1 from representations r where r.detention_id = d.id and r.account_id = g.account_id and r.ended_at is null

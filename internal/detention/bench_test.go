@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"github.com/qorgau/qorgau/internal/detention"
 	"github.com/qorgau/qorgau/internal/pg"
 )
@@ -62,4 +64,43 @@ func BenchmarkLawyersList(b *testing.B) {
 		})
 		f.exec("analyze")
 	}
+}
+
+// BenchmarkDay is what a coordinator asks of a day's 6,000 detentions in 120 departments (domain.md, "Load to plan for"): the totals of the
+// assembly, and the first page of pairs that may be one person.
+func BenchmarkDay(b *testing.B) {
+	f := newField(b)
+	p, chief := f.lawyer(), f.coordinator()
+	assembly := uuid.New()
+	f.exec(`insert into assemblies (id, organisation_id, client_id, title, city, starts_at, created_by, created_at, updated_at) values ($1, $2, $1, 'a', 'almaty', $3, $4, $3, $3)`,
+		assembly, f.org, f.db.Now(), p.Account)
+	syllables := []string{"ба", "ге", "ди", "ко", "му", "ни", "по", "ту", "ра", "са", "ва", "жа"}
+	word := func(n int) string {
+		return syllables[n%12] + syllables[n/12%12] + syllables[n/144%12] + "р"
+	}
+	for place := range 120 {
+		people := make([]string, 50)
+		for i := range people {
+			n := place*50 + i
+			people[i] = word(n*7+n/100) + "ов " + word(n*5)
+		}
+		_, _, err := f.ledger.Record(f.ctx, p, detention.Batch{DepartmentID: f.department("almaty"), AssemblyID: &assembly, Entries: entries(people...)})
+		f.must(err)
+	}
+	f.exec("analyze")
+	b.Run("totals", func(b *testing.B) {
+		for b.Loop() {
+			totals, err := f.ledger.Totals(f.ctx, chief, detention.Filter{AssemblyID: &assembly})
+			if err != nil || totals.Total.People != 6000 || len(totals.Parts) != 120 {
+				b.Fatalf("%d, %v", totals.Total.People, err)
+			}
+		}
+	})
+	b.Run("proposals", func(b *testing.B) {
+		for b.Loop() {
+			if _, _, _, err := f.ledger.Proposals(f.ctx, chief, detention.Filter{AssemblyID: &assembly, Limit: 50}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }

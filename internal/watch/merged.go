@@ -127,6 +127,30 @@ func samePerson(pr pair, others []MatchRow, detentions map[uuid.UUID]detention.D
 	})
 }
 
+// refused tells whether a person said no to the family's search and another record of this person.
+func (st *situation) refused(pr pair) bool {
+	return slices.ContainsFunc(st.matches[pr.search.ID], func(m MatchRow) bool {
+		return m.DetentionID != pr.detention.ID && st.stands[m.DetentionID] == pr.detention.Stands() && m.DecidedBy != nil && (m.State == rejected || m.State == retracted)
+	})
+}
+
+// leftToAPerson is why a proposal against which nothing speaks by itself still waits: a person said no to another record of the one meant, or
+// records were merged or parted, which made these names no surer than they were. Told by itself is only what the merge itself brought
+// (a name that is certain now) or had held back.
+func (st *situation) leftToAPerson(pr pair, m MatchRow, rose bool, a anew) Reason {
+	was := orZero(m.ReviewReason)
+	heldBack := was == ReasonSamePerson || was == reasonPerson
+	switch {
+	case m.State != proposed || m.HoldID != nil || was == "":
+		return ""
+	case st.refused(pr) && heldBack:
+		return ReasonTier
+	case st.refused(pr), a.regrouped && !heldBack && !rose:
+		return was
+	}
+	return ""
+}
+
 // knowsAlready is samePerson for a match that a person decides on.
 func (p *Post) knowsAlready(ctx context.Context, tx *pg.Tx, m MatchRow, d detention.Detention) (bool, error) {
 	records := d.Records()

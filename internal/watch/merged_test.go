@@ -2,6 +2,7 @@ package watch_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -234,4 +235,62 @@ func TestAnEntryTakenBackWhileMerged(t *testing.T) {
 	f.expect(s, d[1], seen{"certain", "notified", "", 1})
 	f.part(coordinator, d[1])
 	f.expect(s, d[1], seen{"certain", "retracted", "", 1})
+}
+
+// Parted, every match is as it was before the merge: what waited waits for the same reason, what was decided is decided.
+func TestMatchesAreBackAsTheyWere(t *testing.T) {
+	t.Parallel()
+	f := newField(t, open)
+	lawyer, coordinator := f.person(account.Lawyer, f.org), f.person(account.Coordinator, f.org)
+	d := f.log(lawyer, almaly, entry("Ахметов Арман Серікұлы", 1990), entry("Akhmetov Arman", 1990))
+	seekers := []seeker{f.search("Ахметов Арман Серікұлы", 1990), f.search("Ахметов Арман", 1990), f.search("Ахметов Арман", 0), f.search("Ахметов Арман", 1991)}
+	for _, s := range seekers {
+		f.must(f.post.MatchSearch(f.ctx, s.id))
+	}
+	_, err := f.post.Decide(f.ctx, coordinator, f.matchID(seekers[2], d[0]), watch.Reject, "другой")
+	f.must(err)
+	var told uuid.UUID
+	f.must(f.db.Pool.QueryRow(f.ctx, "select id from matches where search_id = $1 and state = 'notified'", seekers[1].id).Scan(&told))
+	_, err = f.post.Decide(f.ctx, coordinator, told, watch.Retract, "ошибка")
+	f.must(err)
+	picture := func() (out []string) {
+		rows, err := f.db.Pool.Query(f.ctx, `select concat_ws(' ', search_id, detention_id, tier, score, state, coalesce(review_reason, '-'), told_state, told_department_id,
+			told_at, notified_at, decided_by, decided_at) from matches order by search_id, detention_id`)
+		f.must(err)
+		for rows.Next() {
+			var s string
+			f.must(rows.Scan(&s))
+			out = append(out, s)
+		}
+		return out
+	}
+	before, notices := picture(), f.count("select count(*) from notices")
+	for i := range 2 {
+		f.merge(coordinator, d[i], d[1-i])
+		f.part(coordinator, d[1-i])
+		if now := picture(); !slices.Equal(now, before) {
+			t.Errorf("it was\n%s\nand is\n%s", strings.Join(before, "\n"), strings.Join(now, "\n"))
+		}
+	}
+	if now := f.count("select count(*) from notices"); now != notices {
+		t.Errorf("%d notices, %d before", now, notices)
+	}
+}
+
+// A person said that the family's search does not mean this one: another record of the same person tells nobody by itself.
+func TestARefusalIsOfThePerson(t *testing.T) {
+	t.Parallel()
+	f := newField(t, open)
+	lawyer, coordinator := f.person(account.Lawyer, f.org), f.person(account.Coordinator, f.org)
+	s := f.search("Ахметов Арман Серікұлы", 1990)
+	a := f.log(lawyer, almaly, entry("Ахметов Арман Серікұлы", 1990))
+	f.must(f.post.MatchDetentions(f.ctx, a))
+	_, err := f.post.Decide(f.ctx, coordinator, f.matchID(s, a[0]), watch.Retract, "отчим с тем же именем")
+	f.must(err)
+	b := f.log(lawyer, almaly, entry("Akhmetov Arman Serikovich", 1990))
+	f.merge(coordinator, a[0], b[0])
+	f.must(f.post.MatchDetentions(f.ctx, b))
+	f.must(f.post.MatchDetentions(f.ctx, b))
+	f.expect(s, b[0], seen{"certain", "proposed", "tier", 0})
+	f.reads(s)
 }

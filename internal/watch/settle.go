@@ -59,6 +59,9 @@ func (p *Post) settleNew(ctx context.Context, tx *pg.Tx, pr pair, st *situation)
 		return nil, nil
 	}
 	reason := p.review(pr, st.matches[pr.search.ID], st.detentions, st.toldOthers(pr), tx.Now)
+	if reason == "" && st.refused(pr) {
+		reason = ReasonTier
+	}
 	m := MatchRow{ID: uuid.New(), SearchID: pr.search.ID, DetentionID: pr.detention.ID, Tier: pr.verdict.Tier.String(),
 		Score: keptScore(pr.verdict), State: proposed, ReviewReason: reason.kept(), CreatedAt: tx.Now}
 	if reason != "" {
@@ -134,11 +137,15 @@ func (st *situation) told(pr pair) int {
 
 // settleKnown looks at a match again: after a correction, after a change of the search, or because a job ran twice.
 func (p *Post) settleKnown(ctx context.Context, tx *pg.Tx, pr pair, m MatchRow, st *situation, a anew) error {
+	rose := m.Tier != pr.verdict.Tier.String()
 	if pr.verdict.Tier > names.None {
 		m.Tier = pr.verdict.Tier.String()
 	}
 	m.Score = keptScore(pr.verdict)
 	reason := p.review(pr, st.matches[pr.search.ID], st.detentions, st.toldOthers(pr), tx.Now)
+	if reason == "" {
+		reason = st.leftToAPerson(pr, m, rose, a)
+	}
 	reopened := m.reopened(pr.verdict.Tier, a)
 	if reopened {
 		m.State, m.ReviewReason = proposed, ReasonTier.kept()
