@@ -43,14 +43,22 @@ func TestRandomHistoriesInTheDatabase(t *testing.T) {
 				id, f.org, f.db.Now(), who.Account)
 			h.assemblies = append(h.assemblies, id)
 		}
-		for i, s := range detention.DrawHistory(rt, 40) {
+		step := func(s detention.Step) {
 			f.db.Clock.Move(time.Minute)
 			did := h.book.Take(s)
 			if err := h.take(s); did && err != nil || !did && err == nil && s.Do != "again" {
-				rt.Fatalf("step %d, %s: changed something %t, the ledger says %v", i, s.Do, did, err)
+				rt.Fatalf("%s: changed something %t, the ledger says %v", s.Do, did, err)
 			}
 		}
+		for _, s := range detention.DrawHistory(rt, 40) {
+			step(s)
+		}
 		h.agrees(rt)
+		// Then everyone is parted, in any order.
+		for _, record := range rapid.Permutation(h.book.Absorbed()).Draw(rt, "parting") {
+			step(detention.Step{Do: "part", Record: record})
+			h.agrees(rt)
+		}
 		n["histories"]++
 		n["merges"] += h.book.Merges
 		n["partings"] += h.book.Partings

@@ -59,7 +59,7 @@ func DrawHistory(t *rapid.T, longest int) []Step {
 			s.Do = map[bool]string{true: "log", false: "event"}[records == 0]
 		}
 		if s.Do != "log" {
-			s.Record = rapid.IntRange(0, records-1).Draw(t, "record")
+			s.Record = drawOf(t, records, "record")
 		}
 		switch s.Do {
 		case "log":
@@ -70,7 +70,7 @@ func DrawHistory(t *rapid.T, longest int) []Step {
 		case "event":
 			s.Event, of = drawEvent(t), append(of, s.Record)
 		case "correct":
-			s.Other = rapid.IntRange(0, len(of)-1).Draw(t, "event")
+			s.Other = drawOf(t, len(of), "event")
 			if rapid.IntRange(0, 3).Draw(t, "through its own record") > 0 {
 				s.Record = of[s.Other]
 			}
@@ -78,18 +78,23 @@ func DrawHistory(t *rapid.T, longest int) []Step {
 			s.Event.Kind, s.Event.Void = CorrectedKind, rapid.IntRange(0, 3).Draw(t, "void") == 0
 			of = append(of, s.Record)
 		case "merge":
-			s.Other = rapid.IntRange(0, records-1).Draw(t, "other")
+			s.Other = (s.Record + 1 + drawOf(t, max(records-1, 1), "other")) % records
 			absorbed = append(absorbed, s.Other)
 		case "part":
 			if len(absorbed) > 0 && rapid.IntRange(0, 3).Draw(t, "whom nobody merged") > 0 {
 				s.Record = rapid.SampledFrom(absorbed).Draw(t, "absorbed")
 			}
 		case "again":
-			s.Other = rapid.IntRange(0, i-1).Draw(t, "step")
+			s.Other = drawOf(t, i, "step")
 		}
 		steps = append(steps, s)
 	}
 	return steps
+}
+
+// drawOf draws one of n. A range by itself is drawn from its beginning far more often.
+func drawOf(t *rapid.T, n int, label string) int {
+	return rapid.IntRange(0, 1<<20).Draw(t, label) % n
 }
 
 func drawEvent(t *rapid.T) Said {
@@ -236,6 +241,17 @@ func (b *Book) merge(survivor, absorbed uuid.UUID) bool {
 
 // together are the records of the person.
 func (b *Book) together(id uuid.UUID) []uuid.UUID { return b.forest.under(b.forest.stands(id)) }
+
+// Absorbed are the numbers of the records that were merged into others.
+func (b *Book) Absorbed() []int {
+	var out []int
+	for i, id := range b.Records {
+		if _, absorbed := b.forest[id]; absorbed {
+			out = append(out, i)
+		}
+	}
+	return out
+}
 
 // Stands is the record that stands for the person.
 func (b *Book) Stands(id uuid.UUID) uuid.UUID { return b.forest.stands(id) }

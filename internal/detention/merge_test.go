@@ -420,3 +420,21 @@ func cmpErr(errs ...error) error {
 	}
 	return nil
 }
+
+// What was merged into a record goes with it, and still says where the person is: in what is read, and in the columns by which SQL counts.
+func TestAPartingTakesAlong(t *testing.T) {
+	t.Parallel()
+	f := newField(t)
+	p, chief := f.lawyer(), f.coordinator()
+	d := f.record(p, f.almaly, entries("Ахметов А.", "Ахметов Арман", "Арман Ахметов")...)
+	a, b, c := d[0].DetentionID, d[1].DetentionID, d[2].DetentionID
+	f.add(p, a, detention.MovedKind, 0, &f.medeu)
+	f.merge(chief, b, a)
+	f.merge(chief, c, b)
+	f.part(chief, b)
+	for id, want := range map[uuid.UUID]uuid.UUID{a: f.medeu, b: f.medeu, c: f.almaly} {
+		if d := f.get(chief, id); d.DepartmentID != want || d.Custody.DepartmentID != want {
+			t.Errorf("%s is listed at %v and read at %v, want %v", d.Name, d.DepartmentID, d.Custody.DepartmentID, want)
+		}
+	}
+}

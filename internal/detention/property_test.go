@@ -192,13 +192,8 @@ func shuffled(t *rapid.T, b *Book) {
 
 // partAll: everyone parted, each record is as if nobody had ever been merged.
 func partAll(t *rapid.T, b *Book) {
-	var absorbed []uuid.UUID
-	for id := range b.forest {
-		absorbed = append(absorbed, id)
-	}
-	slices.SortFunc(absorbed, func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
-	for _, id := range rapid.Permutation(absorbed).Draw(t, "parting") {
-		delete(b.forest, id)
+	for _, record := range rapid.Permutation(b.Absorbed()).Draw(t, "parting") {
+		delete(b.forest, b.Records[record])
 		holds(t, b)
 	}
 	for _, id := range b.Records {
