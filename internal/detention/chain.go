@@ -63,8 +63,8 @@ func (l *Ledger) chainsOf(ctx context.Context, tx *pg.Tx, of []Detention) (map[u
 	return out, nil
 }
 
-// withCustody reads off their chains how and where people are.
-func (l *Ledger) withCustody(ctx context.Context, tx *pg.Tx, page []Detention) error {
+// WithCustody reads off their chains how and where people are.
+func (l *Ledger) WithCustody(ctx context.Context, tx *pg.Tx, page []Detention) error {
 	if len(page) == 0 {
 		return nil
 	}

@@ -240,7 +240,7 @@ func (l *Ledger) whole(ctx context.Context, tx *pg.Tx, page []Detention) error {
 	if err := l.withRepresentation(ctx, tx, page); err != nil {
 		return err
 	}
-	return l.withCustody(ctx, tx, page)
+	return l.WithCustody(ctx, tx, page)
 }
 
 func (l *Ledger) withRepresentation(ctx context.Context, tx *pg.Tx, page []Detention) error {

@@ -3,6 +3,7 @@ package watch
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/google/uuid"
@@ -169,13 +170,18 @@ func (p *Post) tellChange(ctx context.Context, c change) error {
 		if err != nil {
 			return err
 		}
+		if records, err = p.withCustodies(ctx, tx, records); err != nil {
+			return err
+		}
 		for _, m := range matches {
 			d, there := records[m.DetentionID]
 			switch {
 			case !m.told() || !there || d.State == detention.Withdrawn || d.Disclosure == detention.Sealed:
 				// what withdrew or sealed it has a job of its own, which may come later
 			case silent[m.ID]:
-				err = p.keep(ctx, tx, p.shown(m, d, tx.Now))
+				if m, err = p.shown(ctx, tx, m, searches[m.SearchID], d); err == nil {
+					err = p.keep(ctx, tx, m)
+				}
 			default:
 				err = p.tellChangeOf(ctx, tx, m, searches[m.SearchID], d, c)
 			}
@@ -187,15 +193,20 @@ func (p *Post) tellChange(ctx context.Context, c change) error {
 	})
 }
 
+// tellChangeOf is tellChange for one match. A release that was told and does not hold is retracted: of all news it is the one on which
+// a family acts.
 func (p *Post) tellChangeOf(ctx context.Context, tx *pg.Tx, m MatchRow, s Search, d detention.Detention, c change) error {
-	if m.ToldState != nil && *m.ToldState == tellable(d.State) && m.ToldDepartmentID != nil && *m.ToldDepartmentID == d.DepartmentID {
-		return nil // this job ran before, or a later event has told more already
+	if news, err := p.news(ctx, tx, m, s, d); err != nil || !news {
+		return err // this job ran before, or a later event has told more already, or nothing that she may know changed
 	}
 	if c.kind == push.Retraction {
-		return p.retractPlace(ctx, tx, m, s, d, c)
+		return p.retractNews(ctx, tx, m, s, d, c)
 	}
 	if tellable(d.State) == callHotline {
-		m = p.shown(m, d, tx.Now)
+		m, err := p.shown(ctx, tx, m, s, d)
+		if err != nil {
+			return err
+		}
 		if err := p.keep(ctx, tx, m); err != nil {
 			return err
 		}
@@ -205,8 +216,13 @@ func (p *Post) tellChangeOf(ctx context.Context, tx *pg.Tx, m MatchRow, s Search
 	if err != nil {
 		return err
 	}
+	if hold == uuid.Nil && c.kind == push.Correction && *m.ToldState == string(detention.Released) && d.State != detention.Released {
+		return p.retractNews(ctx, tx, m, s, d, c)
+	}
 	if hold == uuid.Nil {
-		m = p.shown(m, d, tx.Now)
+		if m, err = p.shown(ctx, tx, m, s, d); err != nil {
+			return err
+		}
 	} else {
 		reason := ReasonReporterLimit
 		m.ReviewReason, m.HoldID = &reason, &hold
@@ -215,4 +231,16 @@ func (p *Post) tellChangeOf(ctx context.Context, tx *pg.Tx, m MatchRow, s Search
 		return err
 	}
 	return p.notify(ctx, tx, notice{match: m, search: s, kind: c.kind, turn: c.event, reporter: c.actor, hold: hold})
+}
+
+// withCustodies reads the chains of all these records at once.
+func (p *Post) withCustodies(ctx context.Context, tx *pg.Tx, records map[uuid.UUID]detention.Detention) (map[uuid.UUID]detention.Detention, error) {
+	list := slices.Collect(maps.Values(records))
+	if err := p.detentions.WithCustody(ctx, tx, list); err != nil {
+		return nil, err
+	}
+	for _, d := range list {
+		records[d.ID] = d
+	}
+	return records, nil
 }

@@ -198,7 +198,10 @@ func (p *Post) settleHeld(ctx context.Context, tx *pg.Tx, m heldMatch, st *situa
 		if back {
 			row.State = retracted
 		} else {
-			row, stale = p.shown(row, m.Detention, tx.Now), []string{push.Retraction}
+			stale = []string{push.Retraction}
+			if row, err = p.shown(ctx, tx, row, m.Search, m.Detention); err != nil {
+				return err
+			}
 		}
 		if err := p.push.Supersede(ctx, tx, m.ID, stale...); err != nil {
 			return err

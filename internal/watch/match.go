@@ -261,7 +261,7 @@ func (p *Post) collectSearches(ctx context.Context, tx *pg.Tx, rows pgx.Rows) ([
 		if !there || r.ProfileCT == nil {
 			continue
 		}
-		s := Search{SearchRow: r}
+		s := Search{SearchRow: r, key: key}
 		if err := key.OpenJSON(searchPlace, r.ID, r.ProfileCT, &s.SearchProfile); err != nil {
 			return nil, err
 		}

@@ -186,11 +186,15 @@ func (p *Post) oncePerPerson(ctx context.Context, tx *pg.Tx, matches []MatchRow)
 	}), nil
 }
 
-// retractPlace tells a family that what they were told of where someone is was of another person, and shows where theirs is. The match
-// stands: its names agree as before. Nothing waits for a second person: what the merge made known had to pass the reporter's limit itself.
-func (p *Post) retractPlace(ctx context.Context, tx *pg.Tx, m MatchRow, s Search, d detention.Detention, c change) error {
-	m = p.shown(m, d, tx.Now)
-	if err := p.push.Supersede(ctx, tx, m.ID, push.Update); err != nil {
+// retractNews tells a family that what they were told last does not hold (where someone is was of another person, or nobody was
+// released) and shows what does. The match stands: its names agree as before. Nothing waits for a second person: of a merge, what it made
+// known had to pass the reporter's limit itself.
+func (p *Post) retractNews(ctx context.Context, tx *pg.Tx, m MatchRow, s Search, d detention.Detention, c change) error {
+	m, err := p.shown(ctx, tx, m, s, d)
+	if err != nil {
+		return err
+	}
+	if err := p.push.Supersede(ctx, tx, m.ID, push.Update, push.Correction); err != nil {
 		return err
 	}
 	if err := p.keep(ctx, tx, m); err != nil {
@@ -202,12 +206,14 @@ func (p *Post) retractPlace(ctx context.Context, tx *pg.Tx, m MatchRow, s Search
 	return p.notify(ctx, tx, notice{match: m, search: s, kind: push.Retraction, turn: c.event, reporter: c.actor})
 }
 
-// undoneMerge tells whether a retraction is of what a merge made known: the match that it is about stands.
-func undoneMerge(ctx context.Context, tx *pg.Tx, turn uuid.UUID) (undone bool, err error) {
-	if err := tx.QueryRow(ctx, "select exists (select 1 from merges where id = $1 and unmerged_at is not null)", turn).Scan(&undone); err != nil {
-		return false, fmt.Errorf("look for an undone merge: %w", err)
+// ofNews tells whether a retraction is of news about a person whose match stands: what a merge made known that was undone, or what an
+// event said that was put right.
+func ofNews(ctx context.Context, tx *pg.Tx, turn uuid.UUID) (news bool, err error) {
+	if err := tx.QueryRow(ctx, `select exists (select 1 from merges where id = $1 and unmerged_at is not null)
+		or exists (select 1 from detention_events where id = $1 and kind = 'corrected')`, turn).Scan(&news); err != nil {
+		return false, fmt.Errorf("look for what was put right: %w", err)
 	}
-	return undone, nil
+	return news, nil
 }
 
 // judged compares a search with the records that it may mean. Records of one person take nothing from each other, however they are named.

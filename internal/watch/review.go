@@ -83,6 +83,7 @@ type MatchRow struct {
 	ToldState        *string
 	ToldDepartmentID *uuid.UUID
 	ToldAt           *time.Time
+	ToldCT           []byte
 	CreatedAt        time.Time
 	NotifiedAt       *time.Time
 	DecidedBy        *uuid.UUID
@@ -91,7 +92,7 @@ type MatchRow struct {
 }
 
 const matchColumns = `m.id, m.search_id, m.detention_id, m.tier, m.score, m.state, m.review_reason, m.hold_id, m.told_state,
-	m.told_department_id, m.told_at, m.created_at, m.notified_at, m.decided_by, m.decided_at, m.revision`
+	m.told_department_id, m.told_at, m.told_ct, m.created_at, m.notified_at, m.decided_by, m.decided_at, m.revision`
 
 // States of a match.
 const (

@@ -163,11 +163,11 @@ func checkSecret(ctx context.Context, tx *pg.Tx, secret string, args pgx.NamedAr
 
 // openSearch opens the sealed part of one row.
 func (p *Post) openSearch(ctx context.Context, tx *pg.Tx, row SearchRow) (Search, error) {
-	s := Search{SearchRow: row}
 	key, err := p.keyOf(ctx, tx, row)
 	if err != nil {
-		return s, err
+		return Search{SearchRow: row}, err
 	}
+	s := Search{SearchRow: row, key: key}
 	return s, key.OpenJSON(searchPlace, row.ID, row.ProfileCT, &s.SearchProfile)
 }
 
@@ -207,7 +207,7 @@ func wipeSearch(ctx context.Context, tx *pg.Tx, s SearchRow) error {
 	b := &pgx.Batch{}
 	b.Queue(`update searches set state = 'erased', profile_ct = null, city = null, secret_hash = $2, erase_after = null, updated_at = $3,
 		revision = revision + 1 where id = $1`, s.ID, make([]byte, len(s.SecretHash)), tx.Now)
-	b.Queue("update matches set decision_ct = null where search_id = $1", s.ID)
+	b.Queue("update matches set decision_ct = null, told_ct = null where search_id = $1", s.ID)
 	b.Queue("delete from idempotency where owner = $1", s.SecretHash)
 	if err := tx.Send(ctx, b).Close(); err != nil {
 		return fmt.Errorf("wipe search: %w", err)

@@ -231,10 +231,10 @@ func turn(a anew, m MatchRow) uuid.UUID {
 // keep writes what may change of a match.
 func (p *Post) keep(ctx context.Context, tx *pg.Tx, m MatchRow) error {
 	_, err := tx.Exec(ctx, `update matches set tier = $2, score = $3, state = $4, review_reason = $5, hold_id = $6, told_state = $7,
-		told_department_id = $8, told_at = $9, notified_at = $10, decided_by = $11, decided_at = $12, revision = revision + 1, updated_at = $13
-		where id = $1 and (tier, score, state, review_reason, hold_id, told_state, told_department_id, told_at, notified_at, decided_by, decided_at)
-			is distinct from ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
-		m.ID, m.Tier, m.Score, m.State, m.ReviewReason, m.HoldID, m.ToldState, m.ToldDepartmentID, m.ToldAt, m.NotifiedAt, m.DecidedBy, m.DecidedAt, tx.Now)
+		told_department_id = $8, told_at = $9, notified_at = $10, decided_by = $11, decided_at = $12, told_ct = $13, revision = revision + 1, updated_at = $14
+		where id = $1 and (tier, score, state, review_reason, hold_id, told_state, told_department_id, told_at, notified_at, decided_by, decided_at, told_ct)
+			is distinct from ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+		m.ID, m.Tier, m.Score, m.State, m.ReviewReason, m.HoldID, m.ToldState, m.ToldDepartmentID, m.ToldAt, m.NotifiedAt, m.DecidedBy, m.DecidedAt, m.ToldCT, tx.Now)
 	if err != nil {
 		return fmt.Errorf("keep match: %w", err)
 	}

@@ -60,7 +60,9 @@ func (p *Post) tellNow(ctx context.Context, tx *pg.Tx, m MatchRow, s Search, d d
 	if err != nil {
 		return m, err
 	}
-	m = p.shown(m, d, tx.Now)
+	if m, err = p.shown(ctx, tx, m, s, d); err != nil {
+		return m, err
+	}
 	m.State, m.ReviewReason, m.HoldID, m.NotifiedAt = state, nil, nil, &tx.Now
 	if err := p.keep(ctx, tx, m); err != nil {
 		return m, err
@@ -91,13 +93,6 @@ func (p *Post) unsayRetraction(ctx context.Context, tx *pg.Tx, m MatchRow) (gone
 		return false, fmt.Errorf("look for retraction: %w", err)
 	}
 	return gone, nil
-}
-
-// shown puts what the family may now read on the match.
-func (p *Post) shown(m MatchRow, d detention.Detention, now time.Time) MatchRow {
-	state, place := tellable(d.State), d.DepartmentID
-	m.ToldState, m.ToldDepartmentID, m.ToldAt = &state, &place, &now
-	return m
 }
 
 // takeBack retracts what a family was told and says so; above the reporter's limit the retraction waits, and what she reads
@@ -176,6 +171,7 @@ type ToldMatch struct {
 	Since       time.Time
 	Status      string
 	AsOf        time.Time
+	Told        Told
 }
 
 // told gives the matches that the relative may see: notified, confirmed and retracted ones that she was told of.
@@ -198,7 +194,11 @@ func (p *Post) told(ctx context.Context, tx *pg.Tx, s Search) ([]ToldMatch, erro
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, ToldMatch{ID: m.ID, Tier: m.Tier, State: m.State, DetentionID: m.DetentionID, Status: *m.ToldState,
+		facts, err := p.readTold(ctx, tx, m, s)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, ToldMatch{Told: facts, ID: m.ID, Tier: m.Tier, State: m.State, DetentionID: m.DetentionID, Status: *m.ToldState,
 			Department: place.ForFamily(s.Language, p.hotline), Since: *m.NotifiedAt, AsOf: *m.ToldAt})
 	}
 	return out, nil
@@ -217,11 +217,11 @@ func (p *Post) stillTrue(ctx context.Context, tx *pg.Tx, n push.Notice) (bool, e
 	}
 	stands := matchState == notified || matchState == confirmed
 	if n.Kind == push.Retraction {
-		undone, err := undoneMerge(ctx, tx, n.Turn)
+		news, err := ofNews(ctx, tx, n.Turn)
 		if err != nil {
 			return false, err
 		}
-		stands = !stands || undone // also while a person looks again
+		stands = !stands || news // also while a person looks again
 	}
 	return stands && searchState == string(Open), nil
 }

@@ -116,10 +116,10 @@ type staffMatch struct {
 }
 
 func (p *Post) staffMatches(ctx context.Context, tx *pg.Tx, by account.Principal, searches ...Search) (map[uuid.UUID][]ToldMatch, error) {
-	languages := make(map[uuid.UUID]string, len(searches))
+	of := make(map[uuid.UUID]Search, len(searches))
 	var ids []uuid.UUID
 	for _, s := range searches {
-		languages[s.ID] = s.Language
+		of[s.ID] = s
 		ids = append(ids, s.ID)
 	}
 	rows, err := tx.Query(ctx, staffMatchesSQL, pgx.NamedArgs{"ids": ids, "reader": by.Account, "now": tx.Now})
@@ -137,13 +137,16 @@ func (p *Post) staffMatches(ctx context.Context, tx *pg.Tx, by account.Principal
 		place := m.Place
 		if m.NotifiedAt != nil && m.ToldState != nil && m.ToldDepartmentID != nil && m.ToldAt != nil {
 			t.Status, t.Since, t.AsOf, place = *m.ToldState, *m.NotifiedAt, *m.ToldAt, *m.ToldDepartmentID
+			if t.Told, err = p.readTold(ctx, tx, m.MatchRow, of[m.SearchID]); err != nil {
+				return nil, err
+			}
 		}
 		if _, there := places[place]; !there {
 			if places[place], err = department.Find(ctx, tx, place); err != nil {
 				return nil, err
 			}
 		}
-		t.Department = places[place].ForFamily(languages[m.SearchID], p.hotline)
+		t.Department = places[place].ForFamily(of[m.SearchID].Language, p.hotline)
 		out[m.SearchID] = append(out[m.SearchID], t)
 	}
 	return out, nil

@@ -143,10 +143,12 @@ func (p SearchProfile) Person() names.Person {
 	return names.People(p.BirthYear, append([]string{p.Name}, p.AlsoKnownAs...)...)
 }
 
-// Search is an opened search.
+// Search is an opened search. It carries the key that opened it: what its family is told is sealed with that.
 type Search struct {
 	SearchRow
 	SearchProfile
+
+	key seal.Key
 }
 
 // searchReadable is who among the staff reads a search, as SQL over searches s, @reader and @now (domain.md: operators and
