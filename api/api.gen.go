@@ -1779,10 +1779,10 @@ type ChecklistItem struct {
 type ChecklistSetting struct {
 	Code string `json:"code"`
 
-	// DueMinutes Absent
+	// DueMinutes Absent, asked for at no certain time.
 	DueMinutes *int `json:"due_minutes,omitempty"`
 
-	// RepeatMinutes Absent
+	// RepeatMinutes Absent, once is enough.
 	RepeatMinutes *int `json:"repeat_minutes,omitempty"`
 }
 
@@ -2405,7 +2405,7 @@ type DuplicatePage struct {
 	NextCursor *NextCursor `json:"next_cursor,omitempty"`
 }
 
-// DuplicateReject Example: {"reason":"отчества разные","сверили по документам":null}
+// DuplicateReject Example: {"reason":"отчества разные, сверили по документам"}
 type DuplicateReject struct {
 	// Reason Sealed; shown to nobody by this interface.
 	Reason string `json:"reason"`
@@ -2571,6 +2571,15 @@ type Hearing struct {
 	At           *time.Time          `json:"at,omitempty"`
 	DepartmentID *openapi_types.UUID `json:"department_id,omitempty"`
 	Place        *string             `json:"place,omitempty"`
+}
+
+// HearingTold A court date that the family was told of.
+type HearingTold struct {
+	At *time.Time `json:"at,omitempty"`
+
+	// Court Address and phone only when a person has verified them; otherwise the hotline's number.
+	Court *DepartmentTold `json:"court,omitempty"`
+	Place *string         `json:"place,omitempty"`
 }
 
 // Hold defines model for Hold.
@@ -3191,7 +3200,23 @@ type SearchMatch struct {
 
 	// DetentionID For staff only.
 	DetentionID *openapi_types.UUID `json:"detention_id,omitempty"`
-	ID          openapi_types.UUID  `json:"id"`
+
+	// Hearing A court date that the family was told of.
+	Hearing *HearingTold       `json:"hearing,omitempty"`
+	ID      openapi_types.UUID `json:"id"`
+
+	// Place Of a hospital, a court or another region, in the words that were told.
+	Place *string `json:"place,omitempty"`
+
+	// PlaceKind What sort of place. The department of the record stays the one that answers for the person.
+	PlaceKind *PlaceKind `json:"place_kind,omitempty"`
+
+	// PlaceSince When they came there.
+	PlaceSince *time.Time `json:"place_since,omitempty"`
+
+	// Release `reported` until a relative or a lawyer has seen the person free.
+	Release  *Release  `json:"release,omitempty"`
+	Sentence *Sentence `json:"sentence,omitempty"`
 
 	// Since Held since then.
 	Since time.Time  `json:"since"`

@@ -9,6 +9,7 @@ import (
 
 	"github.com/qorgau/qorgau/api"
 	"github.com/qorgau/qorgau/internal/account"
+	"github.com/qorgau/qorgau/internal/department"
 	"github.com/qorgau/qorgau/internal/detention"
 	"github.com/qorgau/qorgau/internal/fault"
 	"github.com/qorgau/qorgau/internal/push"
@@ -219,14 +220,24 @@ func searchWire(v watch.View, staff bool) api.Search {
 }
 
 func searchMatchWire(m watch.ToldMatch, staff bool) api.SearchMatch {
-	d := m.Department
+	t := m.Told
 	out := api.SearchMatch{ID: m.ID, Tier: api.MatchTier(m.Tier), State: api.MatchState(m.State), Since: m.Since.UTC(), AsOf: m.AsOf.UTC(),
-		Status: api.SearchMatchStatus(m.Status), Department: &api.DepartmentTold{Name: d.Name, City: d.City, Verified: d.Verified,
-			Address: orNil(d.Address), Phone: orNil(d.Phone), Hotline: orNil(d.Hotline)}}
+		Status: api.SearchMatchStatus(m.Status), Department: departmentToldWire(m.Department), PlaceKind: (*api.PlaceKind)(orNil(t.PlaceKind)),
+		Place: orNil(t.Place), PlaceSince: inUTC(t.Since), Release: (*api.Release)(orNil(t.Release)), Sentence: sentenceWire(t.Sentence)}
+	if h := t.Hearing; h != nil {
+		out.Hearing = &api.HearingTold{At: inUTC(h.At), Place: orNil(h.Place)}
+		if h.Court != nil {
+			out.Hearing.Court = departmentToldWire(*h.Court)
+		}
+	}
 	if staff && m.DetentionID != uuid.Nil {
 		out.DetentionID = &m.DetentionID
 	}
 	return out
+}
+
+func departmentToldWire(d department.FamilyView) *api.DepartmentTold {
+	return &api.DepartmentTold{Name: d.Name, City: d.City, Verified: d.Verified, Address: orNil(d.Address), Phone: orNil(d.Phone), Hotline: orNil(d.Hotline)}
 }
 
 // searchTag is the ETag of a search; the time of reading is no news.
