@@ -45,6 +45,7 @@ const (
 	AlertKindContradiction      AlertKind = "contradiction"
 	AlertKindGuessing           AlertKind = "guessing"
 	AlertKindHold               AlertKind = "hold"
+	AlertKindHoldWaits          AlertKind = "hold_waits"
 	AlertKindKeysRunningOut     AlertKind = "keys_running_out"
 	AlertKindNeed               AlertKind = "need"
 	AlertKindPushMisconfigured  AlertKind = "push_misconfigured"
@@ -72,6 +73,8 @@ func (e AlertKind) Valid() bool {
 	case AlertKindGuessing:
 		return true
 	case AlertKindHold:
+		return true
+	case AlertKindHoldWaits:
 		return true
 	case AlertKindKeysRunningOut:
 		return true
@@ -602,6 +605,30 @@ func (e GrantState) Valid() bool {
 	case GrantStateActive:
 		return true
 	case GrantStateWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for HoldAbout.
+const (
+	HoldAboutChange     HoldAbout = "change"
+	HoldAboutFind       HoldAbout = "find"
+	HoldAboutRelease    HoldAbout = "release"
+	HoldAboutRetraction HoldAbout = "retraction"
+)
+
+// Valid indicates whether the value is a known member of the HoldAbout enum.
+func (e HoldAbout) Valid() bool {
+	switch e {
+	case HoldAboutChange:
+		return true
+	case HoldAboutFind:
+		return true
+	case HoldAboutRelease:
+		return true
+	case HoldAboutRetraction:
 		return true
 	default:
 		return false
@@ -1551,7 +1578,7 @@ type Alert struct {
 	Items []AlertItem `json:"items,omitempty"`
 
 	// Kind `guessing`: names tried over and over. `canary`: a search fits a fictitious person. `token_reuse`: a refresh token was
-	// used twice. `hold`: families wait for a second person. `call_due`: a family must be called. `push_misconfigured`: the push
+	// used twice. `hold`: families wait for a second person; `hold_waits`: they have waited for five minutes. `call_due`: a family must be called. `push_misconfigured`: the push
 	// service refuses the server's credentials. `push_rejected`: it refuses a message. `candidates_overflow`: more candidates
 	// than can be compared. `keys_running_out`: the keys for coming months must be made. `contradiction`: what is reported of a
 	// person cannot all be so. `need`: someone who must not be overlooked (`code` says why); the list of detentions by
@@ -1582,7 +1609,7 @@ type AlertItem struct {
 }
 
 // AlertKind `guessing`: names tried over and over. `canary`: a search fits a fictitious person. `token_reuse`: a refresh token was
-// used twice. `hold`: families wait for a second person. `call_due`: a family must be called. `push_misconfigured`: the push
+// used twice. `hold`: families wait for a second person; `hold_waits`: they have waited for five minutes. `call_due`: a family must be called. `push_misconfigured`: the push
 // service refuses the server's credentials. `push_rejected`: it refuses a message. `candidates_overflow`: more candidates
 // than can be compared. `keys_running_out`: the keys for coming months must be made. `contradiction`: what is reported of a
 // person cannot all be so. `need`: someone who must not be overlooked (`code` says why); the list of detentions by
@@ -2584,6 +2611,8 @@ type HearingTold struct {
 
 // Hold defines model for Hold.
 type Hold struct {
+	// About What kind of news waits.
+	About     HoldAbout           `json:"about"`
 	DecidedAt *time.Time          `json:"decided_at,omitempty"`
 	DecidedBy *openapi_types.UUID `json:"decided_by,omitempty"`
 	ID        openapi_types.UUID  `json:"id"`
@@ -2596,6 +2625,9 @@ type Hold struct {
 	// Waiting Families that wait.
 	Waiting int `json:"waiting"`
 }
+
+// HoldAbout What kind of news waits.
+type HoldAbout string
 
 // HoldDecision Example: {"decision":"release","reason":"список сверен с дежурной частью"}
 type HoldDecision struct {

@@ -29,6 +29,7 @@ const (
 	Canary             Kind = "canary"              // someone asks for a person who does not exist
 	TokenReuse         Kind = "token_reuse"         // a refresh token came back after its successor was used
 	Hold               Kind = "hold"                // families wait for a second person
+	HoldWaits          Kind = "hold_waits"          // nobody has decided for five minutes
 	CallDue            Kind = "call_due"            // a family must be called by an operator
 	PushMisconfigured  Kind = "push_misconfigured"  // the provider refuses our credentials
 	PushRejected       Kind = "push_rejected"       // the provider refuses our message

@@ -31,7 +31,7 @@ func readLimits(text string) (limits, error) {
 	}
 	counts := map[string]*int{
 		"name_free": &l.watch.NameFree, "name_alarm": &l.watch.NameAlarm, "name_most": &l.watch.NameMost,
-		"source_free": &l.watch.SourceFree, "told": &l.watch.Told, "reporter": &l.watch.Reporter, "wrong_codes": &l.wrongCodes,
+		"source_free": &l.watch.SourceFree, "told": &l.watch.Told, "reporter": &l.watch.Reporter, "releases": &l.watch.Releases, "wrong_codes": &l.wrongCodes,
 	}
 	var forAPI []string
 	for part := range strings.SplitSeq(text, ",") {

@@ -124,6 +124,6 @@ func leversWire(m watch.Match, language string) []api.MatchLever {
 }
 
 func holdWire(h watch.Hold) api.Hold {
-	return api.Hold{ID: h.ID, ReporterID: h.ReporterID, State: api.HoldState(h.State), OpenedAt: h.OpenedAt, DecidedBy: h.DecidedBy,
+	return api.Hold{ID: h.ID, ReporterID: h.ReporterID, About: api.HoldAbout(h.About), State: api.HoldState(h.State), OpenedAt: h.OpenedAt, DecidedBy: h.DecidedBy,
 		DecidedAt: h.DecidedAt, Waiting: h.Waiting}
 }

@@ -26,10 +26,10 @@ type once struct {
 // A repeat changes nothing, but for what never went out: a notice that was superseded or dropped before anyone was told, or
 // waits on a hold, is told after all when it is told again without that hold. Else an operator's "yes, tell her" would be
 // lost against the row that stands in its place.
-const insertNotices = `insert into notices (id, organisation_id, kind, subject_kind, subject_id, subject_turn, owner_kind, owner_id, language, reporter_id, hold_id, created_at)
-	select i.id, i.organisation, i.kind, i.subject_kind, i.subject, i.turn, i.owner_kind, i.owner, i.language, i.reporter, i.hold, $2
+const insertNotices = `insert into notices (id, organisation_id, kind, subject_kind, subject_id, subject_turn, owner_kind, owner_id, language, reporter_id, about, hold_id, created_at)
+	select i.id, i.organisation, i.kind, i.subject_kind, i.subject, i.turn, i.owner_kind, i.owner, i.language, i.reporter, i.about, i.hold, $2
 	from jsonb_to_recordset($1::jsonb) as i (id uuid, organisation uuid, kind text, subject_kind text, subject uuid, turn uuid,
-		owner_kind text, owner uuid, language text, reporter uuid, hold uuid)
+		owner_kind text, owner uuid, language text, reporter uuid, about text, hold uuid)
 	on conflict on constraint notices_once do update set superseded_at = null, hold_id = excluded.hold_id, created_at = excluded.created_at
 	where notices.seen_at is null and (notices.superseded_at is not null or (notices.hold_id is not null and excluded.hold_id is null))
 	returning id`
@@ -46,6 +46,7 @@ type noticeRow struct {
 	Owner        uuid.UUID  `json:"owner"`
 	Language     string     `json:"language"`
 	Reporter     *uuid.UUID `json:"reporter"`
+	About        *string    `json:"about"`
 	Hold         *uuid.UUID `json:"hold"`
 }
 
@@ -60,8 +61,12 @@ func noticeRows(notices []Notice) []noticeRow {
 			continue
 		}
 		seen[k] = true
+		var about *string
+		if n.About != "" {
+			about = &n.About
+		}
 		out = append(out, noticeRow{ID: uuid.New(), Organisation: n.Organisation, Kind: n.Kind, SubjectKind: n.SubjectKind, Subject: n.Subject,
-			Turn: n.Turn, OwnerKind: n.Owner.Kind, Owner: n.Owner.ID, Language: n.Language, Reporter: orNull(n.Reporter), Hold: orNull(n.Hold)})
+			Turn: n.Turn, OwnerKind: n.Owner.Kind, Owner: n.Owner.ID, Language: n.Language, Reporter: orNull(n.Reporter), About: about, Hold: orNull(n.Hold)})
 	}
 	slices.SortFunc(out, func(a, b noticeRow) int {
 		return cmp.Or(bytes.Compare(a.Subject[:], b.Subject[:]), cmp.Compare(a.Kind, b.Kind), bytes.Compare(a.Turn[:], b.Turn[:]), bytes.Compare(a.Owner[:], b.Owner[:]))

@@ -73,6 +73,7 @@ type Notice struct {
 	Owner        Owner
 	Language     string // "kk", "ru" or "en"
 	Reporter     uuid.UUID
+	About        string // what the reporter's word is counted as; empty without a reporter
 	Hold         uuid.UUID
 }
 

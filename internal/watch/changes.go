@@ -212,7 +212,7 @@ func (p *Post) tellChangeOf(ctx context.Context, tx *pg.Tx, m MatchRow, s Search
 		}
 		return alert.Raise(ctx, tx, alert.News{Organisation: s.OrganisationID, Kind: alert.CallDue, SubjectKind: "search", Subject: s.ID})
 	}
-	hold, err := p.holdFor(ctx, tx, c.actor)
+	hold, err := p.holdFor(ctx, tx, c.actor, aboutOf(d.State))
 	if err != nil {
 		return err
 	}
@@ -230,7 +230,7 @@ func (p *Post) tellChangeOf(ctx context.Context, tx *pg.Tx, m MatchRow, s Search
 	if err := p.keep(ctx, tx, m); err != nil {
 		return err
 	}
-	return p.notify(ctx, tx, notice{match: m, search: s, kind: c.kind, turn: c.event, reporter: c.actor, hold: hold})
+	return p.notify(ctx, tx, notice{match: m, search: s, kind: c.kind, turn: c.event, reporter: c.actor, hold: hold, says: d.State})
 }
 
 // withCustodies reads the chains of all these records at once.

@@ -287,7 +287,7 @@ func (p *Post) mayConfirm(ctx context.Context, tx *pg.Tx, by account.Principal, 
 	case m.HoldID != nil:
 		return fault.SecondPerson()
 	}
-	hold, err := p.holdFor(ctx, tx, by.Account)
+	hold, err := p.holdFor(ctx, tx, by.Account, aboutFind)
 	if err == nil && hold != uuid.Nil {
 		err = fault.SecondPerson()
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/qorgau/qorgau/internal/account"
+	"github.com/qorgau/qorgau/internal/alert"
 	"github.com/qorgau/qorgau/internal/audit"
 	"github.com/qorgau/qorgau/internal/detention"
 	"github.com/qorgau/qorgau/internal/fault"
@@ -22,6 +23,7 @@ type Hold struct {
 	ID             uuid.UUID
 	OrganisationID uuid.UUID
 	ReporterID     uuid.UUID
+	About          string // find, release, change or retraction
 	State          string
 	OpenedAt       time.Time
 	DecidedBy      *uuid.UUID
@@ -32,7 +34,7 @@ type Hold struct {
 const holdReadable = `exists (select 1 from grants g where g.account_id = @reader and ` + account.GrantInForce + `
 	and g.organisation_id = h.organisation_id and g.role in ('operator', 'coordinator'))`
 
-const selectHolds = `select h.id, h.organisation_id, h.reporter_id, h.state, h.opened_at, h.decided_by, h.decided_at,
+const selectHolds = `select h.id, h.organisation_id, h.reporter_id, h.about, h.state, h.opened_at, h.decided_by, h.decided_at,
 	(select count(*) from matches m where m.hold_id = h.id) from holds h where ` + holdReadable
 
 // ListHolds gives the organisation's holds, open ones first, then newest first.
@@ -220,4 +222,29 @@ func (p *Post) retractionWaits(ctx context.Context, tx *pg.Tx, m heldMatch) (wai
 		return false, fmt.Errorf("look at what waits: %w", err)
 	}
 	return waits, nil
+}
+
+// pageAfter is how long news may wait for a second person before the coordinator on duty is called (the issue: 5 minutes).
+const pageAfter = 5 * time.Minute
+
+// pageHolds calls for the holds that nobody has decided, once for each.
+func (p *Post) pageHolds(ctx context.Context) (int, error) {
+	return p.inSteps(ctx, func(tx *pg.Tx) (int, error) {
+		rows, err := tx.Query(ctx, `update holds set paged_at = $1 where id in (select id from holds where state = 'open' and paged_at is null and opened_at <= $2
+			order by opened_at limit $3 for update skip locked) returning id, organisation_id`, tx.Now, tx.Now.Add(-pageAfter), sweepStep)
+		if err != nil {
+			return 0, fmt.Errorf("page for holds: %w", err)
+		}
+		type waiting struct{ ID, Organisation uuid.UUID }
+		found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[waiting])
+		if err != nil {
+			return 0, fmt.Errorf("page for holds: %w", err)
+		}
+		for _, h := range found {
+			if err := alert.Raise(ctx, tx, alert.News{Organisation: h.Organisation, Kind: alert.HoldWaits, SubjectKind: "hold", Subject: h.ID}); err != nil {
+				return 0, err
+			}
+		}
+		return len(found), nil
+	})
 }

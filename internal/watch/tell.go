@@ -33,7 +33,7 @@ func tellable(s detention.State) string {
 // tellFirst tells a family the first news of a match, unless too many were told on this reporter's word within the hour: then
 // it waits on a hold for a second person.
 func (p *Post) tellFirst(ctx context.Context, tx *pg.Tx, m MatchRow, s Search, d detention.Detention) (MatchRow, error) {
-	hold, err := p.holdFor(ctx, tx, d.RecordedBy)
+	hold, err := p.holdFor(ctx, tx, d.RecordedBy, aboutFind)
 	if err != nil {
 		return m, err
 	}
@@ -98,7 +98,7 @@ func (p *Post) unsayRetraction(ctx context.Context, tx *pg.Tx, m MatchRow) (gone
 // takeBack retracts what a family was told and says so; above the reporter's limit the retraction waits, and what she reads
 // stays, until a second person has looked: a stolen phone could otherwise unsay everything at once.
 func (p *Post) takeBack(ctx context.Context, tx *pg.Tx, m MatchRow, s Search, turn, actor uuid.UUID) (MatchRow, error) {
-	hold, err := p.holdFor(ctx, tx, actor)
+	hold, err := p.holdFor(ctx, tx, actor, aboutRetraction)
 	if err != nil {
 		return m, err
 	}
@@ -124,30 +124,67 @@ type notice struct {
 	turn     uuid.UUID
 	reporter uuid.UUID
 	hold     uuid.UUID
+	says     detention.State // of a change: the state that it tells
 }
 
 func (p *Post) notify(ctx context.Context, tx *pg.Tx, n notice) error {
 	_, err := p.push.Tell(ctx, tx, push.Notice{Organisation: n.search.OrganisationID, Kind: n.kind, SubjectKind: "match", Subject: n.match.ID,
-		Turn: n.turn, Owner: push.Owner{Kind: push.SearchOwner, ID: n.search.ID}, Language: n.search.Language, Reporter: n.reporter, Hold: n.hold})
+		Turn: n.turn, Owner: push.Owner{Kind: push.SearchOwner, ID: n.search.ID}, Language: n.search.Language, Reporter: n.reporter, About: n.about(), Hold: n.hold})
 	return err
 }
 
-// holdFor gives the hold on which news from this reporter waits, or uuid.Nil when it may go out. The count is taken under a
+// What a reporter's word is counted as.
+const (
+	aboutFind       = "find"
+	aboutRelease    = "release"
+	aboutChange     = "change"
+	aboutRetraction = "retraction"
+)
+
+func (n notice) about() string {
+	switch n.kind {
+	case push.Match:
+		return aboutFind
+	case push.Retraction:
+		return aboutRetraction
+	}
+	return aboutOf(n.says)
+}
+
+// aboutOf is what a change is counted as that leaves the person in this state.
+func aboutOf(s detention.State) string {
+	if s == detention.Released {
+		return aboutRelease
+	}
+	return aboutChange
+}
+
+// most is how many families one reporter's word of a kind tells within an hour; 0 as many as there are.
+func (l Limits) most(about string) int {
+	if about == aboutRelease {
+		return l.Releases
+	}
+	return l.Reporter
+}
+
+// holdFor gives the hold on which news of this kind from this reporter waits, or uuid.Nil when it may go out. The count is taken under a
 // lock per reporter, so that parallel workers cannot pass the limit together. A hold belongs to the reporter's organisation,
-// whose families it is about or not.
-func (p *Post) holdFor(ctx context.Context, tx *pg.Tx, reporter uuid.UUID) (uuid.UUID, error) {
-	if p.limits.Reporter <= 0 {
+// whose families it is about or not. What a relative says has no reporter: it is about one person, and others' word stands beside it.
+func (p *Post) holdFor(ctx context.Context, tx *pg.Tx, reporter uuid.UUID, about string) (uuid.UUID, error) {
+	most := p.limits.most(about)
+	if most <= 0 || reporter == uuid.Nil {
 		return uuid.Nil, nil
 	}
 	var families int
 	b := &pgx.Batch{}
 	b.Queue("select pg_advisory_xact_lock(hashtextextended($1::text, 7215304893))", reporter.String())
-	b.Queue(`select count(distinct owner_id) from notices where reporter_id = $1 and created_at > $2 and hold_id is null`,
-		reporter, tx.Now.Add(-time.Hour)).QueryRow(func(row pgx.Row) error { return row.Scan(&families) })
+	b.Queue(`select count(distinct owner_id) from notices where reporter_id = $1 and created_at > $2 and hold_id is null
+		and coalesce(about, case kind when 'match' then 'find' when 'retraction' then 'retraction' else 'change' end) = $3`,
+		reporter, tx.Now.Add(-time.Hour), about).QueryRow(func(row pgx.Row) error { return row.Scan(&families) })
 	if err := tx.Send(ctx, b).Close(); err != nil {
 		return uuid.Nil, fmt.Errorf("count families told: %w", err)
 	}
-	if families < p.limits.Reporter {
+	if families < most {
 		return uuid.Nil, nil
 	}
 	id, err := uuid.NewV7()
@@ -155,8 +192,8 @@ func (p *Post) holdFor(ctx context.Context, tx *pg.Tx, reporter uuid.UUID) (uuid
 		return uuid.Nil, fmt.Errorf("hold id: %w", err)
 	}
 	var hold, organisation uuid.UUID
-	if err := tx.QueryRow(ctx, `insert into holds (id, organisation_id, reporter_id, state, opened_at) select $1, organisation_id, id, 'open', $3 from accounts where id = $2
-		on conflict (reporter_id) where state = 'open' do update set state = 'open' returning id, organisation_id`, id, reporter, tx.Now).Scan(&hold, &organisation); err != nil {
+	if err := tx.QueryRow(ctx, `insert into holds (id, organisation_id, reporter_id, about, state, opened_at) select $1, organisation_id, id, $4, 'open', $3 from accounts where id = $2
+		on conflict (reporter_id, about) where state = 'open' do update set state = 'open' returning id, organisation_id`, id, reporter, tx.Now, about).Scan(&hold, &organisation); err != nil {
 		return uuid.Nil, fmt.Errorf("open hold: %w", err)
 	}
 	return hold, alert.Raise(ctx, tx, alert.News{Organisation: organisation, Kind: alert.Hold, SubjectKind: "hold", Subject: hold})

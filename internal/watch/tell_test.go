@@ -416,7 +416,7 @@ func TestAnotherRecord(t *testing.T) {
 
 func TestReporterLimitWaitsForASecondPerson(t *testing.T) {
 	t.Parallel()
-	f := newField(t, watch.Limits{Told: 5, Reporter: 3})
+	f := newField(t, watch.Limits{Told: 5, Reporter: 3, Releases: 2})
 	reporter := f.person(account.Coordinator, f.org)
 	other := f.person(account.Operator, f.org)
 	given := []string{"Арман", "Нұрлан", "Тимур", "Ержан", "Азамат", "Бауыржан"}
@@ -433,7 +433,7 @@ func TestReporterLimitWaitsForASecondPerson(t *testing.T) {
 	}
 	holds, _, err := f.post.ListHolds(f.ctx, other, uuid.Nil, 10)
 	f.must(err)
-	if len(holds) != 1 || holds[0].Waiting != 3 {
+	if len(holds) != 1 || holds[0].Waiting != 3 || holds[0].About != "find" {
 		t.Fatalf("holds: %+v, want one with 3 waiting", holds)
 	}
 	if _, err := f.post.DecideHold(f.ctx, reporter, holds[0].ID, true); !fault.Is(err, "second_person_needed") {
@@ -456,13 +456,16 @@ func TestReporterLimitWaitsForASecondPerson(t *testing.T) {
 	for _, id := range d {
 		f.event(reporter, id, detention.ReleasedKind, nil)
 	}
-	for _, s := range seekers {
-		if told := f.told(s); told[0].Status != "held" {
-			t.Errorf("a family reads %q before a second person looked", told[0].Status)
+	for i, s := range seekers {
+		if told := f.told(s); (told[0].Status == "held") != (i >= 2) {
+			t.Errorf("family %d reads %q before a second person looked", i, told[0].Status)
 		}
 	}
 	holds, _, err = f.post.ListHolds(f.ctx, other, uuid.Nil, 10)
 	f.must(err)
+	if holds[0].Waiting != 4 || holds[0].About != "release" {
+		t.Fatalf("holds: %+v, want four releases waiting", holds)
+	}
 	_, err = f.post.DecideHold(f.ctx, other, holds[0].ID, true)
 	f.must(err)
 	for _, s := range seekers {
@@ -479,16 +482,22 @@ func TestHoldRejected(t *testing.T) {
 	a, b := f.search("Ахметов Арман", 1990), f.search("Оспанов Нұрлан", 1980)
 	d := f.log(reporter, almaly, entry("Ахметов Арман", 1990), entry("Оспанов Нұрлан", 1980))
 	f.must(f.post.MatchDetentions(f.ctx, d))
-	// What waits may also be the taking back of what was told.
+	_, err := f.post.DecideHold(f.ctx, other, f.soleHold(other).ID, false)
+	f.must(err)
+	f.expect(b, d[1], seen{"certain", "rejected", "", 0})
+	// What waits may also be the taking back of what was told: counted apart, the second one of the hour.
+	f.db.Clock.Move(2 * time.Hour)
+	c := f.search("Сейтов Ержан", 1970)
+	third := f.log(reporter, almaly, entry("Сейтов Ержан", 1970))
+	f.must(f.post.MatchDetentions(f.ctx, third))
+	f.event(reporter, third[0], detention.WithdrawnKind, nil)
+	f.expect(c, third[0], seen{"certain", "retracted", "", 1})
 	f.event(reporter, d[0], detention.WithdrawnKind, nil)
 	if told := f.told(a); len(told) != 1 || told[0].State != "notified" {
 		t.Errorf("a retraction above the limit already shows: %+v", told)
 	}
-	holds, _, err := f.post.ListHolds(f.ctx, other, uuid.Nil, 10)
+	_, err = f.post.DecideHold(f.ctx, other, f.soleHold(other).ID, false)
 	f.must(err)
-	_, err = f.post.DecideHold(f.ctx, other, holds[0].ID, false)
-	f.must(err)
-	f.expect(b, d[1], seen{"certain", "rejected", "", 0})
 	f.expect(a, d[0], seen{"certain", "notified", "", 1})
 }
 
