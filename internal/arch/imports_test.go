@@ -30,6 +30,7 @@ var order = []place{
 	{"internal/fault", nil},
 	{"internal/law", nil},
 	{"internal/paper", nil},
+	{"internal/paper/papertest", nil},
 	{"internal/web", nil},
 	{"internal/arch", nil},
 
@@ -80,7 +81,7 @@ func TestOrderIsAnOrder(t *testing.T) {
 }
 
 // onlyInTests may be imported by any test, and by no other code but what the table says.
-var onlyInTests = []string{"internal/pg/pgtest", "internal/pg/embedded", "internal/push/fcm/standin"}
+var onlyInTests = []string{"internal/paper/papertest", "internal/pg/pgtest", "internal/pg/embedded", "internal/push/fcm/standin"}
 
 func within(pattern, dir string) bool {
 	if below, ok := strings.CutSuffix(pattern, "/..."); ok {
@@ -178,7 +179,7 @@ var confined = []struct {
 	{library: "github.com/Shopify/toxiproxy", inTests: true, why: "it is a means of testing"},
 	{library: "go.uber.org/goleak", inTests: true, why: "it is a means of testing"},
 	{library: "pgregory.net/rapid", inTests: true, why: "it is a means of testing"},
-	{library: "testing", where: []string{"internal/pg/pgtest", "internal/smoke"}, inTests: true,
+	{library: "testing", where: []string{"internal/pg/pgtest", "internal/paper/papertest", "internal/smoke"}, inTests: true,
 		why: "code that runs must not carry the means of testing"},
 }
 

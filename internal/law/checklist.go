@@ -41,6 +41,7 @@ type Item struct {
 	AppliesTo  string // as in the file; mapped to a predicate by its exact text
 	Source     string
 	Confidence string
+	Cites      []Cite // Norm without its remarks, to be quoted in any language
 	// Ours, marked as our judgement in checklist-readings.csv and changeable by coordinators.
 	Pace
 
@@ -250,13 +251,14 @@ func (v *Version) readChecklist(files fs.FS) error {
 		return err
 	}
 	const name = "checklist-readings.csv"
-	err = table(files, v.Name+"/"+name, "item,due_minutes,repeat_minutes,why", func(r *row) {
+	err = table(files, v.Name+"/"+name, "item,due_minutes,repeat_minutes,cites,why", func(r *row) {
 		i := v.Item(r.unique("item"))
 		if i == nil {
 			r.fault("item", "rights-checklist.csv has no such code")
 			return
 		}
 		i.read = true
+		i.Cites = r.cites("cites")
 		i.Due, i.Repeat = orNothing(r.length("due_minutes", time.Minute)), orNothing(r.length("repeat_minutes", time.Minute))
 	})
 	if err != nil {

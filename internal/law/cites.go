@@ -29,6 +29,12 @@ var acts = []Act{
 	{"CAT", true, Text{KK: "Азаптауға қарсы конвенция", RU: "Конвенция против пыток, ст.", EN: "Convention against Torture, art."}},
 	{"BoP", true, Text{KK: "БҰҰ Ұсталғандарды қорғау қағидаттарының жиынтығы", RU: "Свод принципов ООН защиты задержанных, принц.", EN: "UN Body of Principles on Detention, principle"}},
 	{"BPL", true, Text{KK: "БҰҰ Заңгерлердің рөлі туралы негізгі қағидаттары", RU: "Основные принципы ООН о роли юристов, п.", EN: "UN Basic Principles on the Role of Lawyers, principle"}},
+	{"Mandela", true, Text{KK: "БҰҰ Мандела қағидалары", RU: "Правила Нельсона Манделы (ООН), пр.", EN: "UN Nelson Mandela Rules, rule"}},
+	{"Bangkok", true, Text{KK: "БҰҰ Бангкок қағидалары", RU: "Бангкокские правила (ООН), пр.", EN: "UN Bangkok Rules, rule"}},
+	{"VCCR", true, Text{KK: "Консулдық қатынастар туралы Вена конвенциясы", RU: "Венская конвенция о консульских сношениях, ст.", EN: "Vienna Convention on Consular Relations, art."}},
+	{"CRC", true, Text{KK: "Бала құқықтары туралы конвенция", RU: "Конвенция о правах ребёнка, ст.", EN: "Convention on the Rights of the Child, art."}},
+	{"CRPD", true, Text{KK: "Мүгедектердің құқықтары туралы конвенция", RU: "Конвенция о правах инвалидов, ст.", EN: "Convention on the Rights of Persons with Disabilities, art."}},
+	{"Refugees", true, Text{KK: "Босқындар мәртебесі туралы конвенция", RU: "Конвенция о статусе беженцев, ст.", EN: "Convention relating to the Status of Refugees, art."}},
 }
 
 // suffixes after the articles, where a language puts the word "article" there.

@@ -44,3 +44,21 @@ func TestEveryObstructionIsCited(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// An item's norm has acts that are named by remarks only (Istanbul Protocol, a seed text); every number that is cited stands in it.
+func TestEveryItemIsCited(t *testing.T) {
+	t.Parallel()
+	number := regexp.MustCompile(`\d+(\(\d+\))*`)
+	for _, i := range book(t).At(noon).Items {
+		if len(i.Cites) == 0 {
+			t.Errorf("%s cites nothing", i.Code)
+		}
+		for _, c := range i.Cites {
+			for _, n := range number.FindAllString(c.Articles, -1) {
+				if !strings.Contains(i.Norm, n) {
+					t.Errorf("%s: %s %s is not in %q", i.Code, c.Act.Code, n, i.Norm)
+				}
+			}
+		}
+	}
+}

@@ -66,7 +66,7 @@ func TestABadRowNamesItself(t *testing.T) {
 		{rights, "Ұстау себебі бірден айтылды", "", "line 2, column text_kk"},
 		{paces, "TOILET_ACCESS,120", "TOILET_ACCESS,two hours", `checklist-readings.csv, line 18, column due_minutes: "two hours"`},
 		{paces, "TOILET_ACCESS,", "TOILET,", `line 18, column item: "TOILET"`},
-		{paces, "SLEEP_NIGHT,,,asked in the morning\n", "", "no row for SLEEP_NIGHT"},
+		{paces, "SLEEP_NIGHT,,,353-I 16(1)(10); CPC 209,asked in the morning\n", "", "no row for SLEEP_NIGHT"},
 		{hindrances, "OTHER,", "LONG_WAIT,", "obstruction-types.csv, line 25, column code"},
 		{hindrances, "Describe freely", "", "line 25, column first_step"},
 		{steps, "LONG_WAIT,", "LONG_WEIGHT,", `obstruction-readings.csv, line 6, column code: "LONG_WEIGHT"`},
