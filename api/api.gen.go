@@ -11,6 +11,57 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for AccessStateStatus.
+const (
+	AccessStateStatusDelayed  AccessStateStatus = "delayed"
+	AccessStateStatusFortress AccessStateStatus = "fortress"
+	AccessStateStatusOpen     AccessStateStatus = "open"
+	AccessStateStatusRefused  AccessStateStatus = "refused"
+	AccessStateStatusUnknown  AccessStateStatus = "unknown"
+)
+
+// Valid indicates whether the value is a known member of the AccessStateStatus enum.
+func (e AccessStateStatus) Valid() bool {
+	switch e {
+	case AccessStateStatusDelayed:
+		return true
+	case AccessStateStatusFortress:
+		return true
+	case AccessStateStatusOpen:
+		return true
+	case AccessStateStatusRefused:
+		return true
+	case AccessStateStatusUnknown:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AccessStatus.
+const (
+	AccessStatusDelayed  AccessStatus = "delayed"
+	AccessStatusFortress AccessStatus = "fortress"
+	AccessStatusOpen     AccessStatus = "open"
+	AccessStatusRefused  AccessStatus = "refused"
+)
+
+// Valid indicates whether the value is a known member of the AccessStatus enum.
+func (e AccessStatus) Valid() bool {
+	switch e {
+	case AccessStatusDelayed:
+		return true
+	case AccessStatusFortress:
+		return true
+	case AccessStatusOpen:
+		return true
+	case AccessStatusRefused:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AccountState.
 const (
 	AccountStateActive  AccountState = "active"
@@ -48,6 +99,7 @@ const (
 	AlertKindHoldWaits          AlertKind = "hold_waits"
 	AlertKindKeysRunningOut     AlertKind = "keys_running_out"
 	AlertKindNeed               AlertKind = "need"
+	AlertKindObstruction        AlertKind = "obstruction"
 	AlertKindPushMisconfigured  AlertKind = "push_misconfigured"
 	AlertKindPushRejected       AlertKind = "push_rejected"
 	AlertKindRightsBreach       AlertKind = "rights_breach"
@@ -79,6 +131,8 @@ func (e AlertKind) Valid() bool {
 	case AlertKindKeysRunningOut:
 		return true
 	case AlertKindNeed:
+		return true
+	case AlertKindObstruction:
 		return true
 	case AlertKindPushMisconfigured:
 		return true
@@ -1511,6 +1565,115 @@ func (e ListSearchesParamsState) Valid() bool {
 	}
 }
 
+// AccessContradiction For this time somebody says what cannot be true together with the interval.
+type AccessContradiction struct {
+	From time.Time `json:"from"`
+
+	// Status `delayed`: kept waiting; `fortress`: refused with reference to a plan of that name.
+	Status AccessStatus `json:"status"`
+	To     time.Time    `json:"to"`
+}
+
+// AccessInterval defines model for AccessInterval.
+type AccessInterval struct {
+	Contradictions []AccessContradiction `json:"contradictions"`
+	From           time.Time             `json:"from"`
+
+	// OpenEnded Nobody has said that it ended.
+	OpenEnded bool           `json:"open_ended"`
+	Reports   []AccessReport `json:"reports"`
+
+	// Status `delayed`: kept waiting; `fortress`: refused with reference to a plan of that name.
+	Status AccessStatus `json:"status"`
+
+	// To The end, or the last moment that somebody spoke for.
+	To    time.Time    `json:"to"`
+	Waits []AccessWait `json:"waits"`
+}
+
+// AccessIntervals defines model for AccessIntervals.
+type AccessIntervals struct {
+	Items []AccessInterval `json:"items"`
+}
+
+// AccessReport defines model for AccessReport.
+type AccessReport struct {
+	ClientID     openapi_types.UUID `json:"client_id"`
+	DepartmentID openapi_types.UUID `json:"department_id"`
+	ID           openapi_types.UUID `json:"id"`
+	LawyerID     openapi_types.UUID `json:"lawyer_id"`
+	Note         *string            `json:"note,omitempty"`
+	Pretext      *string            `json:"pretext,omitempty"`
+	RecordedAt   time.Time          `json:"recorded_at"`
+	RecordedBy   openapi_types.UUID `json:"recorded_by"`
+	Since        time.Time          `json:"since"`
+
+	// Status `delayed`: kept waiting; `fortress`: refused with reference to a plan of that name.
+	Status     AccessStatus        `json:"status"`
+	Supersedes *openapi_types.UUID `json:"supersedes,omitempty"`
+	Until      *time.Time          `json:"until,omitempty"`
+}
+
+// AccessReportAdd Example: {"client_id":"6a0c6c35-13e5-4b9e-8e4c-0d6c4e1c8a11","pretext":"План «Крепость»","since":"2026-12-16T09:10:00Z","status":"fortress"}
+type AccessReportAdd struct {
+	// ClientID Made by the phone for this report, once.
+	ClientID openapi_types.UUID `json:"client_id"`
+
+	// LawyerID Whose statement it is, when an operator or coordinator writes it down.
+	LawyerID *openapi_types.UUID `json:"lawyer_id,omitempty"`
+
+	// Note For the legal team; never in evidence.
+	Note *string `json:"note,omitempty"`
+
+	// Pretext What was given as the reason, word for word, without the names of detained people: it enters evidence.
+	Pretext *string `json:"pretext,omitempty"`
+
+	// Since Now if absent.
+	Since *time.Time `json:"since,omitempty"`
+
+	// Status `delayed`: kept waiting; `fortress`: refused with reference to a plan of that name.
+	Status AccessStatus `json:"status"`
+
+	// Supersedes An own earlier report that this one puts right.
+	Supersedes *openapi_types.UUID `json:"supersedes,omitempty"`
+
+	// Until Absent while it goes on.
+	Until *time.Time `json:"until,omitempty"`
+}
+
+// AccessReportPage defines model for AccessReportPage.
+type AccessReportPage struct {
+	Items []AccessReport `json:"items"`
+
+	// NextCursor Pass it as `cursor` to read on. Absent on the last page.
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// AccessState How the door stands by the newest word of anybody in the caller's organisations. After twelve hours without a word it is `unknown`
+// (our judgement).
+type AccessState struct {
+	// AsOf When somebody last spoke of it.
+	AsOf *time.Time `json:"as_of,omitempty"`
+
+	// Contradicted Another lawyer's last word says otherwise.
+	Contradicted bool              `json:"contradicted"`
+	Since        *time.Time        `json:"since,omitempty"`
+	Status       AccessStateStatus `json:"status"`
+}
+
+// AccessStateStatus defines model for AccessState.Status.
+type AccessStateStatus string
+
+// AccessStatus `delayed`: kept waiting; `fortress`: refused with reference to a plan of that name.
+type AccessStatus string
+
+// AccessWait defines model for AccessWait.
+type AccessWait struct {
+	From     time.Time          `json:"from"`
+	LawyerID openapi_types.UUID `json:"lawyer_id"`
+	To       time.Time          `json:"to"`
+}
+
 // Account Example: {"created_at":"2026-12-15T18:00:00Z","grants":[{"cities":["almaty"],"from":"2026-12-16T00:00:00Z","id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2a4","organisation_id":"0198f3b2-0000-7000-8000-000000000001","role":"lawyer","state":"active"}],"id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2a3","name":"Айгүл Нұрланқызы Сәрсенова","organisation_id":"0198f3b2-0000-7000-8000-000000000001","revision":1,"state":"active"}
 type Account struct {
 	CreatedAt      time.Time          `json:"created_at"`
@@ -1584,6 +1747,7 @@ type Alert struct {
 	// person cannot all be so. `need`: someone who must not be overlooked (`code` says why); the list of detentions by
 	// `sort` need shows them all. `clock_warning`, `clock_breach`: a legal limit nears its end, or has passed; `rights_breach`: somebody saw a
 	// right broken; `rights_overdue`: nobody has seen one kept by its time. These four gather by department (`items`).
+	// `obstruction`: a lawyer was hindered in a critical way at the department that is named.
 	Kind AlertKind `json:"kind"`
 
 	// LastAt The last time.
@@ -1615,6 +1779,7 @@ type AlertItem struct {
 // person cannot all be so. `need`: someone who must not be overlooked (`code` says why); the list of detentions by
 // `sort` need shows them all. `clock_warning`, `clock_breach`: a legal limit nears its end, or has passed; `rights_breach`: somebody saw a
 // right broken; `rights_overdue`: nobody has seen one kept by its time. These four gather by department (`items`).
+// `obstruction`: a lawyer was hindered in a critical way at the department that is named.
 type AlertKind string
 
 // AlertPage defines model for AlertPage.
@@ -1991,7 +2156,10 @@ type CustodyLimits struct {
 
 // Department Example: {"city":"almaty","city_name":{"en":"Almaty","kk":"Алматы","ru":"Алматы"},"code":"UP-75-ALMALY","confidence":"medium","created_at":"2026-12-01T06:00:00Z","geo_precision":"approx-district","id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2b1","kind":"city_division","lat":43.2551,"lon":76.9126,"name":{"en":"Almaly District Police Division","kk":"Алмалы ауданының Полиция басқармасы","ru":"Управление полиции Алмалинского района"},"region":"KZ-75","revision":1,"verified":false}
 type Department struct {
-	Address *string `json:"address,omitempty"`
+	// Access How the door stands by the newest word of anybody in the caller's organisations. After twelve hours without a word it is `unknown`
+	// (our judgement).
+	Access  *AccessState `json:"access,omitempty"`
+	Address *string      `json:"address,omitempty"`
 
 	// City A city in Latin letters, as in the directory of departments.
 	//
@@ -2924,6 +3092,66 @@ type Observations struct {
 	Items []Observation `json:"items"`
 }
 
+// Obstruction defines model for Obstruction.
+type Obstruction struct {
+	At           time.Time          `json:"at"`
+	Badge        *string            `json:"badge,omitempty"`
+	ClientID     openapi_types.UUID `json:"client_id"`
+	Code         string             `json:"code"`
+	DepartmentID openapi_types.UUID `json:"department_id"`
+
+	// FirstStep What to do first, in the language asked for.
+	FirstStep *string            `json:"first_step,omitempty"`
+	ID        openapi_types.UUID `json:"id"`
+	LawyerID  openapi_types.UUID `json:"lawyer_id"`
+
+	// Norm As in the file.
+	Norm *string `json:"norm,omitempty"`
+
+	// Norms To be quoted, in the language asked for: what is of Kazakhstan first, then treaties.
+	Norms      []string           `json:"norms"`
+	Note       *string            `json:"note,omitempty"`
+	Officer    *string            `json:"officer,omitempty"`
+	RecordedAt time.Time          `json:"recorded_at"`
+	RecordedBy openapi_types.UUID `json:"recorded_by"`
+	Severity   *LawSeverity       `json:"severity,omitempty"`
+
+	// Text In the language asked for.
+	Text  *string    `json:"text,omitempty"`
+	Until *time.Time `json:"until,omitempty"`
+}
+
+// ObstructionAdd Example: {"at":"2026-12-16T09:10:00Z","client_id":"0d8f4a1e-6c2b-4f0e-9b39-6f6d2d6d7a10","code":"ENTRY_REFUSED","department_id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2b1","officer":"дежурный майор"}
+type ObstructionAdd struct {
+	At    time.Time `json:"at"`
+	Badge *string   `json:"badge,omitempty"`
+
+	// ClientID Made by the phone for this incident, once.
+	ClientID openapi_types.UUID `json:"client_id"`
+
+	// Code A code of `/v1/obstruction-types`.
+	Code         string             `json:"code"`
+	DepartmentID openapi_types.UUID `json:"department_id"`
+
+	// LawyerID Whose statement it is, when an operator or coordinator writes it down.
+	LawyerID *openapi_types.UUID `json:"lawyer_id,omitempty"`
+
+	// Note For the legal team; never in evidence.
+	Note *string `json:"note,omitempty"`
+
+	// Officer Who did it, as written down; enters evidence.
+	Officer *string    `json:"officer,omitempty"`
+	Until   *time.Time `json:"until,omitempty"`
+}
+
+// ObstructionPage defines model for ObstructionPage.
+type ObstructionPage struct {
+	Items []Obstruction `json:"items"`
+
+	// NextCursor Pass it as `cursor` to read on. Absent on the last page.
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
 // ObstructionType defines model for ObstructionType.
 type ObstructionType struct {
 	Code string `json:"code"`
@@ -3810,6 +4038,39 @@ type PatchDepartmentParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// GetAccessParams defines parameters for GetAccess.
+type GetAccessParams struct {
+	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListAccessReportsParams defines parameters for ListAccessReports.
+type ListAccessReportsParams struct {
+	// Cursor `next_cursor` of the page before. Opaque; good only with the same filters.
+	Cursor *PageCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Limit At most so many items.
+	Limit *PageLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ReportAccessParams defines parameters for ReportAccess.
+type ReportAccessParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // GetDetentionTotalsParams defines parameters for GetDetentionTotals.
 type GetDetentionTotalsParams struct {
 	DepartmentID *openapi_types.UUID `form:"department_id,omitempty" json:"department_id,omitempty"`
@@ -4159,6 +4420,32 @@ type ListObstructionTypesParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// ListObstructionsParams defines parameters for ListObstructions.
+type ListObstructionsParams struct {
+	DepartmentID *openapi_types.UUID `form:"department_id,omitempty" json:"department_id,omitempty"`
+
+	// Cursor `next_cursor` of the page before. Opaque; good only with the same filters.
+	Cursor *PageCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Limit At most so many items.
+	Limit *PageLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// RecordObstructionParams defines parameters for RecordObstruction.
+type RecordObstructionParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // ReportRightsParams defines parameters for ReportRights.
 type ReportRightsParams struct {
 	DepartmentID *openapi_types.UUID `form:"department_id,omitempty" json:"department_id,omitempty"`
@@ -4326,6 +4613,9 @@ type CreateDepartmentJSONRequestBody = DepartmentCreate
 // PatchDepartmentJSONRequestBody defines body for PatchDepartment for application/json ContentType.
 type PatchDepartmentJSONRequestBody = DepartmentPatch
 
+// ReportAccessJSONRequestBody defines body for ReportAccess for application/json ContentType.
+type ReportAccessJSONRequestBody = AccessReportAdd
+
 // LogDetentionsJSONRequestBody defines body for LogDetentions for application/json ContentType.
 type LogDetentionsJSONRequestBody = DetentionBatch
 
@@ -4361,6 +4651,9 @@ type DecideMatchJSONRequestBody = MatchDecision
 
 // PutPushTokenJSONRequestBody defines body for PutPushToken for application/json ContentType.
 type PutPushTokenJSONRequestBody = PushTokenPut
+
+// RecordObstructionJSONRequestBody defines body for RecordObstruction for application/json ContentType.
+type RecordObstructionJSONRequestBody = ObstructionAdd
 
 // CreateSearchJSONRequestBody defines body for CreateSearch for application/json ContentType.
 type CreateSearchJSONRequestBody = SearchCreate

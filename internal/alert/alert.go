@@ -41,6 +41,7 @@ const (
 	ClockBreach        Kind = "clock_breach"        // a legal limit has passed
 	RightsBreach       Kind = "rights_breach"       // somebody saw a right broken
 	RightsOverdue      Kind = "rights_overdue"      // nobody has seen a right kept by its time
+	Obstruction        Kind = "obstruction"         // a lawyer was hindered in a way that cannot wait
 )
 
 // Alert is one, as its reader sees it.

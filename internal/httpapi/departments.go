@@ -58,7 +58,13 @@ func (s *Server) GetDepartment(ctx context.Context, r GetDepartmentRequestObject
 	if err != nil {
 		return nil, err
 	}
-	return GetDepartment200JSONResponse{Body: wireDepartment(d), Headers: GetDepartment200ResponseHeaders{ETag: revisionTag(d.Revision)}}, nil
+	st, err := s.Doors.State(ctx, p, r.ID)
+	if err != nil {
+		return nil, err
+	}
+	body := wireDepartment(d)
+	body.Access = stateWire(st)
+	return GetDepartment200JSONResponse{Body: body, Headers: GetDepartment200ResponseHeaders{ETag: s.recordTag(int64(d.Revision), body)}}, nil
 }
 
 // PatchDepartment corrects or confirms a place.

@@ -107,6 +107,15 @@ type ServerInterface interface {
 	// PatchDepartment Correct or confirm a department
 	// (PATCH /v1/departments/{id})
 	PatchDepartment(ctx echo.Context, id PathID, params PatchDepartmentParams) error
+	// GetAccess The door, as derived from what was said
+	// (GET /v1/departments/{id}/access)
+	GetAccess(ctx echo.Context, id PathID, params GetAccessParams) error
+	// ListAccessReports What lawyers said about the door
+	// (GET /v1/departments/{id}/access-reports)
+	ListAccessReports(ctx echo.Context, id PathID, params ListAccessReportsParams) error
+	// ReportAccess Say how it stands at the door
+	// (POST /v1/departments/{id}/access-reports)
+	ReportAccess(ctx echo.Context, id PathID, params ReportAccessParams) error
 	// GetDetentionTotals Count people by department and assembly
 	// (GET /v1/detention-totals)
 	GetDetentionTotals(ctx echo.Context, params GetDetentionTotalsParams) error
@@ -197,6 +206,12 @@ type ServerInterface interface {
 	// ListObstructionTypes Ways in which lawyers are hindered
 	// (GET /v1/obstruction-types)
 	ListObstructionTypes(ctx echo.Context, params ListObstructionTypesParams) error
+	// ListObstructions Incidents against lawyers
+	// (GET /v1/obstructions)
+	ListObstructions(ctx echo.Context, params ListObstructionsParams) error
+	// RecordObstruction Record an incident
+	// (POST /v1/obstructions)
+	RecordObstruction(ctx echo.Context, params RecordObstructionParams) error
 	// ReportRights Rights and clocks, counted by department
 	// (GET /v1/reports/rights)
 	ReportRights(ctx echo.Context, params ReportRightsParams) error
@@ -1599,6 +1614,172 @@ func (w *ServerInterfaceWrapper) PatchDepartment(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.PatchDepartment(ctx, id, params)
+	return err
+}
+
+// GetAccess converts echo context to params.
+func (w *ServerInterfaceWrapper) GetAccess(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id PathID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetAccessParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetAccess(ctx, id, params)
+	return err
+}
+
+// ListAccessReports converts echo context to params.
+func (w *ServerInterfaceWrapper) ListAccessReports(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id PathID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAccessReportsParams
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListAccessReports(ctx, id, params)
+	return err
+}
+
+// ReportAccess converts echo context to params.
+func (w *ServerInterfaceWrapper) ReportAccess(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id PathID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReportAccessParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReportAccess(ctx, id, params)
 	return err
 }
 
@@ -3204,6 +3385,114 @@ func (w *ServerInterfaceWrapper) ListObstructionTypes(ctx echo.Context) error {
 	return err
 }
 
+// ListObstructions converts echo context to params.
+func (w *ServerInterfaceWrapper) ListObstructions(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListObstructionsParams
+	// ------------- Optional query parameter "department_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "department_id", ctx.QueryParams(), &params.DepartmentID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter department_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListObstructions(ctx, params)
+	return err
+}
+
+// RecordObstruction converts echo context to params.
+func (w *ServerInterfaceWrapper) RecordObstruction(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RecordObstructionParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RecordObstruction(ctx, params)
+	return err
+}
+
 // ReportRights converts echo context to params.
 func (w *ServerInterfaceWrapper) ReportRights(ctx echo.Context) error {
 	var err error
@@ -3952,6 +4241,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/departments", wrapper.CreateDepartment, options.OperationMiddlewares["createDepartment"]...)
 	router.GET(options.BaseURL+"/v1/departments/:id", wrapper.GetDepartment, options.OperationMiddlewares["getDepartment"]...)
 	router.PATCH(options.BaseURL+"/v1/departments/:id", wrapper.PatchDepartment, options.OperationMiddlewares["patchDepartment"]...)
+	router.GET(options.BaseURL+"/v1/departments/:id/access", wrapper.GetAccess, options.OperationMiddlewares["getAccess"]...)
+	router.GET(options.BaseURL+"/v1/departments/:id/access-reports", wrapper.ListAccessReports, options.OperationMiddlewares["listAccessReports"]...)
+	router.POST(options.BaseURL+"/v1/departments/:id/access-reports", wrapper.ReportAccess, options.OperationMiddlewares["reportAccess"]...)
 	router.GET(options.BaseURL+"/v1/detention-totals", wrapper.GetDetentionTotals, options.OperationMiddlewares["getDetentionTotals"]...)
 	router.GET(options.BaseURL+"/v1/detentions", wrapper.ListDetentions, options.OperationMiddlewares["listDetentions"]...)
 	router.GET(options.BaseURL+"/v1/detentions/:id", wrapper.GetDetention, options.OperationMiddlewares["getDetention"]...)
@@ -3982,6 +4274,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/me/push-token", wrapper.GetPushToken, options.OperationMiddlewares["getPushToken"]...)
 	router.PUT(options.BaseURL+"/v1/me/push-token", wrapper.PutPushToken, options.OperationMiddlewares["putPushToken"]...)
 	router.GET(options.BaseURL+"/v1/obstruction-types", wrapper.ListObstructionTypes, options.OperationMiddlewares["listObstructionTypes"]...)
+	router.GET(options.BaseURL+"/v1/obstructions", wrapper.ListObstructions, options.OperationMiddlewares["listObstructions"]...)
+	router.POST(options.BaseURL+"/v1/obstructions", wrapper.RecordObstruction, options.OperationMiddlewares["recordObstruction"]...)
 	router.GET(options.BaseURL+"/v1/reports/rights", wrapper.ReportRights, options.OperationMiddlewares["reportRights"]...)
 	router.GET(options.BaseURL+"/v1/searches", wrapper.ListSearches, options.OperationMiddlewares["listSearches"]...)
 	router.POST(options.BaseURL+"/v1/searches", wrapper.CreateSearch, options.OperationMiddlewares["createSearch"]...)
@@ -4956,6 +5250,124 @@ func (response PatchDepartment200JSONResponse) VisitPatchDepartmentResponse(w ht
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAccessRequestObject struct {
+	ID     PathID `json:"id"`
+	Params GetAccessParams
+}
+
+type GetAccessResponseObject interface {
+	VisitGetAccessResponse(w http.ResponseWriter) error
+}
+
+type GetAccess200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetAccess200JSONResponse struct {
+	Body    AccessIntervals
+	Headers GetAccess200ResponseHeaders
+}
+
+func (response GetAccess200JSONResponse) VisitGetAccessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAccess304Response = NotModifiedResponse
+
+func (response GetAccess304Response) VisitGetAccessResponse(w http.ResponseWriter) error {
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListAccessReportsRequestObject struct {
+	ID     PathID `json:"id"`
+	Params ListAccessReportsParams
+}
+
+type ListAccessReportsResponseObject interface {
+	VisitListAccessReportsResponse(w http.ResponseWriter) error
+}
+
+type ListAccessReports200ResponseHeaders struct {
+	ETag *string
+}
+
+type ListAccessReports200JSONResponse struct {
+	Body    AccessReportPage
+	Headers ListAccessReports200ResponseHeaders
+}
+
+func (response ListAccessReports200JSONResponse) VisitListAccessReportsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAccessReports304Response = NotModifiedResponse
+
+func (response ListAccessReports304Response) VisitListAccessReportsResponse(w http.ResponseWriter) error {
+	w.WriteHeader(304)
+	return nil
+}
+
+type ReportAccessRequestObject struct {
+	ID     PathID `json:"id"`
+	Params ReportAccessParams
+	Body   *ReportAccessJSONRequestBody
+}
+
+type ReportAccessResponseObject interface {
+	VisitReportAccessResponse(w http.ResponseWriter) error
+}
+
+type ReportAccess200JSONResponse AccessReport
+
+func (response ReportAccess200JSONResponse) VisitReportAccessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportAccess201JSONResponse AccessReport
+
+func (response ReportAccess201JSONResponse) VisitReportAccessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -5964,6 +6376,82 @@ func (response ListObstructionTypes304Response) VisitListObstructionTypesRespons
 	return nil
 }
 
+type ListObstructionsRequestObject struct {
+	Params ListObstructionsParams
+}
+
+type ListObstructionsResponseObject interface {
+	VisitListObstructionsResponse(w http.ResponseWriter) error
+}
+
+type ListObstructions200ResponseHeaders struct {
+	ETag *string
+}
+
+type ListObstructions200JSONResponse struct {
+	Body    ObstructionPage
+	Headers ListObstructions200ResponseHeaders
+}
+
+func (response ListObstructions200JSONResponse) VisitListObstructionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListObstructions304Response = NotModifiedResponse
+
+func (response ListObstructions304Response) VisitListObstructionsResponse(w http.ResponseWriter) error {
+	w.WriteHeader(304)
+	return nil
+}
+
+type RecordObstructionRequestObject struct {
+	Params RecordObstructionParams
+	Body   *RecordObstructionJSONRequestBody
+}
+
+type RecordObstructionResponseObject interface {
+	VisitRecordObstructionResponse(w http.ResponseWriter) error
+}
+
+type RecordObstruction200JSONResponse Obstruction
+
+func (response RecordObstruction200JSONResponse) VisitRecordObstructionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RecordObstruction201JSONResponse Obstruction
+
+func (response RecordObstruction201JSONResponse) VisitRecordObstructionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ReportRightsRequestObject struct {
 	Params ReportRightsParams
 }
@@ -6471,6 +6959,15 @@ type StrictServerInterface interface {
 	// PatchDepartment Correct or confirm a department
 	// (PATCH /v1/departments/{id})
 	PatchDepartment(ctx context.Context, request PatchDepartmentRequestObject) (PatchDepartmentResponseObject, error)
+	// GetAccess The door, as derived from what was said
+	// (GET /v1/departments/{id}/access)
+	GetAccess(ctx context.Context, request GetAccessRequestObject) (GetAccessResponseObject, error)
+	// ListAccessReports What lawyers said about the door
+	// (GET /v1/departments/{id}/access-reports)
+	ListAccessReports(ctx context.Context, request ListAccessReportsRequestObject) (ListAccessReportsResponseObject, error)
+	// ReportAccess Say how it stands at the door
+	// (POST /v1/departments/{id}/access-reports)
+	ReportAccess(ctx context.Context, request ReportAccessRequestObject) (ReportAccessResponseObject, error)
 	// GetDetentionTotals Count people by department and assembly
 	// (GET /v1/detention-totals)
 	GetDetentionTotals(ctx context.Context, request GetDetentionTotalsRequestObject) (GetDetentionTotalsResponseObject, error)
@@ -6561,6 +7058,12 @@ type StrictServerInterface interface {
 	// ListObstructionTypes Ways in which lawyers are hindered
 	// (GET /v1/obstruction-types)
 	ListObstructionTypes(ctx context.Context, request ListObstructionTypesRequestObject) (ListObstructionTypesResponseObject, error)
+	// ListObstructions Incidents against lawyers
+	// (GET /v1/obstructions)
+	ListObstructions(ctx context.Context, request ListObstructionsRequestObject) (ListObstructionsResponseObject, error)
+	// RecordObstruction Record an incident
+	// (POST /v1/obstructions)
+	RecordObstruction(ctx context.Context, request RecordObstructionRequestObject) (RecordObstructionResponseObject, error)
 	// ReportRights Rights and clocks, counted by department
 	// (GET /v1/reports/rights)
 	ReportRights(ctx context.Context, request ReportRightsRequestObject) (ReportRightsResponseObject, error)
@@ -7573,6 +8076,107 @@ func (sh *strictHandler) PatchDepartment(ctx echo.Context, id PathID, params Pat
 		return err
 	} else if validResponse, ok := response.(PatchDepartmentResponseObject); ok {
 		return validResponse.VisitPatchDepartmentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetAccess operation middleware
+func (sh *strictHandler) GetAccess(ctx echo.Context, id PathID, params GetAccessParams) error {
+	var request GetAccessRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetAccess(ctx.Request().Context(), request.(GetAccessRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetAccess")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetAccessResponseObject); ok {
+		return validResponse.VisitGetAccessResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListAccessReports operation middleware
+func (sh *strictHandler) ListAccessReports(ctx echo.Context, id PathID, params ListAccessReportsParams) error {
+	var request ListAccessReportsRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAccessReports(ctx.Request().Context(), request.(ListAccessReportsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAccessReports")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListAccessReportsResponseObject); ok {
+		return validResponse.VisitListAccessReportsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReportAccess operation middleware
+func (sh *strictHandler) ReportAccess(ctx echo.Context, id PathID, params ReportAccessParams) error {
+	var request ReportAccessRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	var body ReportAccessJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReportAccess(ctx.Request().Context(), request.(ReportAccessRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReportAccess")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReportAccessResponseObject); ok {
+		return validResponse.VisitReportAccessResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -8618,6 +9222,79 @@ func (sh *strictHandler) ListObstructionTypes(ctx echo.Context, params ListObstr
 		return err
 	} else if validResponse, ok := response.(ListObstructionTypesResponseObject); ok {
 		return validResponse.VisitListObstructionTypesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListObstructions operation middleware
+func (sh *strictHandler) ListObstructions(ctx echo.Context, params ListObstructionsParams) error {
+	var request ListObstructionsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListObstructions(ctx.Request().Context(), request.(ListObstructionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListObstructions")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListObstructionsResponseObject); ok {
+		return validResponse.VisitListObstructionsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RecordObstruction operation middleware
+func (sh *strictHandler) RecordObstruction(ctx echo.Context, params RecordObstructionParams) error {
+	var request RecordObstructionRequestObject
+
+	request.Params = params
+
+	var body RecordObstructionJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RecordObstruction(ctx.Request().Context(), request.(RecordObstructionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RecordObstruction")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RecordObstructionResponseObject); ok {
+		return validResponse.VisitRecordObstructionResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

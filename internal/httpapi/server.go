@@ -32,6 +32,7 @@ import (
 	"github.com/qorgau/qorgau/internal/department"
 	"github.com/qorgau/qorgau/internal/detention"
 	"github.com/qorgau/qorgau/internal/dispatch"
+	"github.com/qorgau/qorgau/internal/door"
 	"github.com/qorgau/qorgau/internal/law"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/push"
@@ -54,6 +55,7 @@ type Server struct {
 	Calendar    *dispatch.Calendar
 	Law         law.Book
 	Rights      *rights.Watch
+	Doors       *door.Register
 	Log         *slog.Logger
 	Version     string
 

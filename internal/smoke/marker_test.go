@@ -318,6 +318,10 @@ func (p *planter) detentions() {
 	}
 	_, err = p.lawyer.AddObservationWithResponse(p.ctx, p.held, nil, api.ObservationAdd{ClientID: uuid.New(), Item: "TOILET_ACCESS", Value: "breached", Note: ptr(p.name("note of an answer"))})
 	p.must(err)
+	p.expect(201, p.ask("POST", "/v1/departments/"+almaly.String()+"/access-reports", p.lawyer.bearer(), `{"client_id": "`+uuid.NewString()+
+		`", "status": "fortress", "pretext": `+p.quoted("pretext at a door")+`, "note": `+p.quoted("note on a door")+`}`))
+	p.expect(201, p.ask("POST", "/v1/obstructions", p.lawyer.bearer(), `{"client_id": "`+uuid.NewString()+`", "department_id": "`+almaly.String()+
+		`", "code": "ENTRY_REFUSED", "at": "2026-01-01T00:00:00Z", "officer": `+p.quoted("officer at a door")+`, "badge": `+p.quoted("badge at a door")+`, "note": `+p.quoted("note on an officer")+`}`))
 	p.expect(400, p.ask("POST", "/v1/detentions/"+p.held.String()+"/observations", p.lawyer.bearer(), `{"client_id": "`+uuid.NewString()+`", "item": "TOILET_ACCESS", "value": "observed", "at": `+p.quoted("time of an answer")+`}`))
 	_, err = p.lawyer.ListObservationsWithResponse(p.ctx, p.held, nil)
 	p.must(err)

@@ -398,6 +398,9 @@ func (w *world) makeRest() {
 			w.must(err)
 			w.add("assembly", &thing{org: org, city: city, id: r.JSON201.ID})
 		}
+		for _, city := range []string{almaty, outside} {
+			w.obstructed(reporter.bearer(), &thing{org: org, city: city, place: placeIn[city]})
+		}
 		alert, hold, entry := uuid.New(), uuid.New(), uuid.New()
 		w.exec(`insert into alerts (id, organisation_id, kind, dedupe, created_at, last_at) values ($1, $2, 'hold', $3, now(), now())`, alert, id, alert.String())
 		w.exec(`insert into holds (id, organisation_id, reporter_id, state, opened_at) values ($1, $2, $3, 'open', now())`, hold, id, reporter.me.ID)
@@ -414,10 +417,29 @@ func (w *world) makeRest() {
 			w.add("account", &thing{name: "an account of a " + string(role), org: org, id: account, admin: role == "admin"})
 		}
 	}
+	lawyer := w.actor("lawyer")
+	w.obstructed(lawyer.bearer, &thing{name: "said by the lawyer", org: ours, city: almaty, place: almaly, owner: "lawyer"})
+	w.obstructed(lawyer.bearer, &thing{name: "said by the lawyer", org: ours, city: outside, place: astana, owner: "lawyer"})
+	w.obstructed(w.people["reporter of "+ours].bearer(), &thing{name: "where the lawyer is on shift", org: ours, city: almaty, place: medeu, owner: "lawyer"})
 	for _, role := range []string{"lawyer", "operator", "coordinator", "admin"} {
 		for _, city := range []string{almaty, outside} {
 			w.add("invitation", &thing{name: role, city: city, admin: role == "admin"})
 		}
+	}
+}
+
+// obstructed has somebody say that they were hindered at a place, and, in Almaly, how its door stands.
+func (w *world) obstructed(bearer string, t *thing) {
+	w.Helper()
+	var made struct{ ID uuid.UUID }
+	w.decode(w.ask("POST", "/v1/obstructions", bearer, `{"client_id": "`+uuid.NewString()+`", "department_id": "`+t.place.String()+`", "code": "LONG_WAIT", "at": "2026-01-01T00:00:00Z"}`), &made)
+	incident := *t
+	incident.id = made.ID
+	w.add("obstruction", &incident)
+	if t.place == almaly {
+		w.decode(w.ask("POST", "/v1/departments/"+t.place.String()+"/access-reports", bearer, `{"client_id": "`+uuid.NewString()+`", "status": "delayed"}`), &made)
+		t.id = made.ID
+		w.add("access report", t)
 	}
 }
 

@@ -409,6 +409,41 @@ type ClientInterface interface {
 	// Corresponds with PATCH /v1/departments/{id} (the `PatchDepartment` operationId).
 	PatchDepartment(ctx context.Context, id PathID, params *PatchDepartmentParams, body PatchDepartmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetAccess The door, as derived from what was said
+	//
+	// Overlapping reports of one status are one interval with each lawyer's wait. What contradicts stands side by side.
+	//
+	// Corresponds with GET /v1/departments/{id}/access (the `GetAccess` operationId).
+	GetAccess(ctx context.Context, id PathID, params *GetAccessParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListAccessReports What lawyers said about the door
+	//
+	// The newest first, those that the caller may see: their own, and those of their organisation where they are on shift or coordinate.
+	// A report that was put right stays in the list.
+	//
+	// Corresponds with GET /v1/departments/{id}/access-reports (the `ListAccessReports` operationId).
+	ListAccessReports(ctx context.Context, id PathID, params *ListAccessReportsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReportAccessWithBody Say how it stands at the door
+	//
+	// A lawyer's own statement, or one that an operator or coordinator writes down for a lawyer (`lawyer_id`). Nothing is changed afterwards:
+	// a new report of the same lawyer supersedes an earlier one, or says how it went on.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/departments/{id}/access-reports (the `ReportAccess` operationId).
+	ReportAccessWithBody(ctx context.Context, id PathID, params *ReportAccessParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReportAccess Say how it stands at the door
+	//
+	// A lawyer's own statement, or one that an operator or coordinator writes down for a lawyer (`lawyer_id`). Nothing is changed afterwards:
+	// a new report of the same lawyer supersedes an earlier one, or says how it went on.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/departments/{id}/access-reports (the `ReportAccess` operationId).
+	ReportAccess(ctx context.Context, id PathID, params *ReportAccessParams, body ReportAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetDetentionTotals Count people by department and assembly
 	//
 	// Of the people whom the caller may read, at an assembly or in a department (one of the two must be named), each counted once however
@@ -805,6 +840,31 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/obstruction-types (the `ListObstructionTypes` operationId).
 	ListObstructionTypes(ctx context.Context, params *ListObstructionTypesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListObstructions Incidents against lawyers
+	//
+	// The newest first, those that the caller may see.
+	//
+	// Corresponds with GET /v1/obstructions (the `ListObstructions` operationId).
+	ListObstructions(ctx context.Context, params *ListObstructionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RecordObstructionWithBody Record an incident
+	//
+	// Answers what to do first and the norms to quote, in the language asked for. Of what is critical coordinators hear at once.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/obstructions (the `RecordObstruction` operationId).
+	RecordObstructionWithBody(ctx context.Context, params *RecordObstructionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RecordObstruction Record an incident
+	//
+	// Answers what to do first and the norms to quote, in the language asked for. Of what is critical coordinators hear at once.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/obstructions (the `RecordObstruction` operationId).
+	RecordObstruction(ctx context.Context, params *RecordObstructionParams, body RecordObstructionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ReportRights Rights and clocks, counted by department
 	//
@@ -1714,6 +1774,81 @@ func (c *Core) PatchDepartment(ctx context.Context, id PathID, params *PatchDepa
 	return c.Client.Do(req)
 }
 
+// GetAccess The door, as derived from what was said
+//
+// Overlapping reports of one status are one interval with each lawyer's wait. What contradicts stands side by side.
+//
+// Corresponds with GET /v1/departments/{id}/access (the `GetAccess` operationId).
+func (c *Core) GetAccess(ctx context.Context, id PathID, params *GetAccessParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetAccessRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListAccessReports What lawyers said about the door
+//
+// The newest first, those that the caller may see: their own, and those of their organisation where they are on shift or coordinate.
+// A report that was put right stays in the list.
+//
+// Corresponds with GET /v1/departments/{id}/access-reports (the `ListAccessReports` operationId).
+func (c *Core) ListAccessReports(ctx context.Context, id PathID, params *ListAccessReportsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAccessReportsRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReportAccessWithBody Say how it stands at the door
+//
+// A lawyer's own statement, or one that an operator or coordinator writes down for a lawyer (`lawyer_id`). Nothing is changed afterwards:
+// a new report of the same lawyer supersedes an earlier one, or says how it went on.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/departments/{id}/access-reports (the `ReportAccess` operationId).
+func (c *Core) ReportAccessWithBody(ctx context.Context, id PathID, params *ReportAccessParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReportAccessRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReportAccess Say how it stands at the door
+//
+// A lawyer's own statement, or one that an operator or coordinator writes down for a lawyer (`lawyer_id`). Nothing is changed afterwards:
+// a new report of the same lawyer supersedes an earlier one, or says how it went on.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/departments/{id}/access-reports (the `ReportAccess` operationId).
+func (c *Core) ReportAccess(ctx context.Context, id PathID, params *ReportAccessParams, body ReportAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReportAccessRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetDetentionTotals Count people by department and assembly
 //
 // Of the people whom the caller may read, at an assembly or in a department (one of the two must be named), each counted once however
@@ -2521,6 +2656,61 @@ func (c *Core) PutPushToken(ctx context.Context, params *PutPushTokenParams, bod
 // Corresponds with GET /v1/obstruction-types (the `ListObstructionTypes` operationId).
 func (c *Core) ListObstructionTypes(ctx context.Context, params *ListObstructionTypesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListObstructionTypesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListObstructions Incidents against lawyers
+//
+// The newest first, those that the caller may see.
+//
+// Corresponds with GET /v1/obstructions (the `ListObstructions` operationId).
+func (c *Core) ListObstructions(ctx context.Context, params *ListObstructionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListObstructionsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RecordObstructionWithBody Record an incident
+//
+// Answers what to do first and the norms to quote, in the language asked for. Of what is critical coordinators hear at once.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/obstructions (the `RecordObstruction` operationId).
+func (c *Core) RecordObstructionWithBody(ctx context.Context, params *RecordObstructionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRecordObstructionRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RecordObstruction Record an incident
+//
+// Answers what to do first and the norms to quote, in the language asked for. Of what is critical coordinators hear at once.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/obstructions (the `RecordObstruction` operationId).
+func (c *Core) RecordObstruction(ctx context.Context, params *RecordObstructionParams, body RecordObstructionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRecordObstructionRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4925,6 +5115,238 @@ func NewPatchDepartmentRequestWithBody(server string, id PathID, params *PatchDe
 	return req, nil
 }
 
+// NewGetAccessRequest constructs an http.Request for the GetAccess method
+func NewGetAccessRequest(server string, id PathID, params *GetAccessParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/departments/%s/access", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListAccessReportsRequest constructs an http.Request for the ListAccessReports method
+func NewListAccessReportsRequest(server string, id PathID, params *ListAccessReportsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/departments/%s/access-reports", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewReportAccessRequest calls the generic ReportAccess builder with application/json body
+func NewReportAccessRequest(server string, id PathID, params *ReportAccessParams, body ReportAccessJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReportAccessRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewReportAccessRequestWithBody constructs an http.Request for the ReportAccess method, with any body, and a specified content type
+func NewReportAccessRequestWithBody(server string, id PathID, params *ReportAccessParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/departments/%s/access-reports", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewGetDetentionTotalsRequest constructs an http.Request for the GetDetentionTotals method
 func NewGetDetentionTotalsRequest(server string, params *GetDetentionTotalsParams) (*http.Request, error) {
 	var err error
@@ -7269,6 +7691,176 @@ func NewListObstructionTypesRequest(server string, params *ListObstructionTypesP
 	return req, nil
 }
 
+// NewListObstructionsRequest constructs an http.Request for the ListObstructions method
+func NewListObstructionsRequest(server string, params *ListObstructionsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/obstructions")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DepartmentID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "department_id", *params.DepartmentID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRecordObstructionRequest calls the generic RecordObstruction builder with application/json body
+func NewRecordObstructionRequest(server string, params *RecordObstructionParams, body RecordObstructionJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRecordObstructionRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewRecordObstructionRequestWithBody constructs an http.Request for the RecordObstruction method, with any body, and a specified content type
+func NewRecordObstructionRequestWithBody(server string, params *RecordObstructionParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/obstructions")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewReportRightsRequest constructs an http.Request for the ReportRights method
 func NewReportRightsRequest(server string, params *ReportRightsParams) (*http.Request, error) {
 	var err error
@@ -8651,6 +9243,45 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PATCH /v1/departments/{id} (the `PatchDepartment` operationId).
 	PatchDepartmentWithResponse(ctx context.Context, id PathID, params *PatchDepartmentParams, body PatchDepartmentJSONRequestBody, reqEditors ...RequestEditorFn) (*PatchDepartmentResponse, error)
 
+	// GetAccessWithResponse The door, as derived from what was said
+	//
+	// Overlapping reports of one status are one interval with each lawyer's wait. What contradicts stands side by side.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/departments/{id}/access (the `GetAccess` operationId).
+	GetAccessWithResponse(ctx context.Context, id PathID, params *GetAccessParams, reqEditors ...RequestEditorFn) (*GetAccessResponse, error)
+
+	// ListAccessReportsWithResponse What lawyers said about the door
+	//
+	// The newest first, those that the caller may see: their own, and those of their organisation where they are on shift or coordinate.
+	// A report that was put right stays in the list.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/departments/{id}/access-reports (the `ListAccessReports` operationId).
+	ListAccessReportsWithResponse(ctx context.Context, id PathID, params *ListAccessReportsParams, reqEditors ...RequestEditorFn) (*ListAccessReportsResponse, error)
+
+	// ReportAccessWithBodyWithResponse Say how it stands at the door
+	//
+	// A lawyer's own statement, or one that an operator or coordinator writes down for a lawyer (`lawyer_id`). Nothing is changed afterwards:
+	// a new report of the same lawyer supersedes an earlier one, or says how it went on.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/departments/{id}/access-reports (the `ReportAccess` operationId).
+	ReportAccessWithBodyWithResponse(ctx context.Context, id PathID, params *ReportAccessParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReportAccessResponse, error)
+
+	// ReportAccessWithResponse Say how it stands at the door
+	//
+	// A lawyer's own statement, or one that an operator or coordinator writes down for a lawyer (`lawyer_id`). Nothing is changed afterwards:
+	// a new report of the same lawyer supersedes an earlier one, or says how it went on.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/departments/{id}/access-reports (the `ReportAccess` operationId).
+	ReportAccessWithResponse(ctx context.Context, id PathID, params *ReportAccessParams, body ReportAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*ReportAccessResponse, error)
+
 	// GetDetentionTotalsWithResponse Count people by department and assembly
 	//
 	// Of the people whom the caller may read, at an assembly or in a department (one of the two must be named), each counted once however
@@ -9083,6 +9714,33 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/obstruction-types (the `ListObstructionTypes` operationId).
 	ListObstructionTypesWithResponse(ctx context.Context, params *ListObstructionTypesParams, reqEditors ...RequestEditorFn) (*ListObstructionTypesResponse, error)
+
+	// ListObstructionsWithResponse Incidents against lawyers
+	//
+	// The newest first, those that the caller may see.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/obstructions (the `ListObstructions` operationId).
+	ListObstructionsWithResponse(ctx context.Context, params *ListObstructionsParams, reqEditors ...RequestEditorFn) (*ListObstructionsResponse, error)
+
+	// RecordObstructionWithBodyWithResponse Record an incident
+	//
+	// Answers what to do first and the norms to quote, in the language asked for. Of what is critical coordinators hear at once.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/obstructions (the `RecordObstruction` operationId).
+	RecordObstructionWithBodyWithResponse(ctx context.Context, params *RecordObstructionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RecordObstructionResponse, error)
+
+	// RecordObstructionWithResponse Record an incident
+	//
+	// Answers what to do first and the norms to quote, in the language asked for. Of what is critical coordinators hear at once.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/obstructions (the `RecordObstruction` operationId).
+	RecordObstructionWithResponse(ctx context.Context, params *RecordObstructionParams, body RecordObstructionJSONRequestBody, reqEditors ...RequestEditorFn) (*RecordObstructionResponse, error)
 
 	// ReportRightsWithResponse Rights and clocks, counted by department
 	//
@@ -10618,6 +11276,150 @@ func (r PatchDepartmentResponse) ContentType() string {
 	return ""
 }
 
+// GetAccessResponse200Headers the declared response headers of an HTTP 200 response for GetAccess
+type GetAccessResponse200Headers struct {
+	ETag *string
+}
+
+type GetAccessResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AccessIntervals
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetAccessResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetAccessResponse) GetJSON200() *AccessIntervals {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GetAccessResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetAccessResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetAccessResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetAccessResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListAccessReportsResponse200Headers the declared response headers of an HTTP 200 response for ListAccessReports
+type ListAccessReportsResponse200Headers struct {
+	ETag *string
+}
+
+type ListAccessReportsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AccessReportPage
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListAccessReportsResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListAccessReportsResponse) GetJSON200() *AccessReportPage {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListAccessReportsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListAccessReportsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListAccessReportsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListAccessReportsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ReportAccessResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AccessReport
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *AccessReport
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReportAccessResponse) GetJSON200() *AccessReport {
+	return r.JSON200
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r ReportAccessResponse) GetJSON201() *AccessReport {
+	return r.JSON201
+}
+
+// GetBody returns the raw response body bytes
+func (r ReportAccessResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReportAccessResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReportAccessResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReportAccessResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetDetentionTotalsResponse200Headers the declared response headers of an HTTP 200 response for GetDetentionTotals
 type GetDetentionTotalsResponse200Headers struct {
 	ETag *string
@@ -11974,6 +12776,102 @@ func (r ListObstructionTypesResponse) ContentType() string {
 	return ""
 }
 
+// ListObstructionsResponse200Headers the declared response headers of an HTTP 200 response for ListObstructions
+type ListObstructionsResponse200Headers struct {
+	ETag *string
+}
+
+type ListObstructionsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ObstructionPage
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListObstructionsResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListObstructionsResponse) GetJSON200() *ObstructionPage {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListObstructionsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListObstructionsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListObstructionsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListObstructionsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RecordObstructionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Obstruction
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Obstruction
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RecordObstructionResponse) GetJSON200() *Obstruction {
+	return r.JSON200
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r RecordObstructionResponse) GetJSON201() *Obstruction {
+	return r.JSON201
+}
+
+// GetBody returns the raw response body bytes
+func (r RecordObstructionResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RecordObstructionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RecordObstructionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RecordObstructionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ReportRightsResponse200Headers the declared response headers of an HTTP 200 response for ReportRights
 type ReportRightsResponse200Headers struct {
 	ETag *string
@@ -13170,6 +14068,69 @@ func (c *ClientWithResponses) PatchDepartmentWithResponse(ctx context.Context, i
 	return ParsePatchDepartmentResponse(rsp)
 }
 
+// GetAccessWithResponse The door, as derived from what was said
+//
+// Overlapping reports of one status are one interval with each lawyer's wait. What contradicts stands side by side.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/departments/{id}/access (the `GetAccess` operationId).
+func (c *ClientWithResponses) GetAccessWithResponse(ctx context.Context, id PathID, params *GetAccessParams, reqEditors ...RequestEditorFn) (*GetAccessResponse, error) {
+	rsp, err := c.GetAccess(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetAccessResponse(rsp)
+}
+
+// ListAccessReportsWithResponse What lawyers said about the door
+//
+// The newest first, those that the caller may see: their own, and those of their organisation where they are on shift or coordinate.
+// A report that was put right stays in the list.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/departments/{id}/access-reports (the `ListAccessReports` operationId).
+func (c *ClientWithResponses) ListAccessReportsWithResponse(ctx context.Context, id PathID, params *ListAccessReportsParams, reqEditors ...RequestEditorFn) (*ListAccessReportsResponse, error) {
+	rsp, err := c.ListAccessReports(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListAccessReportsResponse(rsp)
+}
+
+// ReportAccessWithBodyWithResponse Say how it stands at the door
+//
+// A lawyer's own statement, or one that an operator or coordinator writes down for a lawyer (`lawyer_id`). Nothing is changed afterwards:
+// a new report of the same lawyer supersedes an earlier one, or says how it went on.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/departments/{id}/access-reports (the `ReportAccess` operationId).
+func (c *ClientWithResponses) ReportAccessWithBodyWithResponse(ctx context.Context, id PathID, params *ReportAccessParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReportAccessResponse, error) {
+	rsp, err := c.ReportAccessWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReportAccessResponse(rsp)
+}
+
+// ReportAccessWithResponse Say how it stands at the door
+//
+// A lawyer's own statement, or one that an operator or coordinator writes down for a lawyer (`lawyer_id`). Nothing is changed afterwards:
+// a new report of the same lawyer supersedes an earlier one, or says how it went on.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/departments/{id}/access-reports (the `ReportAccess` operationId).
+func (c *ClientWithResponses) ReportAccessWithResponse(ctx context.Context, id PathID, params *ReportAccessParams, body ReportAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*ReportAccessResponse, error) {
+	rsp, err := c.ReportAccess(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReportAccessResponse(rsp)
+}
+
 // GetDetentionTotalsWithResponse Count people by department and assembly
 //
 // Of the people whom the caller may read, at an assembly or in a department (one of the two must be named), each counted once however
@@ -13853,6 +14814,51 @@ func (c *ClientWithResponses) ListObstructionTypesWithResponse(ctx context.Conte
 		return nil, err
 	}
 	return ParseListObstructionTypesResponse(rsp)
+}
+
+// ListObstructionsWithResponse Incidents against lawyers
+//
+// The newest first, those that the caller may see.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/obstructions (the `ListObstructions` operationId).
+func (c *ClientWithResponses) ListObstructionsWithResponse(ctx context.Context, params *ListObstructionsParams, reqEditors ...RequestEditorFn) (*ListObstructionsResponse, error) {
+	rsp, err := c.ListObstructions(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListObstructionsResponse(rsp)
+}
+
+// RecordObstructionWithBodyWithResponse Record an incident
+//
+// Answers what to do first and the norms to quote, in the language asked for. Of what is critical coordinators hear at once.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/obstructions (the `RecordObstruction` operationId).
+func (c *ClientWithResponses) RecordObstructionWithBodyWithResponse(ctx context.Context, params *RecordObstructionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RecordObstructionResponse, error) {
+	rsp, err := c.RecordObstructionWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRecordObstructionResponse(rsp)
+}
+
+// RecordObstructionWithResponse Record an incident
+//
+// Answers what to do first and the norms to quote, in the language asked for. Of what is critical coordinators hear at once.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/obstructions (the `RecordObstruction` operationId).
+func (c *ClientWithResponses) RecordObstructionWithResponse(ctx context.Context, params *RecordObstructionParams, body RecordObstructionJSONRequestBody, reqEditors ...RequestEditorFn) (*RecordObstructionResponse, error) {
+	rsp, err := c.RecordObstruction(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRecordObstructionResponse(rsp)
 }
 
 // ReportRightsWithResponse Rights and clocks, counted by department
@@ -15217,6 +16223,123 @@ func ParsePatchDepartmentResponse(rsp *http.Response) (*PatchDepartmentResponse,
 	return response, nil
 }
 
+// ParseGetAccessResponse parses an HTTP response from a GetAccessWithResponse call
+func ParseGetAccessResponse(rsp *http.Response) (*GetAccessResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetAccessResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AccessIntervals
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetAccessResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListAccessReportsResponse parses an HTTP response from a ListAccessReportsWithResponse call
+func ParseListAccessReportsResponse(rsp *http.Response) (*ListAccessReportsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListAccessReportsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AccessReportPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListAccessReportsResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseReportAccessResponse parses an HTTP response from a ReportAccessWithResponse call
+func ParseReportAccessResponse(rsp *http.Response) (*ReportAccessResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReportAccessResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AccessReport
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest AccessReport
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseGetDetentionTotalsResponse parses an HTTP response from a GetDetentionTotalsWithResponse call
 func ParseGetDetentionTotalsResponse(rsp *http.Response) (*GetDetentionTotalsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -16250,6 +17373,81 @@ func ParseListObstructionTypesResponse(rsp *http.Response) (*ListObstructionType
 			headers.ETag = &value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListObstructionsResponse parses an HTTP response from a ListObstructionsWithResponse call
+func ParseListObstructionsResponse(rsp *http.Response) (*ListObstructionsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListObstructionsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ObstructionPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListObstructionsResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRecordObstructionResponse parses an HTTP response from a RecordObstructionWithResponse call
+func ParseRecordObstructionResponse(rsp *http.Response) (*RecordObstructionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RecordObstructionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Obstruction
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Obstruction
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
 	}
 
 	return response, nil
