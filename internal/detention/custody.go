@@ -89,6 +89,9 @@ func corrected(chain []Event) []Event {
 	last := map[uuid.UUID]*Details{}
 	to := map[uuid.UUID]*uuid.UUID{}
 	for _, e := range chain {
+		if e.Kind == CorrectedKind && slices.Contains(e.Details.Fields, "taken_at") {
+			forgetTime(last, chain, e.DetentionID)
+		}
 		if e.Kind != CorrectedKind || e.Details.Corrects == nil {
 			continue
 		}
@@ -118,6 +121,18 @@ func corrected(chain []Event) []Event {
 		out = append(out, e)
 	}
 	return out
+}
+
+// forgetTime lets go of the times that earlier corrections gave to the opening of a record: its taken_at was put right since, and the
+// opening has that one (chainsOf).
+func forgetTime(last map[uuid.UUID]*Details, chain []Event, record uuid.UUID) {
+	for _, e := range chain {
+		if put := last[e.ID]; put != nil && e.opening() && e.DetentionID == record {
+			kept := *put
+			kept.HappenedAt, kept.Certainty = nil, ""
+			last[e.ID] = &kept
+		}
+	}
 }
 
 // over lays a correction over what was said before: what it leaves out stays as it was.

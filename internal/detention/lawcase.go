@@ -147,7 +147,7 @@ func (f File) Case(now time.Time) law.Case {
 			sure = law.Approximate
 		}
 		c.Events[i] = law.Event{Kind: string(e.Kind), At: at, Certainty: sure, Documented: d.DocumentedAt, Regime: d.Regime, Charge: d.Charge,
-			Circumstances: d.Circumstances}
+			Circumstances: d.Circumstances, Announced: e.Kind == CourtKind && d.PlaceKind == ""}
 		if d.Sentence != nil && d.Sentence.Kind == "arrest" {
 			c.Events[i].ArrestDays = d.Sentence.Days
 		}

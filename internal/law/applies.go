@@ -1,6 +1,10 @@
 package law
 
-import "slices"
+import (
+	"slices"
+	"strings"
+	"unicode"
+)
 
 // applies maps every text of applies_to to what it asks of the person and the case. A text that is not here refuses the file.
 var applies = map[string]func(*facts) bool{
@@ -36,22 +40,46 @@ func (f *facts) circumstance(c Circumstance) bool {
 	return slices.ContainsFunc(f.Events, func(e Event) bool { return slices.Contains(e.Circumstances, c) })
 }
 
-// charged says whether the last charge is this article, whichever part, or exactly this part.
-func (f *facts) charged(article string) bool {
-	return f.charge == article || len(f.charge) > len(article) && f.charge[:len(article)] == article && f.charge[len(article)] == '('
+// charged says whether the last charge names this article, whichever part, or this part of it.
+func (f *facts) charged(article string) bool { return names(f.charge, article) }
+
+// names reads a charge as people write it: "488(6)", "ст. 488 ч. 6", "ч. 6 ст. 488", "488-бап 6-бөлік". A part stands after its article
+// or, where a word for "part" comes first, before it. 488-1 is another article.
+func names(charge, article string) bool {
+	article, part, _ := strings.Cut(strings.TrimSuffix(article, ")"), "(")
+	numbers := strings.FieldsFunc(charge, func(r rune) bool { return r != '-' && !unicode.IsDigit(r) })
+	for i := range numbers {
+		numbers[i] = strings.Trim(numbers[i], "-") // "488-бап"
+	}
+	numbers = slices.DeleteFunc(numbers, func(n string) bool { return n == "" })
+	at := slices.Index(numbers, article)
+	switch {
+	case at < 0:
+		return false
+	case part == "":
+		return true
+	case at > 0 && partFirst(charge):
+		return numbers[at-1] == part
+	}
+	return at+1 < len(numbers) && numbers[at+1] == part
+}
+
+// partFirst tells whether a charge begins with the part: "ч. 6 ст. 488".
+func partFirst(charge string) bool {
+	charge = strings.ToLower(strings.TrimSpace(charge))
+	return strings.HasPrefix(charge, "ч") || strings.HasPrefix(charge, "part")
 }
 
 // exempt says who may not be put under administrative arrest (CoAO 50(2), edition c. 2018): an argument that the 24 hours of 789(3)
-// lose their reason, not settled law.
+// lose their reason, not settled law. It is offered also to whom it only may concern: the year of birth gives two ages, and nobody may
+// have written the sex.
 func (p Person) exempt() bool {
 	has := func(n Need) bool { return slices.Contains(p.Needs, n) }
 	switch {
 	case has(Minor), has(Disability), has(Pregnant):
 		return true
-	case p.Sex == "female":
-		return has(ChildUnder14) || p.Least > 58
-	case p.Sex == "male":
-		return has(LoneFather) || p.Least > 63
+	case p.Sex != "male" && (has(ChildUnder14) || p.Most > 58):
+		return true
 	}
-	return false
+	return p.Sex != "female" && (has(LoneFather) || p.Most > 63)
 }

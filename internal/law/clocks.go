@@ -81,6 +81,9 @@ func read(c Case, now time.Time) *facts {
 	}
 	for _, e := range c.Events {
 		if e.Regime != "" {
+			if e.Kind == "regime_changed" && len(f.regimes) == 0 { // something was changed: what nobody named
+				f.regimes = append(f.regimes, f.regime)
+			}
 			f.regime = e.Regime
 			f.regimes = append(f.regimes, e.Regime)
 		}
@@ -88,7 +91,7 @@ func read(c Case, now time.Time) *facts {
 			f.arrest = e.ArrestDays
 		}
 		if e.Charge != "" {
-			f.charge = strings.ReplaceAll(e.Charge, " ", "")
+			f.charge = e.Charge
 		}
 	}
 	if len(f.regimes) == 0 {
@@ -187,11 +190,11 @@ func (f *facts) run(k *Clock) {
 	case isDone && !done.After(k.Due.Add(k.Limit.grace())):
 		k.State = Met
 		return
-	case isDone, !f.now.Before(k.Due.Add(k.Limit.grace())): // at its end, so that who looks at that moment need not look again
-		k.State = Breached
-	case k.Limit.Regime.procedure() && k.Limit.Regime != f.regime:
+	case f.left(k):
 		k.State = Lifted // the regime was changed before it ended; the new one's limits run from the same start
 		return
+	case isDone, !f.now.Before(k.Due.Add(k.Limit.grace())): // at its end, so that who looks at that moment need not look again
+		k.State = Breached
 	}
 	if k.Limit.alarm != nil {
 		k.Alarm = k.Due.Add(*k.Limit.alarm)
@@ -199,6 +202,21 @@ func (f *facts) run(k *Clock) {
 	if k.Limit.warn != nil {
 		k.Warn = k.Due.Add(-*k.Limit.warn)
 	}
+}
+
+// left tells whether the case was under another regime when the clock ended, and is now. Who is brought back under the old one has its
+// limits as if it had never been left: a change heals nothing.
+func (f *facts) left(k *Clock) bool {
+	if !k.Limit.Regime.procedure() || k.Limit.Regime == f.regime {
+		return false
+	}
+	was := f.regimes[0]
+	for _, e := range f.Events {
+		if e.Regime != "" && !e.At.IsZero() && !e.At.After(k.Due.Add(k.Limit.grace())) {
+			was = e.Regime
+		}
+	}
+	return was != k.Limit.Regime
 }
 
 // end says when a clock ends. Arrest counts from the detention (CoAO 50(3), edition c. 2018), and no longer than the court said.
@@ -255,7 +273,7 @@ func (f *facts) metBy(by string, since time.Time) (time.Time, bool) {
 
 func (f *facts) seen(what string, since time.Time) (time.Time, bool) {
 	for _, e := range f.Events {
-		if e.Kind == what && !e.At.Before(since) {
+		if e.Kind == what && !e.Announced && !e.At.Before(since) {
 			return e.At, true
 		}
 	}

@@ -27,6 +27,12 @@ func under(r Regime) Event {
 	return Event{Kind: "regime_changed", At: after(time.Minute), Certainty: Exact, Regime: r}
 }
 
+func takenUnder(r Regime) Event {
+	e := taken
+	e.Regime = r
+	return e
+}
+
 func charged(with string, d time.Duration) Event {
 	return Event{Kind: "protocol_drawn", At: after(d), Certainty: Exact, Charge: with}
 }
@@ -100,7 +106,7 @@ func of(e ...Event) Case {
 }
 
 func adm() Case                 { return of(taken) }
-func crim() *Case               { return ptr(of(taken, under(Criminal))) }
+func crim() *Case               { return ptr(of(takenUnder(Criminal))) }
 func ptr[T any](v T) *T         { return &v }
 func who(c Case, p Person) Case { c.Person = p; return c }
 

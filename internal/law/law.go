@@ -123,6 +123,7 @@ type Event struct {
 	Charge        string // article and part, "488(6)", "" when not said
 	ArrestDays    int    // of sentenced: days of arrest, 0 when not said
 	Circumstances []Circumstance
+	Announced     bool // of court: a date was given; nobody was before a judge yet
 }
 
 // Answer is the last answer to a checklist item, or to a duty by its limit's code.

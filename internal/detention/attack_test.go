@@ -1,0 +1,89 @@
+package detention_test
+
+import (
+	"context"
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/qorgau/qorgau/internal/detention"
+	"github.com/qorgau/qorgau/internal/law"
+	"github.com/qorgau/qorgau/internal/pg"
+)
+
+// clockOf is how one limit stands for a record, as the law reads its file.
+func (f *field) clockOf(id uuid.UUID, code string, now time.Time) *law.Clock {
+	f.Helper()
+	book, err := law.Shipped()
+	f.must(err)
+	var out *law.Clock
+	f.must(f.db.InTx(context.Background(), func(tx *pg.Tx) error {
+		files, err := f.ledger.Files(f.ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		for _, k := range book.At(now).Clocks(files[0].Case(now), now) {
+			if k.Limit.Code == code {
+				out = &k
+			}
+		}
+		return nil
+	}))
+	return out
+}
+
+// By the contract a court event says when a date became known: it is no hearing.
+func TestACourtDateDoesNotStopTheClockOfTheHearing(t *testing.T) {
+	t.Parallel()
+	f := newField(t)
+	p := f.lawyer()
+	now := f.db.Now()
+	taken, _ := json.Marshal(now.Add(-20 * time.Hour))
+	id := f.one(p, f.almaly, detention.Entry{Name: "Оспанов Бекзат", Facts: detention.Facts{TakenAt: taken}})
+	told := f.event(detention.CourtKind, 10*time.Hour, nil)
+	told.Details.ScheduledAt = new(now.Add(30 * time.Hour))
+	_, _, err := f.ledger.Add(f.ctx, p, id, told)
+	f.must(err)
+	if k := f.clockOf(id, "ADM-24H-HEARING", now); k == nil || k.State != law.Running {
+		t.Errorf("after a date was given the hearing is %+v", k)
+	}
+	there := f.event(detention.CourtKind, time.Hour, nil)
+	there.Details.PlaceKind = detention.InCourt
+	_, _, err = f.ledger.Add(f.ctx, p, id, there)
+	f.must(err)
+	if k := f.clockOf(id, "ADM-24H-HEARING", now); k == nil || k.State != law.Met {
+		t.Errorf("in court the hearing is %+v", k)
+	}
+}
+
+// The time of the taking can be put right by an event and on the record: whoever was last is right, and the clock follows.
+func TestTheLastCorrectionOfTheTakingMovesTheClock(t *testing.T) {
+	t.Parallel()
+	f := newField(t)
+	p := f.lawyer()
+	now := f.db.Now()
+	at := func(ago time.Duration) json.RawMessage {
+		raw, _ := json.Marshal(now.Add(-ago))
+		return raw
+	}
+	id := f.one(p, f.almaly, detention.Entry{Name: "Оспанов Бекзат", Facts: detention.Facts{TakenAt: at(time.Hour)}})
+	chain, err := f.ledger.Events(f.ctx, p, id)
+	f.must(err)
+	right := f.event(detention.CorrectedKind, 2*time.Hour, nil)
+	right.Details.Corrects = &chain[0].ID
+	_, _, err = f.ledger.Add(f.ctx, p, id, right)
+	f.must(err)
+	starts := func(want time.Duration) {
+		t.Helper()
+		if k := f.clockOf(id, "ADM-3H", now); k == nil || !k.Starts.Equal(now.Add(-want)) {
+			t.Errorf("the clock is %+v, want it to run for %s", k, want)
+		}
+	}
+	starts(2 * time.Hour)
+	d := f.get(p, id)
+	_, err = f.ledger.Correct(f.ctx, p, id, detention.Correction{Revision: d.Revision, Facts: detention.Facts{TakenAt: at(4 * time.Hour)}})
+	f.must(err)
+	starts(4 * time.Hour)
+}
