@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
 
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/seal"
@@ -25,13 +26,14 @@ type Item struct {
 const (
 	// mostItems is how many an alert shows; its count says how many there were. Lists of rights and clocks show the rest.
 	mostItems = 100
-	// again is how long an alert that gathers is silent after it was told: a bus of forty has forty clocks that run alike, and a telephone that
-	// rings for each is switched off.
+	// again is how long an alert that gathers is silent of more of the same after it was told: a bus of forty has forty clocks that run
+	// alike, and a telephone that rings for each is switched off.
 	again = 15 * time.Minute
 )
 
-// Gather adds items to the open alert of this kind and subject, or opens it. Who is concerned is told when it opens, and again by each
-// addition that comes 15 minutes after they were last told; with urgent at once. Ring is needed.
+// Gather adds items to the open alert of this kind and subject, or opens it. Who is concerned is told when it opens, at
+// once of a code that it does not hold yet, and of more of the same 15 minutes after they were last told: then for all that came meanwhile.
+// With urgent each addition is told at once. Ring is needed.
 func Gather(ctx context.Context, tx *pg.Tx, n News, urgent bool, items ...Item) error {
 	if len(items) == 0 {
 		return nil
@@ -100,20 +102,42 @@ func (n News) add(ctx context.Context, tx *pg.Tx, urgent bool, items []Item) (bo
 	if err != nil {
 		return false, err
 	}
-	ring := urgent || told == nil || !tx.Now.Before(told.Add(again))
-	if ring {
-		told = &tx.Now
+	if at := rings(told, tx.Now, urgent || anew(was.Items, items)); at != nil {
 		turn, err := uuid.NewV7()
 		if err != nil {
 			return false, fmt.Errorf("turn of alert: %w", err)
 		}
-		tx.Enqueue(Raised{AlertID: a.ID, Turn: turn}, nil)
+		opts := &river.InsertOpts{}
+		if at.After(tx.Now) {
+			opts.ScheduledAt = *at
+		}
+		tx.Enqueue(Raised{AlertID: a.ID, Turn: turn}, opts)
+		if told == nil || at.After(*told) {
+			told = at
+		}
 	}
 	if _, err := tx.Exec(ctx, `update alerts set count = count + $2, last_at = $3, told_at = $4, period = $5, details_ct = $6 where id = $1`,
 		a.ID, len(items), tx.Now, told, period, ct); err != nil {
 		return false, fmt.Errorf("add to alert: %w", err)
 	}
 	return true, nil
+}
+
+// rings says when an addition is told; nil: with what will be told anyway. told is when the alert was last told, or will be.
+func rings(told *time.Time, now time.Time, urgent bool) *time.Time {
+	switch {
+	case urgent, told == nil, !now.Before(told.Add(again)):
+		return &now
+	case told.After(now):
+		return nil
+	}
+	at := told.Add(again)
+	return &at
+}
+
+// anew tells whether one of the items is of a code that is not there yet.
+func anew(was, items []Item) bool {
+	return slices.ContainsFunc(items, func(i Item) bool { return !slices.ContainsFunc(was, func(w Item) bool { return w.Code == i.Code }) })
 }
 
 // sealed seals the details under the month's key.

@@ -41,7 +41,7 @@ const (
 	beatEvery   = 5 * time.Second
 	beatsKept   = time.Hour
 	chainEvery  = time.Second
-	clocksEvery = time.Second
+	clocksEvery = 250 * time.Millisecond // a warning is told within a second of its time, the telling included
 	indexEvery  = time.Second
 	sweepEvery  = time.Minute
 	purgeEvery  = 6 * time.Hour
@@ -215,7 +215,7 @@ func tie(ctx context.Context, db *pg.DB, log *slog.Logger) {
 	})
 }
 
-// watchClocks tells what is due of rights and clocks, each second.
+// watchClocks tells what is due of rights and clocks, a quarter of a second behind.
 func watchClocks(ctx context.Context, w *rights.Watch, log *slog.Logger) {
 	failing := false
 	repeat(ctx, clocksEvery, func(ctx context.Context) {

@@ -148,6 +148,12 @@ type Task struct {
 // Escalates tells whether coordinators hear of it at once.
 func (t Task) Escalates() bool { return t.State == TaskBreach && t.Item.Severity == Critical }
 
+// AskedAgain tells whether its time has come and nobody has looked since: also when who looked last saw it broken, which is told at once,
+// and once more if it stays so.
+func (t Task) AskedAgain(now time.Time) bool {
+	return !t.Due.IsZero() && !t.Due.After(now) && (t.State == TaskOverdue || t.State == TaskBreach)
+}
+
 // Checklist gives the items that apply to the case, in the order of the file. pace replaces the shipped one of the items in it.
 func (v *Version) Checklist(c Case, pace map[string]Pace, now time.Time) []Task {
 	f := read(c, now)

@@ -64,6 +64,7 @@ type standing struct {
 	version *law.Version
 	clocks  []law.Clock
 	tasks   []law.Task
+	later   time.Time // when the next of what was said comes true: a phone's clock may run ahead; zero: nothing is ahead
 }
 
 // judge applies the law to a file.
@@ -71,7 +72,19 @@ func (w *Watch) judge(f detention.File, answers []law.Answer, paces map[string]l
 	c := f.Case(now)
 	c.Answers = answers
 	v := w.version(f)
-	return standing{version: v, clocks: v.Clocks(c, now), tasks: v.Checklist(c, paces, now)}
+	s := standing{version: v, clocks: v.Clocks(c, now), tasks: v.Checklist(c, paces, now)}
+	ahead := func(at time.Time) {
+		if at.After(now) && (s.later.IsZero() || at.Before(s.later)) {
+			s.later = at
+		}
+	}
+	for _, e := range c.Events {
+		ahead(e.At)
+	}
+	for _, a := range answers {
+		ahead(a.At)
+	}
+	return s
 }
 
 // next is when somebody must look again; pgx reads infinity as never.
@@ -79,6 +92,9 @@ func (s standing) next(now time.Time) any {
 	at, ok := law.NextAt(s.clocks, now)
 	if due, more := law.NextDue(s.tasks, now); more && (!ok || due.Before(at)) {
 		at, ok = due, true
+	}
+	if !s.later.IsZero() && (!ok || s.later.Before(at)) {
+		at, ok = s.later, true
 	}
 	if !ok {
 		return "infinity"

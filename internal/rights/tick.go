@@ -12,6 +12,7 @@ import (
 
 	"github.com/qorgau/qorgau/internal/alert"
 	"github.com/qorgau/qorgau/internal/detention"
+	"github.com/qorgau/qorgau/internal/fault"
 	"github.com/qorgau/qorgau/internal/law"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/seal"
@@ -21,11 +22,16 @@ const (
 	// atOnce is how many custodies one transaction looks at: few enough that it ends soon, and that a bus is one alert.
 	atOnce = 50
 	// putOff is how long a record that cannot be read is left alone.
-	putOff = time.Hour
+	putOff = 5 * time.Minute
+	// soon is how long one is left alone on which the database stumbled: it may go through the next time.
+	soon = 5 * time.Second
 )
 
 // dueNow takes the custodies that somebody must look at, the longest overdue first. Those that another node looks at are left to it.
 const dueNow = `select detention_id from clocks where next_at <= $1 order by next_at limit $2 for update skip locked`
+
+// stillDue takes one, unless another node has it or has just looked at it. What changes it meanwhile waits, and has it looked at again.
+const stillDue = `select 1 from clocks where detention_id = $1 and next_at <= $2 for update skip locked`
 
 // Tick looks at the custodies whose time has come, tells what is due, and says how many it looked at: with a full batch there may be more.
 // While nothing is due it is one look into an index.
@@ -63,12 +69,22 @@ func (w *Watch) take(ctx context.Context, tx *pg.Tx, most int) ([]uuid.UUID, err
 
 // alone looks at one custody, and puts off one that cannot be read, so that it stops no other.
 func (w *Watch) alone(ctx context.Context, id uuid.UUID) error {
-	failed := w.db.InTx(ctx, func(tx *pg.Tx) error { return w.look(ctx, tx, []uuid.UUID{id}) })
+	failed := w.db.InTx(ctx, func(tx *pg.Tx) error {
+		due, err := tx.Exec(ctx, stillDue, id, tx.Now)
+		if err != nil || due == 0 {
+			return err
+		}
+		return w.look(ctx, tx, []uuid.UUID{id})
+	})
 	if failed == nil {
 		return nil
 	}
+	wait := putOff
+	if fault.Is(failed, "unavailable") {
+		wait = soon
+	}
 	if err := w.db.InTx(ctx, func(tx *pg.Tx) error {
-		_, err := tx.Exec(ctx, "update clocks set next_at = $2 where detention_id = $1", id, tx.Now.Add(putOff))
+		_, err := tx.Exec(ctx, "update clocks set next_at = $2 where detention_id = $1", id, tx.Now.Add(wait))
 		return err
 	}); err != nil {
 		return fmt.Errorf("put off a clock: %w", err)
@@ -154,7 +170,7 @@ func due(f detention.File, s standing, now time.Time) []event {
 		return out
 	}
 	for _, t := range s.tasks {
-		if t.State == law.TaskOverdue && !t.Uncertain {
+		if t.AskedAgain(now) && !t.Uncertain {
 			out = append(out, event{alert.RightsOverdue, t.Item.Code, t.Item.Norm, t.Due})
 		}
 	}
