@@ -40,9 +40,10 @@ kills:
 	QORGAU_KILLS=20 go test -count=1 -v -run 'TestKilled/under_load' ./internal/smoke/
 
 # bench: batches against a bare transaction, memory, commit to push, and matching against 10 k, 100 k and 1 M searches, in one
-# run (about eight minutes; the million is written first).
+# run (about eight minutes; the million is written first); then the law, its clocks, a long chain, and the list by need.
 bench:
 	QORGAU_BENCH_MILLION=1 go test -run '^$$' -bench 'Qorgau' -benchtime 1x -timeout 30m ./internal/smoke/
+	go test -p 1 -run '^$$' -bench '^Benchmark(Clocks|Burst|TenThousandEvents|ListByNeed|Day)$$' -benchtime 5x ./internal/law ./internal/rights ./internal/detention
 
 # run: a server with data to play with, on http://127.0.0.1:8080.
 run:
