@@ -102,6 +102,9 @@ const (
 	AlertKindObstruction        AlertKind = "obstruction"
 	AlertKindPushMisconfigured  AlertKind = "push_misconfigured"
 	AlertKindPushRejected       AlertKind = "push_rejected"
+	AlertKindReleaseByRelative  AlertKind = "release_by_relative"
+	AlertKindReleaseDenied      AlertKind = "release_denied"
+	AlertKindReleaseDisputed    AlertKind = "release_disputed"
 	AlertKindRightsBreach       AlertKind = "rights_breach"
 	AlertKindRightsOverdue      AlertKind = "rights_overdue"
 	AlertKindTokenReuse         AlertKind = "token_reuse"
@@ -137,6 +140,12 @@ func (e AlertKind) Valid() bool {
 	case AlertKindPushMisconfigured:
 		return true
 	case AlertKindPushRejected:
+		return true
+	case AlertKindReleaseByRelative:
+		return true
+	case AlertKindReleaseDenied:
+		return true
+	case AlertKindReleaseDisputed:
 		return true
 	case AlertKindRightsBreach:
 		return true
@@ -1256,6 +1265,39 @@ func (e PushState) Valid() bool {
 	}
 }
 
+// Defines values for QuestionKind.
+const (
+	QuestionKindWithYou QuestionKind = "with_you"
+)
+
+// Valid indicates whether the value is a known member of the QuestionKind enum.
+func (e QuestionKind) Valid() bool {
+	switch e {
+	case QuestionKindWithYou:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for QuestionAnswerAnswer.
+const (
+	QuestionAnswerAnswerNo  QuestionAnswerAnswer = "no"
+	QuestionAnswerAnswerYes QuestionAnswerAnswer = "yes"
+)
+
+// Valid indicates whether the value is a known member of the QuestionAnswerAnswer enum.
+func (e QuestionAnswerAnswer) Valid() bool {
+	switch e {
+	case QuestionAnswerAnswerNo:
+		return true
+	case QuestionAnswerAnswerYes:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Release.
 const (
 	ReleaseConfirmed Release = "confirmed"
@@ -1748,6 +1790,8 @@ type Alert struct {
 	// `sort` need shows them all. `clock_warning`, `clock_breach`: a legal limit nears its end, or has passed; `rights_breach`: somebody saw a
 	// right broken; `rights_overdue`: nobody has seen one kept by its time. These four gather by department (`items`).
 	// `obstruction`: a lawyer was hindered in a critical way at the department that is named.
+	// `release_denied`: a family says that who was reported free is not with them; the custody is open again. `release_disputed`: what
+	// is said of a release contradicts. `release_by_relative`: releases there were confirmed by relatives alone; look at them.
 	Kind AlertKind `json:"kind"`
 
 	// LastAt The last time.
@@ -1780,6 +1824,8 @@ type AlertItem struct {
 // `sort` need shows them all. `clock_warning`, `clock_breach`: a legal limit nears its end, or has passed; `rights_breach`: somebody saw a
 // right broken; `rights_overdue`: nobody has seen one kept by its time. These four gather by department (`items`).
 // `obstruction`: a lawyer was hindered in a critical way at the department that is named.
+// `release_denied`: a family says that who was reported free is not with them; the custody is open again. `release_disputed`: what
+// is said of a release contradicts. `release_by_relative`: releases there were confirmed by relatives alone; look at them.
 type AlertKind string
 
 // AlertPage defines model for AlertPage.
@@ -3290,6 +3336,28 @@ type PushTokenState struct {
 // PushState `dropped`: the provider says that the token is not valid any more; register anew.
 type PushState string
 
+// Question Asked while what was told last is a release that is only reported, until it is answered.
+type Question struct {
+	AskedAt time.Time          `json:"asked_at"`
+	ID      openapi_types.UUID `json:"id"`
+
+	// Kind `with_you`: is the person with you?
+	Kind QuestionKind `json:"kind"`
+}
+
+// QuestionKind `with_you`: is the person with you?
+type QuestionKind string
+
+// QuestionAnswer Example: {"answer":"yes","client_id":"4f30a0ad-bd54-4a3e-8d81-5e4d3f20b1a2","question_id":"9485f5f2-02a9-4f83-b2d6-a39284751060"}
+type QuestionAnswer struct {
+	Answer     QuestionAnswerAnswer `json:"answer"`
+	ClientID   openapi_types.UUID   `json:"client_id"`
+	QuestionID openapi_types.UUID   `json:"question_id"`
+}
+
+// QuestionAnswerAnswer defines model for QuestionAnswer.Answer.
+type QuestionAnswerAnswer string
+
 // Readiness defines model for Readiness.
 type Readiness struct {
 	Checks []ReadinessCheck `json:"checks"`
@@ -3473,6 +3541,9 @@ type SearchMatch struct {
 
 	// PlaceSince When they came there.
 	PlaceSince *time.Time `json:"place_since,omitempty"`
+
+	// Question Asked while what was told last is a release that is only reported, until it is answered.
+	Question *Question `json:"question,omitempty"`
 
 	// Release `reported` until a relative or a lawyer has seen the person free.
 	Release  *Release  `json:"release,omitempty"`
@@ -4526,6 +4597,15 @@ type AcknowledgeNoticeParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// AnswerQuestionParams defines parameters for AnswerQuestion.
+type AnswerQuestionParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // GetChannelsParams defines parameters for GetChannels.
 type GetChannelsParams struct {
 	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
@@ -4663,6 +4743,9 @@ type PatchSearchJSONRequestBody = SearchPatch
 
 // AcknowledgeNoticeJSONRequestBody defines body for AcknowledgeNotice for application/json ContentType.
 type AcknowledgeNoticeJSONRequestBody = Acknowledgement
+
+// AnswerQuestionJSONRequestBody defines body for AnswerQuestion for application/json ContentType.
+type AnswerQuestionJSONRequestBody = QuestionAnswer
 
 // PutChannelsJSONRequestBody defines body for PutChannels for application/json ContentType.
 type PutChannelsJSONRequestBody = ChannelsPut

@@ -39,6 +39,9 @@ const (
 	Need               Kind = "need"                // someone who must not be overlooked: a child, an injury
 	ClockWarning       Kind = "clock_warning"       // a legal limit nears its end
 	ClockBreach        Kind = "clock_breach"        // a legal limit has passed
+	ReleaseDenied      Kind = "release_denied"      // a family says that who was reported free is not with them
+	ReleaseDisputed    Kind = "release_disputed"    // what is said of a release contradicts: a person decides
+	ReleaseByRelative  Kind = "release_by_relative" // releases there were confirmed by relatives alone
 	RightsBreach       Kind = "rights_breach"       // somebody saw a right broken
 	RightsOverdue      Kind = "rights_overdue"      // nobody has seen a right kept by its time
 	Obstruction        Kind = "obstruction"         // a lawyer was hindered in a way that cannot wait

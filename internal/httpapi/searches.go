@@ -143,6 +143,15 @@ func (s *Server) AcknowledgeNotice(ctx context.Context, r AcknowledgeNoticeReque
 	return AcknowledgeNotice204Response{}, nil
 }
 
+// AnswerQuestion is "he is with us", or not.
+func (s *Server) AnswerQuestion(ctx context.Context, r AnswerQuestionRequestObject) (AnswerQuestionResponseObject, error) {
+	if err := s.Watch.Answer(ctx, callerOf(ctx), r.ID, watch.Answer{ClientID: r.Body.ClientID, Question: r.Body.QuestionID,
+		With: r.Body.Answer == api.QuestionAnswerAnswerYes}); err != nil {
+		return nil, err
+	}
+	return AnswerQuestion204Response{}, nil
+}
+
 // callerOf is who opens a search: staff by their token, a relative by her secret.
 func callerOf(ctx context.Context) watch.Caller {
 	if p, staff := account.From(ctx); staff {
@@ -229,6 +238,9 @@ func searchMatchWire(m watch.ToldMatch, staff bool) api.SearchMatch {
 		if h.Court != nil {
 			out.Hearing.Court = departmentToldWire(*h.Court)
 		}
+	}
+	if q := m.Told.Question; q != nil && m.Told.Open() {
+		out.Question = &api.Question{ID: q.ID, Kind: api.QuestionKindWithYou, AskedAt: q.AskedAt}
 	}
 	if staff && m.DetentionID != uuid.Nil {
 		out.DetentionID = &m.DetentionID

@@ -233,6 +233,9 @@ type ServerInterface interface {
 	// AcknowledgeNotice Say "I have seen it"
 	// (POST /v1/searches/{id}/acknowledgements)
 	AcknowledgeNotice(ctx echo.Context, id PathID, params AcknowledgeNoticeParams) error
+	// AnswerQuestion Answer "is he with you?"
+	// (POST /v1/searches/{id}/answers)
+	AnswerQuestion(ctx echo.Context, id PathID, params AnswerQuestionParams) error
 	// GetChannels Where news is told
 	// (GET /v1/searches/{id}/channels)
 	GetChannels(ctx echo.Context, id PathID, params GetChannelsParams) error
@@ -3876,6 +3879,57 @@ func (w *ServerInterfaceWrapper) AcknowledgeNotice(ctx echo.Context) error {
 	return err
 }
 
+// AnswerQuestion converts echo context to params.
+func (w *ServerInterfaceWrapper) AnswerQuestion(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id PathID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AnswerQuestionParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AnswerQuestion(ctx, id, params)
+	return err
+}
+
 // GetChannels converts echo context to params.
 func (w *ServerInterfaceWrapper) GetChannels(ctx echo.Context) error {
 	var err error
@@ -4283,6 +4337,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/searches/:id", wrapper.GetSearch, options.OperationMiddlewares["getSearch"]...)
 	router.PATCH(options.BaseURL+"/v1/searches/:id", wrapper.PatchSearch, options.OperationMiddlewares["patchSearch"]...)
 	router.POST(options.BaseURL+"/v1/searches/:id/acknowledgements", wrapper.AcknowledgeNotice, options.OperationMiddlewares["acknowledgeNotice"]...)
+	router.POST(options.BaseURL+"/v1/searches/:id/answers", wrapper.AnswerQuestion, options.OperationMiddlewares["answerQuestion"]...)
 	router.GET(options.BaseURL+"/v1/searches/:id/channels", wrapper.GetChannels, options.OperationMiddlewares["getChannels"]...)
 	router.PUT(options.BaseURL+"/v1/searches/:id/channels", wrapper.PutChannels, options.OperationMiddlewares["putChannels"]...)
 	router.GET(options.BaseURL+"/v1/sessions", wrapper.ListSessions, options.OperationMiddlewares["listSessions"]...)
@@ -6664,6 +6719,24 @@ func (response AcknowledgeNotice204Response) VisitAcknowledgeNoticeResponse(w ht
 	return nil
 }
 
+type AnswerQuestionRequestObject struct {
+	ID     PathID `json:"id"`
+	Params AnswerQuestionParams
+	Body   *AnswerQuestionJSONRequestBody
+}
+
+type AnswerQuestionResponseObject interface {
+	VisitAnswerQuestionResponse(w http.ResponseWriter) error
+}
+
+type AnswerQuestion204Response struct {
+}
+
+func (response AnswerQuestion204Response) VisitAnswerQuestionResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
 type GetChannelsRequestObject struct {
 	ID     PathID `json:"id"`
 	Params GetChannelsParams
@@ -7085,6 +7158,9 @@ type StrictServerInterface interface {
 	// AcknowledgeNotice Say "I have seen it"
 	// (POST /v1/searches/{id}/acknowledgements)
 	AcknowledgeNotice(ctx context.Context, request AcknowledgeNoticeRequestObject) (AcknowledgeNoticeResponseObject, error)
+	// AnswerQuestion Answer "is he with you?"
+	// (POST /v1/searches/{id}/answers)
+	AnswerQuestion(ctx context.Context, request AnswerQuestionRequestObject) (AnswerQuestionResponseObject, error)
 	// GetChannels Where news is told
 	// (GET /v1/searches/{id}/channels)
 	GetChannels(ctx context.Context, request GetChannelsRequestObject) (GetChannelsResponseObject, error)
@@ -9543,6 +9619,55 @@ func (sh *strictHandler) AcknowledgeNotice(ctx echo.Context, id PathID, params A
 		return err
 	} else if validResponse, ok := response.(AcknowledgeNoticeResponseObject); ok {
 		return validResponse.VisitAcknowledgeNoticeResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AnswerQuestion operation middleware
+func (sh *strictHandler) AnswerQuestion(ctx echo.Context, id PathID, params AnswerQuestionParams) error {
+	var request AnswerQuestionRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	var body AnswerQuestionJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AnswerQuestion(ctx.Request().Context(), request.(AnswerQuestionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AnswerQuestion")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AnswerQuestionResponseObject); ok {
+		return validResponse.VisitAnswerQuestionResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

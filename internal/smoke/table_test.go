@@ -230,6 +230,7 @@ var table = []row{
 	search("getChannels", "search", ofCity, "GET", "/channels", ""),
 	search("putChannels", "search", entered, "PUT", "/channels", `{"channels": []}`),
 	search("acknowledgeNotice", "search", ofCity, "POST", "/acknowledgements", `{"notice_id": "{second}"}`),
+	refusedAs(http.StatusBadRequest, search("answerQuestion", "search", ofCity, "POST", "/answers", `{"client_id": "00000000-0000-0000-0000-000000000000", "question_id": "{new}", "answer": "no"}`)),
 	search("eraseSearch", "search to erase", entered, "DELETE", "", ""),
 
 	// Matches, holds, alerts: operators and coordinators.
@@ -296,6 +297,12 @@ func search(operation, on string, staff reach, method, below, body string) row {
 	if method == "PATCH" {
 		r.headers, r.ok = stale, []int{412}
 	}
+	return r
+}
+
+// refusedAs is a row whose body is refused to whoever may do it, and only to them.
+func refusedAs(status int, r row) row {
+	r.ok = []int{status}
 	return r
 }
 

@@ -23,6 +23,7 @@ type Told struct {
 	Release   detention.Release   `json:"release,omitempty"`
 	Hearing   *Hearing            `json:"hearing,omitempty"`
 	Sentence  *detention.Sentence `json:"sentence,omitempty"`
+	Question  *Question           `json:"question,omitempty"`
 }
 
 // Hearing is the court date that a family was told of.
@@ -69,7 +70,7 @@ func toldOf(d detention.Detention) Told {
 
 // says tells whether both would be the same news.
 func (t Told) says(other Told) bool {
-	t.Since, other.Since = nil, nil
+	t.Since, other.Since, t.Question, other.Question = nil, nil, nil, nil
 	return reflect.DeepEqual(t, other)
 }
 
@@ -107,9 +108,15 @@ func (p *Post) shown(ctx context.Context, tx *pg.Tx, m MatchRow, s Search, d det
 	if err != nil {
 		return m, err
 	}
+	was, err := m.lastTold(s)
+	if err != nil {
+		return m, err
+	}
+	t := toldOf(d)
+	t.Question = t.asks(was, m, tx.Now)
 	state, place := tellable(d.State), d.DepartmentID
 	m.ToldState, m.ToldDepartmentID, m.ToldAt = &state, &place, &tx.Now
-	m.ToldCT, err = s.key.SealJSON(toldPlace, m.ID, toldOf(d))
+	m.ToldCT, err = s.key.SealJSON(toldPlace, m.ID, t)
 	return m, err
 }
 

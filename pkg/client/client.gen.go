@@ -972,6 +972,26 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/searches/{id}/acknowledgements (the `AcknowledgeNotice` operationId).
 	AcknowledgeNotice(ctx context.Context, id PathID, params *AcknowledgeNoticeParams, body AcknowledgeNoticeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// AnswerQuestionWithBody Answer "is he with you?"
+	//
+	// Asked in a match (`question`) after a release was reported. `no` opens the custody again and calls a coordinator; `yes` confirms the
+	// release, unless another family said no. Said twice, the first time counts; `yes` may still become `no`, and not the reverse.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/searches/{id}/answers (the `AnswerQuestion` operationId).
+	AnswerQuestionWithBody(ctx context.Context, id PathID, params *AnswerQuestionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AnswerQuestion Answer "is he with you?"
+	//
+	// Asked in a match (`question`) after a release was reported. `no` opens the custody again and calls a coordinator; `yes` confirms the
+	// release, unless another family said no. Said twice, the first time counts; `yes` may still become `no`, and not the reverse.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/searches/{id}/answers (the `AnswerQuestion` operationId).
+	AnswerQuestion(ctx context.Context, id PathID, params *AnswerQuestionParams, body AnswerQuestionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetChannels Where news is told
 	//
 	// Tokens and phone numbers do not come back to the relative. Staff see the phone of a `call` channel.
@@ -2917,6 +2937,46 @@ func (c *Core) AcknowledgeNoticeWithBody(ctx context.Context, id PathID, params 
 // Corresponds with POST /v1/searches/{id}/acknowledgements (the `AcknowledgeNotice` operationId).
 func (c *Core) AcknowledgeNotice(ctx context.Context, id PathID, params *AcknowledgeNoticeParams, body AcknowledgeNoticeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewAcknowledgeNoticeRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AnswerQuestionWithBody Answer "is he with you?"
+//
+// Asked in a match (`question`) after a release was reported. `no` opens the custody again and calls a coordinator; `yes` confirms the
+// release, unless another family said no. Said twice, the first time counts; `yes` may still become `no`, and not the reverse.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/searches/{id}/answers (the `AnswerQuestion` operationId).
+func (c *Core) AnswerQuestionWithBody(ctx context.Context, id PathID, params *AnswerQuestionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAnswerQuestionRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AnswerQuestion Answer "is he with you?"
+//
+// Asked in a match (`question`) after a release was reported. `no` opens the custody again and calls a coordinator; `yes` confirms the
+// release, unless another family said no. Said twice, the first time counts; `yes` may still become `no`, and not the reverse.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/searches/{id}/answers (the `AnswerQuestion` operationId).
+func (c *Core) AnswerQuestion(ctx context.Context, id PathID, params *AnswerQuestionParams, body AnswerQuestionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAnswerQuestionRequest(c.Server, id, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -8413,6 +8473,79 @@ func NewAcknowledgeNoticeRequestWithBody(server string, id PathID, params *Ackno
 	return req, nil
 }
 
+// NewAnswerQuestionRequest calls the generic AnswerQuestion builder with application/json body
+func NewAnswerQuestionRequest(server string, id PathID, params *AnswerQuestionParams, body AnswerQuestionJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAnswerQuestionRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewAnswerQuestionRequestWithBody constructs an http.Request for the AnswerQuestion method, with any body, and a specified content type
+func NewAnswerQuestionRequestWithBody(server string, id PathID, params *AnswerQuestionParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/searches/%s/answers", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewGetChannelsRequest constructs an http.Request for the GetChannels method
 func NewGetChannelsRequest(server string, id PathID, params *GetChannelsParams) (*http.Request, error) {
 	var err error
@@ -9855,6 +9988,26 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/searches/{id}/acknowledgements (the `AcknowledgeNotice` operationId).
 	AcknowledgeNoticeWithResponse(ctx context.Context, id PathID, params *AcknowledgeNoticeParams, body AcknowledgeNoticeJSONRequestBody, reqEditors ...RequestEditorFn) (*AcknowledgeNoticeResponse, error)
+
+	// AnswerQuestionWithBodyWithResponse Answer "is he with you?"
+	//
+	// Asked in a match (`question`) after a release was reported. `no` opens the custody again and calls a coordinator; `yes` confirms the
+	// release, unless another family said no. Said twice, the first time counts; `yes` may still become `no`, and not the reverse.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/searches/{id}/answers (the `AnswerQuestion` operationId).
+	AnswerQuestionWithBodyWithResponse(ctx context.Context, id PathID, params *AnswerQuestionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AnswerQuestionResponse, error)
+
+	// AnswerQuestionWithResponse Answer "is he with you?"
+	//
+	// Asked in a match (`question`) after a release was reported. `no` opens the custody again and calls a coordinator; `yes` confirms the
+	// release, unless another family said no. Said twice, the first time counts; `yes` may still become `no`, and not the reverse.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/searches/{id}/answers (the `AnswerQuestion` operationId).
+	AnswerQuestionWithResponse(ctx context.Context, id PathID, params *AnswerQuestionParams, body AnswerQuestionJSONRequestBody, reqEditors ...RequestEditorFn) (*AnswerQuestionResponse, error)
 
 	// GetChannelsWithResponse Where news is told
 	//
@@ -13180,6 +13333,40 @@ func (r AcknowledgeNoticeResponse) ContentType() string {
 	return ""
 }
 
+type AnswerQuestionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+}
+
+// GetBody returns the raw response body bytes
+func (r AnswerQuestionResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AnswerQuestionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AnswerQuestionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AnswerQuestionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetChannelsResponse200Headers the declared response headers of an HTTP 200 response for GetChannels
 type GetChannelsResponse200Headers struct {
 	ETag *string
@@ -15033,6 +15220,38 @@ func (c *ClientWithResponses) AcknowledgeNoticeWithResponse(ctx context.Context,
 		return nil, err
 	}
 	return ParseAcknowledgeNoticeResponse(rsp)
+}
+
+// AnswerQuestionWithBodyWithResponse Answer "is he with you?"
+//
+// Asked in a match (`question`) after a release was reported. `no` opens the custody again and calls a coordinator; `yes` confirms the
+// release, unless another family said no. Said twice, the first time counts; `yes` may still become `no`, and not the reverse.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/searches/{id}/answers (the `AnswerQuestion` operationId).
+func (c *ClientWithResponses) AnswerQuestionWithBodyWithResponse(ctx context.Context, id PathID, params *AnswerQuestionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AnswerQuestionResponse, error) {
+	rsp, err := c.AnswerQuestionWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAnswerQuestionResponse(rsp)
+}
+
+// AnswerQuestionWithResponse Answer "is he with you?"
+//
+// Asked in a match (`question`) after a release was reported. `no` opens the custody again and calls a coordinator; `yes` confirms the
+// release, unless another family said no. Said twice, the first time counts; `yes` may still become `no`, and not the reverse.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/searches/{id}/answers (the `AnswerQuestion` operationId).
+func (c *ClientWithResponses) AnswerQuestionWithResponse(ctx context.Context, id PathID, params *AnswerQuestionParams, body AnswerQuestionJSONRequestBody, reqEditors ...RequestEditorFn) (*AnswerQuestionResponse, error) {
+	rsp, err := c.AnswerQuestion(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAnswerQuestionResponse(rsp)
 }
 
 // GetChannelsWithResponse Where news is told
@@ -17679,6 +17898,22 @@ func ParseAcknowledgeNoticeResponse(rsp *http.Response) (*AcknowledgeNoticeRespo
 	}
 
 	response := &AcknowledgeNoticeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	return response, nil
+}
+
+// ParseAnswerQuestionResponse parses an HTTP response from a AnswerQuestionWithResponse call
+func ParseAnswerQuestionResponse(rsp *http.Response) (*AnswerQuestionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AnswerQuestionResponse{
 		Body:         bodyBytes,
 		HTTPResponse: rsp,
 	}
