@@ -1559,6 +1559,27 @@ func (e ListAlertsParamsState) Valid() bool {
 	}
 }
 
+// Defines values for GetChecklistPDFParamsLang.
+const (
+	GetChecklistPDFParamsLangEn GetChecklistPDFParamsLang = "en"
+	GetChecklistPDFParamsLangKk GetChecklistPDFParamsLang = "kk"
+	GetChecklistPDFParamsLangRu GetChecklistPDFParamsLang = "ru"
+)
+
+// Valid indicates whether the value is a known member of the GetChecklistPDFParamsLang enum.
+func (e GetChecklistPDFParamsLang) Valid() bool {
+	switch e {
+	case GetChecklistPDFParamsLangEn:
+		return true
+	case GetChecklistPDFParamsLangKk:
+		return true
+	case GetChecklistPDFParamsLangRu:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListDetentionsParamsRecordedBy.
 const (
 	ListDetentionsParamsRecordedByMe ListDetentionsParamsRecordedBy = "me"
@@ -4036,6 +4057,24 @@ type PutChecklistSettingsParams struct {
 	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
+
+// GetChecklistPDFParams defines parameters for GetChecklistPDF.
+type GetChecklistPDFParams struct {
+	// Lang The language of the sheet. When absent, Accept-Language chooses.
+	Lang *GetChecklistPDFParamsLang `form:"lang,omitempty" json:"lang,omitempty"`
+
+	// Version The month from which the version is in force; the one in force now if none is given.
+	Version *LawAsOf `form:"version,omitempty" json:"version,omitempty"`
+
+	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// GetChecklistPDFParamsLang defines parameters for GetChecklistPDF.
+type GetChecklistPDFParamsLang string
 
 // ListCustodyLimitsParams defines parameters for ListCustodyLimits.
 type ListCustodyLimitsParams struct {

@@ -1,13 +1,16 @@
 package httpapi
 
 import (
+	"bytes"
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/qorgau/qorgau/api"
 	"github.com/qorgau/qorgau/internal/fault"
 	"github.com/qorgau/qorgau/internal/law"
+	"github.com/qorgau/qorgau/internal/rights"
 )
 
 // The law is read by everyone, without an account: it is the law.
@@ -54,6 +57,24 @@ func (s *Server) GetChecklist(_ context.Context, r GetChecklistRequestObject) (G
 			RepeatMinutes: orNil(int(x.Repeat / time.Minute))}
 	}
 	return GetChecklist200JSONResponse{Body: out}, nil
+}
+
+// GetChecklistPDF gives the paper twin of the checklist. It is written once for each version and language: anyone may ask, as often as they like.
+func (s *Server) GetChecklistPDF(ctx context.Context, r GetChecklistPDFRequestObject) (GetChecklistPDFResponseObject, error) {
+	v, err := s.lawOf(r.Params.Version)
+	if err != nil {
+		return nil, err
+	}
+	language := LanguageOf(ctx)
+	if r.Params.Lang != nil {
+		language = string(*r.Params.Lang)
+	}
+	once, _ := s.sheets.LoadOrStore(v.Name+" "+language, sync.OnceValues(func() ([]byte, error) { return rights.Sheet(v, language) }))
+	pdf, err := once.(func() ([]byte, error))()
+	if err != nil {
+		return nil, err
+	}
+	return GetChecklistPDF200ApplicationPdfResponse{Body: bytes.NewReader(pdf), ContentLength: int64(len(pdf))}, nil
 }
 
 // ListObstructionTypes gives the ways in which lawyers are hindered.

@@ -2,10 +2,12 @@ package httpapi
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/qorgau/qorgau/api"
 	"github.com/qorgau/qorgau/internal/law"
+	"github.com/qorgau/qorgau/internal/paper/papertest"
 )
 
 func TestTheLawIsReadWithoutAnAccount(t *testing.T) {
@@ -32,4 +34,31 @@ func TestTheLawIsReadWithoutAnAccount(t *testing.T) {
 	expect(t, o.ask(t, "GET", "/v1/checklist", "", "If-None-Match", first.Header.Get("ETag")), http.StatusNotModified, "")
 	expect(t, o.ask(t, "GET", "/v1/checklist?version=2020-01", ""), http.StatusNotFound, "not_found")
 	expect(t, o.ask(t, "GET", "/v1/checklist?version=latest", ""), http.StatusBadRequest, "invalid")
+}
+
+func TestTheChecklistIsPrintedWithoutAnAccount(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	book, err := law.Shipped()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Law = book
+	sheet := func(path, accept, want string) reply {
+		t.Helper()
+		r := o.ask(t, "GET", path, "", "Accept-Language", accept)
+		if r.StatusCode != http.StatusOK || r.Header.Get("Content-Type") != "application/pdf" {
+			t.Fatalf("%s: %d %s", path, r.StatusCode, r.Header.Get("Content-Type"))
+		}
+		if first := papertest.Pages(t, []byte(r.text))[0]; !strings.Contains(first, want) {
+			t.Errorf("%s for %s: %q is not on it", path, accept, want)
+		}
+		return r
+	}
+	sheet("/v1/checklist.pdf", "ru", "Права задержанного")
+	sheet("/v1/checklist.pdf?lang=en", "ru", "Rights of a person")
+	kk := sheet("/v1/checklist.pdf?lang=kk&version=2026-07", "ru", "құқықтары")
+	expect(t, o.ask(t, "GET", "/v1/checklist.pdf?lang=kk", "", "If-None-Match", kk.Header.Get("ETag")), http.StatusNotModified, "")
+	expect(t, o.ask(t, "GET", "/v1/checklist.pdf?lang=de", ""), http.StatusBadRequest, "invalid")
+	expect(t, o.ask(t, "GET", "/v1/checklist.pdf?version=2020-01", ""), http.StatusNotFound, "not_found")
 }

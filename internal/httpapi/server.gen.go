@@ -92,6 +92,9 @@ type ServerInterface interface {
 	// PutChecklistSettings Change when this organisation asks for items
 	// (PUT /v1/checklist-settings)
 	PutChecklistSettings(ctx echo.Context, params PutChecklistSettingsParams) error
+	// GetChecklistPDF Rights checklist on paper
+	// (GET /v1/checklist.pdf)
+	GetChecklistPDF(ctx echo.Context, params GetChecklistPDFParams) error
 	// ListCustodyLimits Limits of custody
 	// (GET /v1/custody-limits)
 	ListCustodyLimits(ctx echo.Context, params ListCustodyLimitsParams) error
@@ -1314,6 +1317,63 @@ func (w *ServerInterfaceWrapper) PutChecklistSettings(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.PutChecklistSettings(ctx, params)
+	return err
+}
+
+// GetChecklistPDF converts echo context to params.
+func (w *ServerInterfaceWrapper) GetChecklistPDF(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetChecklistPDFParams
+	// ------------- Optional query parameter "lang" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "lang", ctx.QueryParams(), &params.Lang, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter lang: %s", err))
+	}
+
+	// ------------- Optional query parameter "version" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "version", ctx.QueryParams(), &params.Version, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter version: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetChecklistPDF(ctx, params)
 	return err
 }
 
@@ -4290,6 +4350,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/checklist", wrapper.GetChecklist, options.OperationMiddlewares["getChecklist"]...)
 	router.GET(options.BaseURL+"/v1/checklist-settings", wrapper.GetChecklistSettings, options.OperationMiddlewares["getChecklistSettings"]...)
 	router.PUT(options.BaseURL+"/v1/checklist-settings", wrapper.PutChecklistSettings, options.OperationMiddlewares["putChecklistSettings"]...)
+	router.GET(options.BaseURL+"/v1/checklist.pdf", wrapper.GetChecklistPDF, options.OperationMiddlewares["getChecklistPDF"]...)
 	router.GET(options.BaseURL+"/v1/custody-limits", wrapper.ListCustodyLimits, options.OperationMiddlewares["listCustodyLimits"]...)
 	router.GET(options.BaseURL+"/v1/departments", wrapper.ListDepartments, options.OperationMiddlewares["listDepartments"]...)
 	router.POST(options.BaseURL+"/v1/departments", wrapper.CreateDepartment, options.OperationMiddlewares["createDepartment"]...)
@@ -5128,6 +5189,49 @@ func (response PutChecklistSettings200JSONResponse) VisitPutChecklistSettingsRes
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type GetChecklistPDFRequestObject struct {
+	Params GetChecklistPDFParams
+}
+
+type GetChecklistPDFResponseObject interface {
+	VisitGetChecklistPDFResponse(w http.ResponseWriter) error
+}
+
+type GetChecklistPDF200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetChecklistPDF200ApplicationPdfResponse struct {
+	Body          io.Reader
+	Headers       GetChecklistPDF200ResponseHeaders
+	ContentLength int64
+}
+
+func (response GetChecklistPDF200ApplicationPdfResponse) VisitGetChecklistPDFResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/pdf")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetChecklistPDF304Response = NotModifiedResponse
+
+func (response GetChecklistPDF304Response) VisitGetChecklistPDFResponse(w http.ResponseWriter) error {
+	w.WriteHeader(304)
+	return nil
 }
 
 type ListCustodyLimitsRequestObject struct {
@@ -7017,6 +7121,9 @@ type StrictServerInterface interface {
 	// PutChecklistSettings Change when this organisation asks for items
 	// (PUT /v1/checklist-settings)
 	PutChecklistSettings(ctx context.Context, request PutChecklistSettingsRequestObject) (PutChecklistSettingsResponseObject, error)
+	// GetChecklistPDF Rights checklist on paper
+	// (GET /v1/checklist.pdf)
+	GetChecklistPDF(ctx context.Context, request GetChecklistPDFRequestObject) (GetChecklistPDFResponseObject, error)
 	// ListCustodyLimits Limits of custody
 	// (GET /v1/custody-limits)
 	ListCustodyLimits(ctx context.Context, request ListCustodyLimitsRequestObject) (ListCustodyLimitsResponseObject, error)
@@ -7979,6 +8086,31 @@ func (sh *strictHandler) PutChecklistSettings(ctx echo.Context, params PutCheckl
 		return err
 	} else if validResponse, ok := response.(PutChecklistSettingsResponseObject); ok {
 		return validResponse.VisitPutChecklistSettingsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetChecklistPDF operation middleware
+func (sh *strictHandler) GetChecklistPDF(ctx echo.Context, params GetChecklistPDFParams) error {
+	var request GetChecklistPDFRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetChecklistPDF(ctx.Request().Context(), request.(GetChecklistPDFRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetChecklistPDF")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetChecklistPDFResponseObject); ok {
+		return validResponse.VisitGetChecklistPDFResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -20,6 +20,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -74,6 +75,7 @@ type Server struct {
 	authenticate            func(ctx context.Context, token string) (account.Principal, error)
 	accountPace, secretPace *buckets
 	draining                atomic.Bool
+	sheets                  sync.Map // version and language → the checklist on paper
 }
 
 // Timeouts of a listener. A phone on a bad line gets time; who sends half a header does not.

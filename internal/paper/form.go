@@ -11,6 +11,8 @@ const (
 	fieldHeight = 8.0
 	boxSide     = 8.0
 	slotSide    = 5.5
+	rowPad      = 1.1
+	slotPad     = 1.6
 )
 
 // Fields are rows of lines to write on.
@@ -68,12 +70,12 @@ type TickWords struct {
 }
 
 const (
-	boxColumn  = 17.0
-	timeColumn = 27.0
+	boxColumn  = 18.0
+	timeColumn = 26.0
 	asked      = Width - 3*boxColumn - timeColumn - 3
 )
 
-var askedStyle = style{"", 11.5, 5, 0}
+var askedStyle = style{"", 11, 4.8, 0}
 
 // Ticks is a part of a form, under its heading, which is repeated when the part goes on on the next page: three large boxes a row, and
 // a time. A row stays whole.
@@ -81,9 +83,9 @@ func (s *Sheet) Ticks(heading string, words TickWords, rows []Tick) {
 	t := ticks{Sheet: s, heading: heading, words: words}
 	for i, r := range rows {
 		lines, small := s.wrap(r.Text, askedStyle, asked), s.wrap(r.Small, smallStyle, asked)
-		h := max(float64(len(lines))*askedStyle.lead+float64(len(small))*smallStyle.lead, boxSide) + 3
+		h := max(float64(len(lines))*askedStyle.lead+float64(len(small))*smallStyle.lead, boxSide) + 2*rowPad
 		if r.Again != "" {
-			h += slotSide + 3
+			h += slotSide + slotPad
 		}
 		head := t.headHeight()
 		switch {
@@ -114,7 +116,7 @@ func (t *ticks) head() {
 	white := headingStyle
 	white.gray = 255
 	t.write(left+1.5, t.y+1, clean(t.heading), white)
-	small := style{"B", 7.5, 3.4, 255}
+	small := style{"B", 6.8, 3, 255}
 	x := left + asked + 3
 	for i, w := range append(t.words.Boxes[:], t.words.Time) {
 		column := boxColumn
@@ -133,7 +135,7 @@ func (t *ticks) head() {
 }
 
 func (t *ticks) row(r Tick, lines, small []string) {
-	y := t.y + 1.5
+	y := t.y + rowPad
 	for _, l := range lines {
 		t.write(left, y, l, askedStyle)
 		y += askedStyle.lead
@@ -144,11 +146,11 @@ func (t *ticks) row(r Tick, lines, small []string) {
 	}
 	x := left + asked + 3
 	for range t.words.Boxes {
-		t.box(x+(boxColumn-boxSide)/2, t.y+1.5, boxSide)
+		t.box(x+(boxColumn-boxSide)/2, t.y+rowPad, boxSide)
 		x += boxColumn
 	}
-	t.clock(x+2, t.y+1.5+boxSide, timeColumn-2)
-	t.y = max(y, t.y+1.5+boxSide) + 1.5
+	t.clock(x+2, t.y+rowPad+boxSide, timeColumn-2)
+	t.y = max(y, t.y+rowPad+boxSide) + rowPad
 	if r.Again != "" {
 		t.again(r.Again)
 	}
@@ -164,11 +166,11 @@ func (t *ticks) clock(x, base, w float64) {
 
 // again gives room for the next times: each a time and the first two boxes, by their first letters.
 func (t *ticks) again(label string) {
-	const slots, first = 4, 38.0
+	const slots, first = 4, 43.0
 	for i, l := range t.wrap(label, smallStyle, first-2) {
 		t.write(left+2, t.y+float64(i)*smallStyle.lead, l, smallStyle)
 	}
-	w := (Width - first) / slots
+	w := (Width - first + 2) / slots
 	for i := range slots {
 		x := left + first + float64(i)*w
 		t.clock(x, t.y+slotSide, 15)
@@ -180,7 +182,7 @@ func (t *ticks) again(label string) {
 			t.write(at+slotSide+0.3, t.y+slotSide-letter.lead, initial, letter)
 		}
 	}
-	t.y += slotSide + 3
+	t.y += slotSide + slotPad
 }
 
 // Lines are for notes.

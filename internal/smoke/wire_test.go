@@ -11,9 +11,10 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 )
 
-// The two pages of the contract that are no JSON.
+// What the contract gives that is no JSON.
 func init() {
 	openapi3filter.RegisterBodyDecoder("text/yaml", openapi3filter.PlainBodyDecoder)
+	openapi3filter.RegisterBodyDecoder("application/pdf", openapi3filter.FileBodyDecoder)
 	openapi3filter.RegisterBodyDecoder("text/html", openapi3filter.PlainBodyDecoder)
 }
 

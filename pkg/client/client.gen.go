@@ -350,6 +350,14 @@ type ClientInterface interface {
 	// Corresponds with PUT /v1/checklist-settings (the `PutChecklistSettings` operationId).
 	PutChecklistSettings(ctx context.Context, params *PutChecklistSettingsParams, body PutChecklistSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetChecklistPDF Rights checklist on paper
+	//
+	// The paper twin of the checklist, to be printed before the day: A4, a sheet for one person, three large boxes and a time for each item, its norm and
+	// its code beneath. What was ticked is entered later with POST /v1/detentions/{id}/checklist, item by item by its code.
+	//
+	// Corresponds with GET /v1/checklist.pdf (the `GetChecklistPDF` operationId).
+	GetChecklistPDF(ctx context.Context, params *GetChecklistPDFParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListCustodyLimits Limits of custody
 	//
 	// What the law limits and demands, each with its norm. Not legal advice; how sure the reading is stands in `confidence`.
@@ -1655,6 +1663,24 @@ func (c *Core) PutChecklistSettingsWithBody(ctx context.Context, params *PutChec
 // Corresponds with PUT /v1/checklist-settings (the `PutChecklistSettings` operationId).
 func (c *Core) PutChecklistSettings(ctx context.Context, params *PutChecklistSettingsParams, body PutChecklistSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewPutChecklistSettingsRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetChecklistPDF Rights checklist on paper
+//
+// The paper twin of the checklist, to be printed before the day: A4, a sheet for one person, three large boxes and a time for each item, its norm and
+// its code beneath. What was ticked is entered later with POST /v1/detentions/{id}/checklist, item by item by its code.
+//
+// Corresponds with GET /v1/checklist.pdf (the `GetChecklistPDF` operationId).
+func (c *Core) GetChecklistPDF(ctx context.Context, params *GetChecklistPDFParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetChecklistPDFRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -4715,6 +4741,98 @@ func NewPutChecklistSettingsRequestWithBody(server string, params *PutChecklistS
 			}
 
 			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetChecklistPDFRequest constructs an http.Request for the GetChecklistPDF method
+func NewGetChecklistPDFRequest(server string, params *GetChecklistPDFParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/checklist.pdf")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Lang != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "lang", *params.Lang, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Version != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "version", *params.Version, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
 		}
 
 		if params.AcceptLanguage != nil {
@@ -9311,6 +9429,16 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PUT /v1/checklist-settings (the `PutChecklistSettings` operationId).
 	PutChecklistSettingsWithResponse(ctx context.Context, params *PutChecklistSettingsParams, body PutChecklistSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*PutChecklistSettingsResponse, error)
 
+	// GetChecklistPDFWithResponse Rights checklist on paper
+	//
+	// The paper twin of the checklist, to be printed before the day: A4, a sheet for one person, three large boxes and a time for each item, its norm and
+	// its code beneath. What was ticked is entered later with POST /v1/detentions/{id}/checklist, item by item by its code.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/checklist.pdf (the `GetChecklistPDF` operationId).
+	GetChecklistPDFWithResponse(ctx context.Context, params *GetChecklistPDFParams, reqEditors ...RequestEditorFn) (*GetChecklistPDFResponse, error)
+
 	// ListCustodyLimitsWithResponse Limits of custody
 	//
 	// What the law limits and demands, each with its norm. Not legal advice; how sure the reading is stands in `confidence`.
@@ -11183,6 +11311,47 @@ func (r PutChecklistSettingsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r PutChecklistSettingsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetChecklistPDFResponse200Headers the declared response headers of an HTTP 200 response for GetChecklistPDF
+type GetChecklistPDFResponse200Headers struct {
+	ETag *string
+}
+
+type GetChecklistPDFResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetChecklistPDFResponse200Headers
+}
+
+// GetBody returns the raw response body bytes
+func (r GetChecklistPDFResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetChecklistPDFResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetChecklistPDFResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetChecklistPDFResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -14148,6 +14317,22 @@ func (c *ClientWithResponses) PutChecklistSettingsWithResponse(ctx context.Conte
 	return ParsePutChecklistSettingsResponse(rsp)
 }
 
+// GetChecklistPDFWithResponse Rights checklist on paper
+//
+// The paper twin of the checklist, to be printed before the day: A4, a sheet for one person, three large boxes and a time for each item, its norm and
+// its code beneath. What was ticked is entered later with POST /v1/detentions/{id}/checklist, item by item by its code.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/checklist.pdf (the `GetChecklistPDF` operationId).
+func (c *ClientWithResponses) GetChecklistPDFWithResponse(ctx context.Context, params *GetChecklistPDFParams, reqEditors ...RequestEditorFn) (*GetChecklistPDFResponse, error) {
+	rsp, err := c.GetChecklistPDF(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetChecklistPDFResponse(rsp)
+}
+
 // ListCustodyLimitsWithResponse Limits of custody
 //
 // What the law limits and demands, each with its norm. Not legal advice; how sure the reading is stands in `confidence`.
@@ -16233,6 +16418,35 @@ func ParsePutChecklistSettingsResponse(rsp *http.Response) (*PutChecklistSetting
 		}
 		response.JSON200 = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseGetChecklistPDFResponse parses an HTTP response from a GetChecklistPDFWithResponse call
+func ParseGetChecklistPDFResponse(rsp *http.Response) (*GetChecklistPDFResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetChecklistPDFResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetChecklistPDFResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
