@@ -1559,21 +1559,21 @@ func (e ListAlertsParamsState) Valid() bool {
 	}
 }
 
-// Defines values for GetChecklistPDFParamsLang.
+// Defines values for GetChecklistPdfParamsLang.
 const (
-	GetChecklistPDFParamsLangEn GetChecklistPDFParamsLang = "en"
-	GetChecklistPDFParamsLangKk GetChecklistPDFParamsLang = "kk"
-	GetChecklistPDFParamsLangRu GetChecklistPDFParamsLang = "ru"
+	GetChecklistPdfParamsLangEn GetChecklistPdfParamsLang = "en"
+	GetChecklistPdfParamsLangKk GetChecklistPdfParamsLang = "kk"
+	GetChecklistPdfParamsLangRu GetChecklistPdfParamsLang = "ru"
 )
 
-// Valid indicates whether the value is a known member of the GetChecklistPDFParamsLang enum.
-func (e GetChecklistPDFParamsLang) Valid() bool {
+// Valid indicates whether the value is a known member of the GetChecklistPdfParamsLang enum.
+func (e GetChecklistPdfParamsLang) Valid() bool {
 	switch e {
-	case GetChecklistPDFParamsLangEn:
+	case GetChecklistPdfParamsLangEn:
 		return true
-	case GetChecklistPDFParamsLangKk:
+	case GetChecklistPdfParamsLangKk:
 		return true
-	case GetChecklistPDFParamsLangRu:
+	case GetChecklistPdfParamsLangRu:
 		return true
 	default:
 		return false
@@ -4058,10 +4058,10 @@ type PutChecklistSettingsParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
-// GetChecklistPDFParams defines parameters for GetChecklistPDF.
-type GetChecklistPDFParams struct {
+// GetChecklistPdfParams defines parameters for GetChecklistPdf.
+type GetChecklistPdfParams struct {
 	// Lang The language of the sheet. When absent, Accept-Language chooses.
-	Lang *GetChecklistPDFParamsLang `form:"lang,omitempty" json:"lang,omitempty"`
+	Lang *GetChecklistPdfParamsLang `form:"lang,omitempty" json:"lang,omitempty"`
 
 	// Version The month from which the version is in force; the one in force now if none is given.
 	Version *LawAsOf `form:"version,omitempty" json:"version,omitempty"`
@@ -4073,8 +4073,8 @@ type GetChecklistPDFParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
-// GetChecklistPDFParamsLang defines parameters for GetChecklistPDF.
-type GetChecklistPDFParamsLang string
+// GetChecklistPdfParamsLang defines parameters for GetChecklistPdf.
+type GetChecklistPdfParamsLang string
 
 // ListCustodyLimitsParams defines parameters for ListCustodyLimits.
 type ListCustodyLimitsParams struct {

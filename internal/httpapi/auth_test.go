@@ -148,7 +148,7 @@ func TestNoOperationIsOpenByAccident(t *testing.T) {
 		t.Fatal(err)
 	}
 	open := map[string]bool{"openSession": true, "refreshSession": true, "createSearch": true,
-		"listCustodyLimits": true, "getChecklist": true, "getChecklistPDF": true, "listObstructionTypes": true} // the law is everyone's
+		"listCustodyLimits": true, "getChecklist": true, "getChecklistPdf": true, "listObstructionTypes": true} // the law is everyone's
 	tried := 0
 	for id, op := range ops {
 		if !op.private || open[id] {

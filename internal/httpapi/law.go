@@ -59,8 +59,8 @@ func (s *Server) GetChecklist(_ context.Context, r GetChecklistRequestObject) (G
 	return GetChecklist200JSONResponse{Body: out}, nil
 }
 
-// GetChecklistPDF gives the paper twin of the checklist. It is written once for each version and language: anyone may ask, as often as they like.
-func (s *Server) GetChecklistPDF(ctx context.Context, r GetChecklistPDFRequestObject) (GetChecklistPDFResponseObject, error) {
+// GetChecklistPdf gives the paper twin of the checklist. It is written once for each version and language: anyone may ask, as often as they like.
+func (s *Server) GetChecklistPdf(ctx context.Context, r GetChecklistPdfRequestObject) (GetChecklistPdfResponseObject, error) {
 	v, err := s.lawOf(r.Params.Version)
 	if err != nil {
 		return nil, err
@@ -74,7 +74,7 @@ func (s *Server) GetChecklistPDF(ctx context.Context, r GetChecklistPDFRequestOb
 	if err != nil {
 		return nil, err
 	}
-	return GetChecklistPDF200ApplicationPdfResponse{Body: bytes.NewReader(pdf), ContentLength: int64(len(pdf))}, nil
+	return GetChecklistPdf200ApplicationPdfResponse{Body: bytes.NewReader(pdf), ContentLength: int64(len(pdf))}, nil
 }
 
 // ListObstructionTypes gives the ways in which lawyers are hindered.

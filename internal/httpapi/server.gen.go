@@ -92,9 +92,9 @@ type ServerInterface interface {
 	// PutChecklistSettings Change when this organisation asks for items
 	// (PUT /v1/checklist-settings)
 	PutChecklistSettings(ctx echo.Context, params PutChecklistSettingsParams) error
-	// GetChecklistPDF Rights checklist on paper
+	// GetChecklistPdf Rights checklist on paper
 	// (GET /v1/checklist.pdf)
-	GetChecklistPDF(ctx echo.Context, params GetChecklistPDFParams) error
+	GetChecklistPdf(ctx echo.Context, params GetChecklistPdfParams) error
 	// ListCustodyLimits Limits of custody
 	// (GET /v1/custody-limits)
 	ListCustodyLimits(ctx echo.Context, params ListCustodyLimitsParams) error
@@ -1320,12 +1320,12 @@ func (w *ServerInterfaceWrapper) PutChecklistSettings(ctx echo.Context) error {
 	return err
 }
 
-// GetChecklistPDF converts echo context to params.
-func (w *ServerInterfaceWrapper) GetChecklistPDF(ctx echo.Context) error {
+// GetChecklistPdf converts echo context to params.
+func (w *ServerInterfaceWrapper) GetChecklistPdf(ctx echo.Context) error {
 	var err error
 
 	// Parameter object where we will unmarshal all parameters from the context
-	var params GetChecklistPDFParams
+	var params GetChecklistPdfParams
 	// ------------- Optional query parameter "lang" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "lang", ctx.QueryParams(), &params.Lang, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -1373,7 +1373,7 @@ func (w *ServerInterfaceWrapper) GetChecklistPDF(ctx echo.Context) error {
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.GetChecklistPDF(ctx, params)
+	err = w.Handler.GetChecklistPdf(ctx, params)
 	return err
 }
 
@@ -4350,7 +4350,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/checklist", wrapper.GetChecklist, options.OperationMiddlewares["getChecklist"]...)
 	router.GET(options.BaseURL+"/v1/checklist-settings", wrapper.GetChecklistSettings, options.OperationMiddlewares["getChecklistSettings"]...)
 	router.PUT(options.BaseURL+"/v1/checklist-settings", wrapper.PutChecklistSettings, options.OperationMiddlewares["putChecklistSettings"]...)
-	router.GET(options.BaseURL+"/v1/checklist.pdf", wrapper.GetChecklistPDF, options.OperationMiddlewares["getChecklistPDF"]...)
+	router.GET(options.BaseURL+"/v1/checklist.pdf", wrapper.GetChecklistPdf, options.OperationMiddlewares["getChecklistPdf"]...)
 	router.GET(options.BaseURL+"/v1/custody-limits", wrapper.ListCustodyLimits, options.OperationMiddlewares["listCustodyLimits"]...)
 	router.GET(options.BaseURL+"/v1/departments", wrapper.ListDepartments, options.OperationMiddlewares["listDepartments"]...)
 	router.POST(options.BaseURL+"/v1/departments", wrapper.CreateDepartment, options.OperationMiddlewares["createDepartment"]...)
@@ -5191,25 +5191,25 @@ func (response PutChecklistSettings200JSONResponse) VisitPutChecklistSettingsRes
 	return err
 }
 
-type GetChecklistPDFRequestObject struct {
-	Params GetChecklistPDFParams
+type GetChecklistPdfRequestObject struct {
+	Params GetChecklistPdfParams
 }
 
-type GetChecklistPDFResponseObject interface {
-	VisitGetChecklistPDFResponse(w http.ResponseWriter) error
+type GetChecklistPdfResponseObject interface {
+	VisitGetChecklistPdfResponse(w http.ResponseWriter) error
 }
 
-type GetChecklistPDF200ResponseHeaders struct {
+type GetChecklistPdf200ResponseHeaders struct {
 	ETag *string
 }
 
-type GetChecklistPDF200ApplicationPdfResponse struct {
+type GetChecklistPdf200ApplicationPdfResponse struct {
 	Body          io.Reader
-	Headers       GetChecklistPDF200ResponseHeaders
+	Headers       GetChecklistPdf200ResponseHeaders
 	ContentLength int64
 }
 
-func (response GetChecklistPDF200ApplicationPdfResponse) VisitGetChecklistPDFResponse(w http.ResponseWriter) error {
+func (response GetChecklistPdf200ApplicationPdfResponse) VisitGetChecklistPdfResponse(w http.ResponseWriter) error {
 
 	w.Header().Set("Content-Type", "application/pdf")
 	if response.ContentLength != 0 {
@@ -5227,9 +5227,9 @@ func (response GetChecklistPDF200ApplicationPdfResponse) VisitGetChecklistPDFRes
 	return err
 }
 
-type GetChecklistPDF304Response = NotModifiedResponse
+type GetChecklistPdf304Response = NotModifiedResponse
 
-func (response GetChecklistPDF304Response) VisitGetChecklistPDFResponse(w http.ResponseWriter) error {
+func (response GetChecklistPdf304Response) VisitGetChecklistPdfResponse(w http.ResponseWriter) error {
 	w.WriteHeader(304)
 	return nil
 }
@@ -7121,9 +7121,9 @@ type StrictServerInterface interface {
 	// PutChecklistSettings Change when this organisation asks for items
 	// (PUT /v1/checklist-settings)
 	PutChecklistSettings(ctx context.Context, request PutChecklistSettingsRequestObject) (PutChecklistSettingsResponseObject, error)
-	// GetChecklistPDF Rights checklist on paper
+	// GetChecklistPdf Rights checklist on paper
 	// (GET /v1/checklist.pdf)
-	GetChecklistPDF(ctx context.Context, request GetChecklistPDFRequestObject) (GetChecklistPDFResponseObject, error)
+	GetChecklistPdf(ctx context.Context, request GetChecklistPdfRequestObject) (GetChecklistPdfResponseObject, error)
 	// ListCustodyLimits Limits of custody
 	// (GET /v1/custody-limits)
 	ListCustodyLimits(ctx context.Context, request ListCustodyLimitsRequestObject) (ListCustodyLimitsResponseObject, error)
@@ -8092,25 +8092,25 @@ func (sh *strictHandler) PutChecklistSettings(ctx echo.Context, params PutCheckl
 	return nil
 }
 
-// GetChecklistPDF operation middleware
-func (sh *strictHandler) GetChecklistPDF(ctx echo.Context, params GetChecklistPDFParams) error {
-	var request GetChecklistPDFRequestObject
+// GetChecklistPdf operation middleware
+func (sh *strictHandler) GetChecklistPdf(ctx echo.Context, params GetChecklistPdfParams) error {
+	var request GetChecklistPdfRequestObject
 
 	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.GetChecklistPDF(ctx.Request().Context(), request.(GetChecklistPDFRequestObject))
+		return sh.ssi.GetChecklistPdf(ctx.Request().Context(), request.(GetChecklistPdfRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "GetChecklistPDF")
+		handler = middleware(handler, "GetChecklistPdf")
 	}
 
 	response, err := handler(ctx, request)
 
 	if err != nil {
 		return err
-	} else if validResponse, ok := response.(GetChecklistPDFResponseObject); ok {
-		return validResponse.VisitGetChecklistPDFResponse(ctx.Response())
+	} else if validResponse, ok := response.(GetChecklistPdfResponseObject); ok {
+		return validResponse.VisitGetChecklistPdfResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

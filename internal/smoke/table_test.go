@@ -167,7 +167,7 @@ var table = []row{
 	// The law is everyone's.
 	public("listCustodyLimits", "GET", "/v1/custody-limits", "", everyone),
 	public("getChecklist", "GET", "/v1/checklist", "", everyone),
-	public("getChecklistPDF", "GET", "/v1/checklist.pdf?lang=kk", "", everyone),
+	public("getChecklistPdf", "GET", "/v1/checklist.pdf?lang=kk", "", everyone),
 	public("listObstructionTypes", "GET", "/v1/obstruction-types", "", everyone),
 
 	// Audit: coordinators of their organisation, admins of all. First, while it is short.

@@ -350,13 +350,13 @@ type ClientInterface interface {
 	// Corresponds with PUT /v1/checklist-settings (the `PutChecklistSettings` operationId).
 	PutChecklistSettings(ctx context.Context, params *PutChecklistSettingsParams, body PutChecklistSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetChecklistPDF Rights checklist on paper
+	// GetChecklistPdf Rights checklist on paper
 	//
 	// The paper twin of the checklist, to be printed before the day: A4, a sheet for one person, three large boxes and a time for each item, its norm and
 	// its code beneath. What was ticked is entered later with POST /v1/detentions/{id}/checklist, item by item by its code.
 	//
-	// Corresponds with GET /v1/checklist.pdf (the `GetChecklistPDF` operationId).
-	GetChecklistPDF(ctx context.Context, params *GetChecklistPDFParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+	// Corresponds with GET /v1/checklist.pdf (the `GetChecklistPdf` operationId).
+	GetChecklistPdf(ctx context.Context, params *GetChecklistPdfParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListCustodyLimits Limits of custody
 	//
@@ -1673,14 +1673,14 @@ func (c *Core) PutChecklistSettings(ctx context.Context, params *PutChecklistSet
 	return c.Client.Do(req)
 }
 
-// GetChecklistPDF Rights checklist on paper
+// GetChecklistPdf Rights checklist on paper
 //
 // The paper twin of the checklist, to be printed before the day: A4, a sheet for one person, three large boxes and a time for each item, its norm and
 // its code beneath. What was ticked is entered later with POST /v1/detentions/{id}/checklist, item by item by its code.
 //
-// Corresponds with GET /v1/checklist.pdf (the `GetChecklistPDF` operationId).
-func (c *Core) GetChecklistPDF(ctx context.Context, params *GetChecklistPDFParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetChecklistPDFRequest(c.Server, params)
+// Corresponds with GET /v1/checklist.pdf (the `GetChecklistPdf` operationId).
+func (c *Core) GetChecklistPdf(ctx context.Context, params *GetChecklistPdfParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetChecklistPdfRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -4759,8 +4759,8 @@ func NewPutChecklistSettingsRequestWithBody(server string, params *PutChecklistS
 	return req, nil
 }
 
-// NewGetChecklistPDFRequest constructs an http.Request for the GetChecklistPDF method
-func NewGetChecklistPDFRequest(server string, params *GetChecklistPDFParams) (*http.Request, error) {
+// NewGetChecklistPdfRequest constructs an http.Request for the GetChecklistPdf method
+func NewGetChecklistPdfRequest(server string, params *GetChecklistPdfParams) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -9429,15 +9429,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PUT /v1/checklist-settings (the `PutChecklistSettings` operationId).
 	PutChecklistSettingsWithResponse(ctx context.Context, params *PutChecklistSettingsParams, body PutChecklistSettingsJSONRequestBody, reqEditors ...RequestEditorFn) (*PutChecklistSettingsResponse, error)
 
-	// GetChecklistPDFWithResponse Rights checklist on paper
+	// GetChecklistPdfWithResponse Rights checklist on paper
 	//
 	// The paper twin of the checklist, to be printed before the day: A4, a sheet for one person, three large boxes and a time for each item, its norm and
 	// its code beneath. What was ticked is entered later with POST /v1/detentions/{id}/checklist, item by item by its code.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
-	// Corresponds with GET /v1/checklist.pdf (the `GetChecklistPDF` operationId).
-	GetChecklistPDFWithResponse(ctx context.Context, params *GetChecklistPDFParams, reqEditors ...RequestEditorFn) (*GetChecklistPDFResponse, error)
+	// Corresponds with GET /v1/checklist.pdf (the `GetChecklistPdf` operationId).
+	GetChecklistPdfWithResponse(ctx context.Context, params *GetChecklistPdfParams, reqEditors ...RequestEditorFn) (*GetChecklistPdfResponse, error)
 
 	// ListCustodyLimitsWithResponse Limits of custody
 	//
@@ -11317,25 +11317,25 @@ func (r PutChecklistSettingsResponse) ContentType() string {
 	return ""
 }
 
-// GetChecklistPDFResponse200Headers the declared response headers of an HTTP 200 response for GetChecklistPDF
-type GetChecklistPDFResponse200Headers struct {
+// GetChecklistPdfResponse200Headers the declared response headers of an HTTP 200 response for GetChecklistPdf
+type GetChecklistPdfResponse200Headers struct {
 	ETag *string
 }
 
-type GetChecklistPDFResponse struct {
+type GetChecklistPdfResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// Headers200 the parsed response headers for an HTTP 200 response
-	Headers200 *GetChecklistPDFResponse200Headers
+	Headers200 *GetChecklistPdfResponse200Headers
 }
 
 // GetBody returns the raw response body bytes
-func (r GetChecklistPDFResponse) GetBody() []byte {
+func (r GetChecklistPdfResponse) GetBody() []byte {
 	return r.Body
 }
 
 // Status returns HTTPResponse.Status
-func (r GetChecklistPDFResponse) Status() string {
+func (r GetChecklistPdfResponse) Status() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Status
 	}
@@ -11343,7 +11343,7 @@ func (r GetChecklistPDFResponse) Status() string {
 }
 
 // StatusCode returns HTTPResponse.StatusCode
-func (r GetChecklistPDFResponse) StatusCode() int {
+func (r GetChecklistPdfResponse) StatusCode() int {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.StatusCode
 	}
@@ -11351,7 +11351,7 @@ func (r GetChecklistPDFResponse) StatusCode() int {
 }
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
-func (r GetChecklistPDFResponse) ContentType() string {
+func (r GetChecklistPdfResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -14317,20 +14317,20 @@ func (c *ClientWithResponses) PutChecklistSettingsWithResponse(ctx context.Conte
 	return ParsePutChecklistSettingsResponse(rsp)
 }
 
-// GetChecklistPDFWithResponse Rights checklist on paper
+// GetChecklistPdfWithResponse Rights checklist on paper
 //
 // The paper twin of the checklist, to be printed before the day: A4, a sheet for one person, three large boxes and a time for each item, its norm and
 // its code beneath. What was ticked is entered later with POST /v1/detentions/{id}/checklist, item by item by its code.
 //
 // Returns a wrapper object for the known response body format(s).
 //
-// Corresponds with GET /v1/checklist.pdf (the `GetChecklistPDF` operationId).
-func (c *ClientWithResponses) GetChecklistPDFWithResponse(ctx context.Context, params *GetChecklistPDFParams, reqEditors ...RequestEditorFn) (*GetChecklistPDFResponse, error) {
-	rsp, err := c.GetChecklistPDF(ctx, params, reqEditors...)
+// Corresponds with GET /v1/checklist.pdf (the `GetChecklistPdf` operationId).
+func (c *ClientWithResponses) GetChecklistPdfWithResponse(ctx context.Context, params *GetChecklistPdfParams, reqEditors ...RequestEditorFn) (*GetChecklistPdfResponse, error) {
+	rsp, err := c.GetChecklistPdf(ctx, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
-	return ParseGetChecklistPDFResponse(rsp)
+	return ParseGetChecklistPdfResponse(rsp)
 }
 
 // ListCustodyLimitsWithResponse Limits of custody
@@ -16423,22 +16423,22 @@ func ParsePutChecklistSettingsResponse(rsp *http.Response) (*PutChecklistSetting
 	return response, nil
 }
 
-// ParseGetChecklistPDFResponse parses an HTTP response from a GetChecklistPDFWithResponse call
-func ParseGetChecklistPDFResponse(rsp *http.Response) (*GetChecklistPDFResponse, error) {
+// ParseGetChecklistPdfResponse parses an HTTP response from a GetChecklistPdfWithResponse call
+func ParseGetChecklistPdfResponse(rsp *http.Response) (*GetChecklistPdfResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
 	defer func() { _ = rsp.Body.Close() }()
 	if err != nil {
 		return nil, err
 	}
 
-	response := &GetChecklistPDFResponse{
+	response := &GetChecklistPdfResponse{
 		Body:         bodyBytes,
 		HTTPResponse: rsp,
 	}
 
 	switch {
 	case rsp.StatusCode == 200:
-		var headers GetChecklistPDFResponse200Headers
+		var headers GetChecklistPdfResponse200Headers
 		if values := rsp.Header.Values("ETag"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
