@@ -605,6 +605,45 @@ func (e EventKind) Valid() bool {
 	}
 }
 
+// Defines values for ExportState.
+const (
+	ExportStateApproved ExportState = "approved"
+	ExportStateRejected ExportState = "rejected"
+	ExportStateWaiting  ExportState = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the ExportState enum.
+func (e ExportState) Valid() bool {
+	switch e {
+	case ExportStateApproved:
+		return true
+	case ExportStateRejected:
+		return true
+	case ExportStateWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ExportDecisionDecision.
+const (
+	ExportDecisionDecisionApprove ExportDecisionDecision = "approve"
+	ExportDecisionDecisionReject  ExportDecisionDecision = "reject"
+)
+
+// Valid indicates whether the value is a known member of the ExportDecisionDecision enum.
+func (e ExportDecisionDecision) Valid() bool {
+	switch e {
+	case ExportDecisionDecisionApprove:
+		return true
+	case ExportDecisionDecisionReject:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for FieldFaultCode.
 const (
 	FieldFaultCodeBadFormat    FieldFaultCode = "bad_format"
@@ -1604,6 +1643,48 @@ const (
 func (e ListDetentionsParamsSort) Valid() bool {
 	switch e {
 	case ListDetentionsParamsSortNeed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetEvidenceParamsFormat.
+const (
+	GetEvidenceParamsFormatCsv  GetEvidenceParamsFormat = "csv"
+	GetEvidenceParamsFormatJSON GetEvidenceParamsFormat = "json"
+	GetEvidenceParamsFormatPdf  GetEvidenceParamsFormat = "pdf"
+)
+
+// Valid indicates whether the value is a known member of the GetEvidenceParamsFormat enum.
+func (e GetEvidenceParamsFormat) Valid() bool {
+	switch e {
+	case GetEvidenceParamsFormatCsv:
+		return true
+	case GetEvidenceParamsFormatJSON:
+		return true
+	case GetEvidenceParamsFormatPdf:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetEvidenceParamsLang.
+const (
+	GetEvidenceParamsLangEn GetEvidenceParamsLang = "en"
+	GetEvidenceParamsLangKk GetEvidenceParamsLang = "kk"
+	GetEvidenceParamsLangRu GetEvidenceParamsLang = "ru"
+)
+
+// Valid indicates whether the value is a known member of the GetEvidenceParamsLang enum.
+func (e GetEvidenceParamsLang) Valid() bool {
+	switch e {
+	case GetEvidenceParamsLangEn:
+		return true
+	case GetEvidenceParamsLangKk:
+		return true
+	case GetEvidenceParamsLangRu:
 		return true
 	default:
 		return false
@@ -2774,6 +2855,112 @@ type EventKind string
 // EventPage defines model for EventPage.
 type EventPage struct {
 	Items []Event `json:"items"`
+
+	// NextCursor Pass it as `cursor` to read on. Absent on the last page.
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// Evidence defines model for Evidence.
+type Evidence struct {
+	AsOf       time.Time          `json:"as_of"`
+	City       string             `json:"city"`
+	Department string             `json:"department"`
+	From       time.Time          `json:"from"`
+	Incidents  []EvidenceIncident `json:"incidents"`
+	Intervals  []EvidenceInterval `json:"intervals"`
+	To         time.Time          `json:"to"`
+}
+
+// EvidenceIncident defines model for EvidenceIncident.
+type EvidenceIncident struct {
+	Advocate      string        `json:"advocate"`
+	At            time.Time     `json:"at"`
+	Badge         *string       `json:"badge,omitempty"`
+	Code          string        `json:"code"`
+	DomesticNorms EvidenceNorms `json:"domestic_norms"`
+	Officer       *string       `json:"officer,omitempty"`
+	Text          string        `json:"text"`
+	Treaties      EvidenceNorms `json:"treaties"`
+	Until         *time.Time    `json:"until,omitempty"`
+}
+
+// EvidenceInterval defines model for EvidenceInterval.
+type EvidenceInterval struct {
+	Contradictions []AccessContradiction `json:"contradictions"`
+	DomesticNorms  EvidenceNorms         `json:"domestic_norms"`
+	From           time.Time             `json:"from"`
+	OpenEnded      bool                  `json:"open_ended"`
+	Pretexts       []EvidencePretext     `json:"pretexts"`
+
+	// Status `delayed`: kept waiting; `fortress`: refused with reference to a plan of that name.
+	Status   AccessStatus   `json:"status"`
+	Text     string         `json:"text"`
+	To       time.Time      `json:"to"`
+	Treaties EvidenceNorms  `json:"treaties"`
+	Waits    []EvidenceWait `json:"waits"`
+}
+
+// EvidenceNaming Example: {"named":false}
+type EvidenceNaming struct {
+	Named bool `json:"named"`
+}
+
+// EvidenceNorms defines model for EvidenceNorms.
+type EvidenceNorms = []string
+
+// EvidencePretext defines model for EvidencePretext.
+type EvidencePretext struct {
+	Advocate string    `json:"advocate"`
+	At       time.Time `json:"at"`
+	Pretext  string    `json:"pretext"`
+}
+
+// EvidenceWait defines model for EvidenceWait.
+type EvidenceWait struct {
+	Advocate string    `json:"advocate"`
+	From     time.Time `json:"from"`
+	To       time.Time `json:"to"`
+}
+
+// Export defines model for Export.
+type Export struct {
+	AskedAt      time.Time           `json:"asked_at"`
+	AskedBy      openapi_types.UUID  `json:"asked_by"`
+	ClientID     openapi_types.UUID  `json:"client_id"`
+	DecidedAt    *time.Time          `json:"decided_at,omitempty"`
+	DecidedBy    *openapi_types.UUID `json:"decided_by,omitempty"`
+	DepartmentID openapi_types.UUID  `json:"department_id"`
+
+	// ExpiresAt Until then it can be fetched.
+	ExpiresAt *time.Time         `json:"expires_at,omitempty"`
+	From      time.Time          `json:"from"`
+	ID        openapi_types.UUID `json:"id"`
+	State     ExportState        `json:"state"`
+	To        time.Time          `json:"to"`
+}
+
+// ExportState defines model for Export.State.
+type ExportState string
+
+// ExportAsk Example: {"client_id":"9a1e5f6b-0f3c-4d8e-8a51-2f6d1b7c9e01","department_id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2b1","from":"2026-12-15T19:00:00Z","to":"2026-12-17T19:00:00Z"}
+type ExportAsk struct {
+	ClientID     openapi_types.UUID `json:"client_id"`
+	DepartmentID openapi_types.UUID `json:"department_id"`
+	From         time.Time          `json:"from"`
+	To           time.Time          `json:"to"`
+}
+
+// ExportDecision Example: {"decision":"approve"}
+type ExportDecision struct {
+	Decision ExportDecisionDecision `json:"decision"`
+}
+
+// ExportDecisionDecision defines model for ExportDecision.Decision.
+type ExportDecisionDecision string
+
+// ExportPage defines model for ExportPage.
+type ExportPage struct {
+	Items []Export `json:"items"`
 
 	// NextCursor Pass it as `cursor` to read on. Absent on the last page.
 	NextCursor *NextCursor `json:"next_cursor,omitempty"`
@@ -4416,6 +4603,59 @@ type ListProposedMergesParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// ListExportsParams defines parameters for ListExports.
+type ListExportsParams struct {
+	// Cursor `next_cursor` of the page before. Opaque; good only with the same filters.
+	Cursor *PageCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Limit At most so many items.
+	Limit *PageLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// AskExportParams defines parameters for AskExport.
+type AskExportParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// DecideExportParams defines parameters for DecideExport.
+type DecideExportParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// GetEvidenceParams defines parameters for GetEvidence.
+type GetEvidenceParams struct {
+	Format *GetEvidenceParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+
+	// Lang Language of the document; that of the request if absent.
+	Lang *GetEvidenceParamsLang `form:"lang,omitempty" json:"lang,omitempty"`
+
+	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// GetEvidenceParamsFormat defines parameters for GetEvidence.
+type GetEvidenceParamsFormat string
+
+// GetEvidenceParamsLang defines parameters for GetEvidence.
+type GetEvidenceParamsLang string
+
 // ListHoldsParams defines parameters for ListHolds.
 type ListHoldsParams struct {
 	// Cursor `next_cursor` of the page before. Opaque; good only with the same filters.
@@ -4483,6 +4723,24 @@ type DecideMatchParams struct {
 type GetMeParams struct {
 	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// GetEvidenceNamingParams defines parameters for GetEvidenceNaming.
+type GetEvidenceNamingParams struct {
+	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// PutEvidenceNamingParams defines parameters for PutEvidenceNaming.
+type PutEvidenceNamingParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
@@ -4762,11 +5020,20 @@ type PutRepresentationJSONRequestBody = RepresentationPut
 // UnmergeDetentionJSONRequestBody defines body for UnmergeDetention for application/json ContentType.
 type UnmergeDetentionJSONRequestBody = UnmergeDecision
 
+// AskExportJSONRequestBody defines body for AskExport for application/json ContentType.
+type AskExportJSONRequestBody = ExportAsk
+
+// DecideExportJSONRequestBody defines body for DecideExport for application/json ContentType.
+type DecideExportJSONRequestBody = ExportDecision
+
 // DecideHoldJSONRequestBody defines body for DecideHold for application/json ContentType.
 type DecideHoldJSONRequestBody = HoldDecision
 
 // DecideMatchJSONRequestBody defines body for DecideMatch for application/json ContentType.
 type DecideMatchJSONRequestBody = MatchDecision
+
+// PutEvidenceNamingJSONRequestBody defines body for PutEvidenceNaming for application/json ContentType.
+type PutEvidenceNamingJSONRequestBody = EvidenceNaming
 
 // PutPushTokenJSONRequestBody defines body for PutPushToken for application/json ContentType.
 type PutPushTokenJSONRequestBody = PushTokenPut

@@ -280,3 +280,24 @@ func standing(grants []Held) State {
 }
 
 var errNoOrganisation = errors.New("there is no organisation yet: start the server once, it makes the first one")
+
+// Names opens the names of these accounts, for who may show them. An erased one is left out.
+func (d *Desk) Names(ctx context.Context, tx *pg.Tx, ids ...uuid.UUID) (map[uuid.UUID]string, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	var list []Account
+	if err := tx.Gorm(ctx).Select("id", "key_id", "name_ct").Where("id in ?", ids).Find(&list).Error; err != nil {
+		return nil, fmt.Errorf("read names: %w", err)
+	}
+	if err := d.fill(ctx, tx, list); err != nil {
+		return nil, err
+	}
+	out := make(map[uuid.UUID]string, len(list))
+	for _, a := range list {
+		if a.Name != "" {
+			out[a.ID] = a.Name
+		}
+	}
+	return out, nil
+}

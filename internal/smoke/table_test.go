@@ -254,6 +254,17 @@ var table = []row{
 		method: "POST", path: "/v1/obstructions", body: `{"client_id": "{new}", "department_id": "{place}", "code": "LONG_WAIT", "at": "2026-01-01T00:00:00Z"}`},
 	{operation: "listObstructions", on: "obstruction", lawyer: their, operator: ofCity, coordinator: ofCity, admin: never, path: "/v1/obstructions", listed: true},
 
+	// Exports need a second person, who reads them first; others asked for these. Whether one is named in them is a lawyer's own word.
+	{operation: "askExport", on: "department", lawyer: never, operator: never, coordinator: planting, admin: everyone,
+		method: "POST", path: "/v1/exports", body: `{"client_id": "{new}", "department_id": "{place}", "from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z"}`},
+	{operation: "listExports", on: "export", lawyer: never, operator: never, coordinator: ofCity, admin: everyone, path: "/v1/exports", listed: true},
+	{operation: "getEvidence", on: "export", lawyer: never, operator: never, coordinator: ofCity, admin: everyone, path: "/v1/exports/{id}/evidence"},
+	{operation: "decideExport", on: "export", lawyer: never, operator: never, coordinator: ofCity, admin: everyone,
+		method: "POST", path: "/v1/exports/{id}/decision", body: `{"decision": "reject"}`},
+	{operation: "getEvidenceNaming", on: "nothing", lawyer: everyone, operator: never, coordinator: never, admin: never, path: "/v1/me/evidence-naming"},
+	{operation: "putEvidenceNaming", on: "nothing", lawyer: everyone, operator: never, coordinator: never, admin: never,
+		method: "PUT", path: "/v1/me/evidence-naming", body: `{"named": true}`},
+
 	// The directory is shared: read by all who work here, changed by who coordinates there. Assemblies are an organisation's.
 	{operation: "listDepartments", on: "department", lawyer: everyone, operator: everyone, coordinator: everyone, admin: everyone, path: "/v1/departments", listed: true},
 	{operation: "getDepartment", on: "department", lawyer: everyone, operator: everyone, coordinator: everyone, admin: everyone, path: "/v1/departments/{id}"},

@@ -400,6 +400,10 @@ func (w *world) makeRest() {
 		}
 		for _, city := range []string{almaty, outside} {
 			w.obstructed(reporter.bearer(), &thing{org: org, city: city, place: placeIn[city]})
+			export := uuid.New()
+			w.exec(`insert into exports (id, organisation_id, department_id, client_id, from_at, to_at, state, asked_by, asked_at)
+				values ($1, $2, $3, $1, '2026-01-01', '2026-02-01', 'waiting', $4, now())`, export, id, placeIn[city], reporter.me.ID)
+			w.add("export", &thing{org: org, city: city, id: export})
 		}
 		alert, hold, entry := uuid.New(), uuid.New(), uuid.New()
 		w.exec(`insert into alerts (id, organisation_id, kind, dedupe, created_at, last_at) values ($1, $2, 'hold', $3, now(), now())`, alert, id, alert.String())

@@ -737,6 +737,57 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/duplicates (the `ListProposedMerges` operationId).
 	ListProposedMerges(ctx context.Context, params *ListProposedMergesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListExports Exports of evidence
+	//
+	// The newest first.
+	//
+	// Corresponds with GET /v1/exports (the `ListExports` operationId).
+	ListExports(ctx context.Context, params *ListExportsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AskExportWithBody Ask for an export
+	//
+	// For coordinators in their cities, and admins. It waits for a second person.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/exports (the `AskExport` operationId).
+	AskExportWithBody(ctx context.Context, params *AskExportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AskExport Ask for an export
+	//
+	// For coordinators in their cities, and admins. It waits for a second person.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/exports (the `AskExport` operationId).
+	AskExport(ctx context.Context, params *AskExportParams, body AskExportJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DecideExportWithBody Decide on an export
+	//
+	// By another person than who asked for it. An approved one can be fetched for 24 hours.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/exports/{id}/decision (the `DecideExport` operationId).
+	DecideExportWithBody(ctx context.Context, id PathID, params *DecideExportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DecideExport Decide on an export
+	//
+	// By another person than who asked for it. An approved one can be fetched for 24 hours.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/exports/{id}/decision (the `DecideExport` operationId).
+	DecideExport(ctx context.Context, id PathID, params *DecideExportParams, body DecideExportJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetEvidence The evidence of an export
+	//
+	// As it was known when the export was asked for. Before it is approved only the second person reads it. Officers and pretexts stand as written;
+	// advocates are letters unless they agreed to be named; detained people and notes are never in it.
+	//
+	// Corresponds with GET /v1/exports/{id}/evidence (the `GetEvidence` operationId).
+	GetEvidence(ctx context.Context, id PathID, params *GetEvidenceParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListHolds List what waits for a second person
 	//
 	// When one reporter's word has told more than 100 families within an hour, the rest wait here. The newest first.
@@ -804,6 +855,31 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/me (the `GetMe` operationId).
 	GetMe(ctx context.Context, params *GetMeParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetEvidenceNaming Whether one is named in evidence
+	//
+	// Without consent an advocate is a letter in evidence.
+	//
+	// Corresponds with GET /v1/me/evidence-naming (the `GetEvidenceNaming` operationId).
+	GetEvidenceNaming(ctx context.Context, params *GetEvidenceNamingParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutEvidenceNamingWithBody Agree to be named in evidence, or end it
+	//
+	// Counts at once for everything that is fetched afterwards.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /v1/me/evidence-naming (the `PutEvidenceNaming` operationId).
+	PutEvidenceNamingWithBody(ctx context.Context, params *PutEvidenceNamingParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutEvidenceNaming Agree to be named in evidence, or end it
+	//
+	// Counts at once for everything that is fetched afterwards.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /v1/me/evidence-naming (the `PutEvidenceNaming` operationId).
+	PutEvidenceNaming(ctx context.Context, params *PutEvidenceNamingParams, body PutEvidenceNamingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// InviteOwnDevice Invite a second device of the same account
 	//
@@ -2460,6 +2536,117 @@ func (c *Core) ListProposedMerges(ctx context.Context, params *ListProposedMerge
 	return c.Client.Do(req)
 }
 
+// ListExports Exports of evidence
+//
+// The newest first.
+//
+// Corresponds with GET /v1/exports (the `ListExports` operationId).
+func (c *Core) ListExports(ctx context.Context, params *ListExportsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListExportsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AskExportWithBody Ask for an export
+//
+// For coordinators in their cities, and admins. It waits for a second person.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/exports (the `AskExport` operationId).
+func (c *Core) AskExportWithBody(ctx context.Context, params *AskExportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAskExportRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AskExport Ask for an export
+//
+// For coordinators in their cities, and admins. It waits for a second person.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/exports (the `AskExport` operationId).
+func (c *Core) AskExport(ctx context.Context, params *AskExportParams, body AskExportJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAskExportRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DecideExportWithBody Decide on an export
+//
+// By another person than who asked for it. An approved one can be fetched for 24 hours.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/exports/{id}/decision (the `DecideExport` operationId).
+func (c *Core) DecideExportWithBody(ctx context.Context, id PathID, params *DecideExportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDecideExportRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DecideExport Decide on an export
+//
+// By another person than who asked for it. An approved one can be fetched for 24 hours.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/exports/{id}/decision (the `DecideExport` operationId).
+func (c *Core) DecideExport(ctx context.Context, id PathID, params *DecideExportParams, body DecideExportJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDecideExportRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetEvidence The evidence of an export
+//
+// As it was known when the export was asked for. Before it is approved only the second person reads it. Officers and pretexts stand as written;
+// advocates are letters unless they agreed to be named; detained people and notes are never in it.
+//
+// Corresponds with GET /v1/exports/{id}/evidence (the `GetEvidence` operationId).
+func (c *Core) GetEvidence(ctx context.Context, id PathID, params *GetEvidenceParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetEvidenceRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListHolds List what waits for a second person
 //
 // When one reporter's word has told more than 100 families within an hour, the rest wait here. The newest first.
@@ -2598,6 +2785,61 @@ func (c *Core) DecideMatch(ctx context.Context, id PathID, params *DecideMatchPa
 // Corresponds with GET /v1/me (the `GetMe` operationId).
 func (c *Core) GetMe(ctx context.Context, params *GetMeParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetMeRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetEvidenceNaming Whether one is named in evidence
+//
+// Without consent an advocate is a letter in evidence.
+//
+// Corresponds with GET /v1/me/evidence-naming (the `GetEvidenceNaming` operationId).
+func (c *Core) GetEvidenceNaming(ctx context.Context, params *GetEvidenceNamingParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetEvidenceNamingRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutEvidenceNamingWithBody Agree to be named in evidence, or end it
+//
+// Counts at once for everything that is fetched afterwards.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /v1/me/evidence-naming (the `PutEvidenceNaming` operationId).
+func (c *Core) PutEvidenceNamingWithBody(ctx context.Context, params *PutEvidenceNamingParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutEvidenceNamingRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutEvidenceNaming Agree to be named in evidence, or end it
+//
+// Counts at once for everything that is fetched afterwards.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /v1/me/evidence-naming (the `PutEvidenceNaming` operationId).
+func (c *Core) PutEvidenceNaming(ctx context.Context, params *PutEvidenceNamingParams, body PutEvidenceNamingJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutEvidenceNamingRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -7119,6 +7361,336 @@ func NewListProposedMergesRequest(server string, params *ListProposedMergesParam
 	return req, nil
 }
 
+// NewListExportsRequest constructs an http.Request for the ListExports method
+func NewListExportsRequest(server string, params *ListExportsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/exports")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewAskExportRequest calls the generic AskExport builder with application/json body
+func NewAskExportRequest(server string, params *AskExportParams, body AskExportJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAskExportRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewAskExportRequestWithBody constructs an http.Request for the AskExport method, with any body, and a specified content type
+func NewAskExportRequestWithBody(server string, params *AskExportParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/exports")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDecideExportRequest calls the generic DecideExport builder with application/json body
+func NewDecideExportRequest(server string, id PathID, params *DecideExportParams, body DecideExportJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDecideExportRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewDecideExportRequestWithBody constructs an http.Request for the DecideExport method, with any body, and a specified content type
+func NewDecideExportRequestWithBody(server string, id PathID, params *DecideExportParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/exports/%s/decision", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetEvidenceRequest constructs an http.Request for the GetEvidence method
+func NewGetEvidenceRequest(server string, id PathID, params *GetEvidenceParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/exports/%s/evidence", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Format != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "format", *params.Format, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Lang != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "lang", *params.Lang, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListHoldsRequest constructs an http.Request for the ListHolds method
 func NewListHoldsRequest(server string, params *ListHoldsParams) (*http.Request, error) {
 	var err error
@@ -7568,6 +8140,125 @@ func NewGetMeRequest(server string, params *GetMeParams) (*http.Request, error) 
 			}
 
 			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetEvidenceNamingRequest constructs an http.Request for the GetEvidenceNaming method
+func NewGetEvidenceNamingRequest(server string, params *GetEvidenceNamingParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/me/evidence-naming")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewPutEvidenceNamingRequest calls the generic PutEvidenceNaming builder with application/json body
+func NewPutEvidenceNamingRequest(server string, params *PutEvidenceNamingParams, body PutEvidenceNamingJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPutEvidenceNamingRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewPutEvidenceNamingRequestWithBody constructs an http.Request for the PutEvidenceNaming method, with any body, and a specified content type
+func NewPutEvidenceNamingRequestWithBody(server string, params *PutEvidenceNamingParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/me/evidence-naming")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
 		}
 
 		if params.AcceptLanguage != nil {
@@ -9848,6 +10539,61 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/duplicates (the `ListProposedMerges` operationId).
 	ListProposedMergesWithResponse(ctx context.Context, params *ListProposedMergesParams, reqEditors ...RequestEditorFn) (*ListProposedMergesResponse, error)
 
+	// ListExportsWithResponse Exports of evidence
+	//
+	// The newest first.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/exports (the `ListExports` operationId).
+	ListExportsWithResponse(ctx context.Context, params *ListExportsParams, reqEditors ...RequestEditorFn) (*ListExportsResponse, error)
+
+	// AskExportWithBodyWithResponse Ask for an export
+	//
+	// For coordinators in their cities, and admins. It waits for a second person.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/exports (the `AskExport` operationId).
+	AskExportWithBodyWithResponse(ctx context.Context, params *AskExportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AskExportResponse, error)
+
+	// AskExportWithResponse Ask for an export
+	//
+	// For coordinators in their cities, and admins. It waits for a second person.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/exports (the `AskExport` operationId).
+	AskExportWithResponse(ctx context.Context, params *AskExportParams, body AskExportJSONRequestBody, reqEditors ...RequestEditorFn) (*AskExportResponse, error)
+
+	// DecideExportWithBodyWithResponse Decide on an export
+	//
+	// By another person than who asked for it. An approved one can be fetched for 24 hours.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/exports/{id}/decision (the `DecideExport` operationId).
+	DecideExportWithBodyWithResponse(ctx context.Context, id PathID, params *DecideExportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DecideExportResponse, error)
+
+	// DecideExportWithResponse Decide on an export
+	//
+	// By another person than who asked for it. An approved one can be fetched for 24 hours.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/exports/{id}/decision (the `DecideExport` operationId).
+	DecideExportWithResponse(ctx context.Context, id PathID, params *DecideExportParams, body DecideExportJSONRequestBody, reqEditors ...RequestEditorFn) (*DecideExportResponse, error)
+
+	// GetEvidenceWithResponse The evidence of an export
+	//
+	// As it was known when the export was asked for. Before it is approved only the second person reads it. Officers and pretexts stand as written;
+	// advocates are letters unless they agreed to be named; detained people and notes are never in it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/exports/{id}/evidence (the `GetEvidence` operationId).
+	GetEvidenceWithResponse(ctx context.Context, id PathID, params *GetEvidenceParams, reqEditors ...RequestEditorFn) (*GetEvidenceResponse, error)
+
 	// ListHoldsWithResponse List what waits for a second person
 	//
 	// When one reporter's word has told more than 100 families within an hour, the rest wait here. The newest first.
@@ -9923,6 +10669,33 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/me (the `GetMe` operationId).
 	GetMeWithResponse(ctx context.Context, params *GetMeParams, reqEditors ...RequestEditorFn) (*GetMeResponse, error)
+
+	// GetEvidenceNamingWithResponse Whether one is named in evidence
+	//
+	// Without consent an advocate is a letter in evidence.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/me/evidence-naming (the `GetEvidenceNaming` operationId).
+	GetEvidenceNamingWithResponse(ctx context.Context, params *GetEvidenceNamingParams, reqEditors ...RequestEditorFn) (*GetEvidenceNamingResponse, error)
+
+	// PutEvidenceNamingWithBodyWithResponse Agree to be named in evidence, or end it
+	//
+	// Counts at once for everything that is fetched afterwards.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/me/evidence-naming (the `PutEvidenceNaming` operationId).
+	PutEvidenceNamingWithBodyWithResponse(ctx context.Context, params *PutEvidenceNamingParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutEvidenceNamingResponse, error)
+
+	// PutEvidenceNamingWithResponse Agree to be named in evidence, or end it
+	//
+	// Counts at once for everything that is fetched afterwards.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/me/evidence-naming (the `PutEvidenceNaming` operationId).
+	PutEvidenceNamingWithResponse(ctx context.Context, params *PutEvidenceNamingParams, body PutEvidenceNamingJSONRequestBody, reqEditors ...RequestEditorFn) (*PutEvidenceNamingResponse, error)
 
 	// InviteOwnDeviceWithResponse Invite a second device of the same account
 	//
@@ -12612,6 +13385,191 @@ func (r ListProposedMergesResponse) ContentType() string {
 	return ""
 }
 
+// ListExportsResponse200Headers the declared response headers of an HTTP 200 response for ListExports
+type ListExportsResponse200Headers struct {
+	ETag *string
+}
+
+type ListExportsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ExportPage
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListExportsResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListExportsResponse) GetJSON200() *ExportPage {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListExportsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListExportsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListExportsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListExportsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AskExportResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Export
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Export
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AskExportResponse) GetJSON200() *Export {
+	return r.JSON200
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r AskExportResponse) GetJSON201() *Export {
+	return r.JSON201
+}
+
+// GetBody returns the raw response body bytes
+func (r AskExportResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AskExportResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AskExportResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AskExportResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DecideExportResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Export
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DecideExportResponse) GetJSON200() *Export {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r DecideExportResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DecideExportResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DecideExportResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DecideExportResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetEvidenceResponse200Headers the declared response headers of an HTTP 200 response for GetEvidence
+type GetEvidenceResponse200Headers struct {
+	ETag *string
+}
+
+type GetEvidenceResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Evidence
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetEvidenceResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetEvidenceResponse) GetJSON200() *Evidence {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GetEvidenceResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetEvidenceResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetEvidenceResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetEvidenceResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListHoldsResponse200Headers the declared response headers of an HTTP 200 response for ListHolds
 type ListHoldsResponse200Headers struct {
 	ETag *string
@@ -12880,6 +13838,95 @@ func (r GetMeResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetMeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetEvidenceNamingResponse200Headers the declared response headers of an HTTP 200 response for GetEvidenceNaming
+type GetEvidenceNamingResponse200Headers struct {
+	ETag *string
+}
+
+type GetEvidenceNamingResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *EvidenceNaming
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetEvidenceNamingResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetEvidenceNamingResponse) GetJSON200() *EvidenceNaming {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GetEvidenceNamingResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetEvidenceNamingResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetEvidenceNamingResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetEvidenceNamingResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PutEvidenceNamingResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *EvidenceNaming
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PutEvidenceNamingResponse) GetJSON200() *EvidenceNaming {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r PutEvidenceNamingResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PutEvidenceNamingResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PutEvidenceNamingResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PutEvidenceNamingResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -14976,6 +16023,97 @@ func (c *ClientWithResponses) ListProposedMergesWithResponse(ctx context.Context
 	return ParseListProposedMergesResponse(rsp)
 }
 
+// ListExportsWithResponse Exports of evidence
+//
+// The newest first.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/exports (the `ListExports` operationId).
+func (c *ClientWithResponses) ListExportsWithResponse(ctx context.Context, params *ListExportsParams, reqEditors ...RequestEditorFn) (*ListExportsResponse, error) {
+	rsp, err := c.ListExports(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListExportsResponse(rsp)
+}
+
+// AskExportWithBodyWithResponse Ask for an export
+//
+// For coordinators in their cities, and admins. It waits for a second person.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/exports (the `AskExport` operationId).
+func (c *ClientWithResponses) AskExportWithBodyWithResponse(ctx context.Context, params *AskExportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AskExportResponse, error) {
+	rsp, err := c.AskExportWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAskExportResponse(rsp)
+}
+
+// AskExportWithResponse Ask for an export
+//
+// For coordinators in their cities, and admins. It waits for a second person.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/exports (the `AskExport` operationId).
+func (c *ClientWithResponses) AskExportWithResponse(ctx context.Context, params *AskExportParams, body AskExportJSONRequestBody, reqEditors ...RequestEditorFn) (*AskExportResponse, error) {
+	rsp, err := c.AskExport(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAskExportResponse(rsp)
+}
+
+// DecideExportWithBodyWithResponse Decide on an export
+//
+// By another person than who asked for it. An approved one can be fetched for 24 hours.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/exports/{id}/decision (the `DecideExport` operationId).
+func (c *ClientWithResponses) DecideExportWithBodyWithResponse(ctx context.Context, id PathID, params *DecideExportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DecideExportResponse, error) {
+	rsp, err := c.DecideExportWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDecideExportResponse(rsp)
+}
+
+// DecideExportWithResponse Decide on an export
+//
+// By another person than who asked for it. An approved one can be fetched for 24 hours.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/exports/{id}/decision (the `DecideExport` operationId).
+func (c *ClientWithResponses) DecideExportWithResponse(ctx context.Context, id PathID, params *DecideExportParams, body DecideExportJSONRequestBody, reqEditors ...RequestEditorFn) (*DecideExportResponse, error) {
+	rsp, err := c.DecideExport(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDecideExportResponse(rsp)
+}
+
+// GetEvidenceWithResponse The evidence of an export
+//
+// As it was known when the export was asked for. Before it is approved only the second person reads it. Officers and pretexts stand as written;
+// advocates are letters unless they agreed to be named; detained people and notes are never in it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/exports/{id}/evidence (the `GetEvidence` operationId).
+func (c *ClientWithResponses) GetEvidenceWithResponse(ctx context.Context, id PathID, params *GetEvidenceParams, reqEditors ...RequestEditorFn) (*GetEvidenceResponse, error) {
+	rsp, err := c.GetEvidence(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetEvidenceResponse(rsp)
+}
+
 // ListHoldsWithResponse List what waits for a second person
 //
 // When one reporter's word has told more than 100 families within an hour, the rest wait here. The newest first.
@@ -15098,6 +16236,51 @@ func (c *ClientWithResponses) GetMeWithResponse(ctx context.Context, params *Get
 		return nil, err
 	}
 	return ParseGetMeResponse(rsp)
+}
+
+// GetEvidenceNamingWithResponse Whether one is named in evidence
+//
+// Without consent an advocate is a letter in evidence.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/me/evidence-naming (the `GetEvidenceNaming` operationId).
+func (c *ClientWithResponses) GetEvidenceNamingWithResponse(ctx context.Context, params *GetEvidenceNamingParams, reqEditors ...RequestEditorFn) (*GetEvidenceNamingResponse, error) {
+	rsp, err := c.GetEvidenceNaming(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetEvidenceNamingResponse(rsp)
+}
+
+// PutEvidenceNamingWithBodyWithResponse Agree to be named in evidence, or end it
+//
+// Counts at once for everything that is fetched afterwards.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/me/evidence-naming (the `PutEvidenceNaming` operationId).
+func (c *ClientWithResponses) PutEvidenceNamingWithBodyWithResponse(ctx context.Context, params *PutEvidenceNamingParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutEvidenceNamingResponse, error) {
+	rsp, err := c.PutEvidenceNamingWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutEvidenceNamingResponse(rsp)
+}
+
+// PutEvidenceNamingWithResponse Agree to be named in evidence, or end it
+//
+// Counts at once for everything that is fetched afterwards.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/me/evidence-naming (the `PutEvidenceNaming` operationId).
+func (c *ClientWithResponses) PutEvidenceNamingWithResponse(ctx context.Context, params *PutEvidenceNamingParams, body PutEvidenceNamingJSONRequestBody, reqEditors ...RequestEditorFn) (*PutEvidenceNamingResponse, error) {
+	rsp, err := c.PutEvidenceNaming(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutEvidenceNamingResponse(rsp)
 }
 
 // InviteOwnDeviceWithResponse Invite a second device of the same account
@@ -17439,6 +18622,152 @@ func ParseListProposedMergesResponse(rsp *http.Response) (*ListProposedMergesRes
 	return response, nil
 }
 
+// ParseListExportsResponse parses an HTTP response from a ListExportsWithResponse call
+func ParseListExportsResponse(rsp *http.Response) (*ListExportsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListExportsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ExportPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListExportsResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseAskExportResponse parses an HTTP response from a AskExportWithResponse call
+func ParseAskExportResponse(rsp *http.Response) (*AskExportResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AskExportResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Export
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Export
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDecideExportResponse parses an HTTP response from a DecideExportWithResponse call
+func ParseDecideExportResponse(rsp *http.Response) (*DecideExportResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DecideExportResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Export
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetEvidenceResponse parses an HTTP response from a GetEvidenceWithResponse call
+func ParseGetEvidenceResponse(rsp *http.Response) (*GetEvidenceResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetEvidenceResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Evidence
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case rsp.StatusCode == 200:
+		// Content-type (text/csv) unsupported
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetEvidenceResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseListHoldsResponse parses an HTTP response from a ListHoldsWithResponse call
 func ParseListHoldsResponse(rsp *http.Response) (*ListHoldsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -17654,6 +18983,74 @@ func ParseGetMeResponse(rsp *http.Response) (*GetMeResponse, error) {
 			headers.ETag = &value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetEvidenceNamingResponse parses an HTTP response from a GetEvidenceNamingWithResponse call
+func ParseGetEvidenceNamingResponse(rsp *http.Response) (*GetEvidenceNamingResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetEvidenceNamingResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest EvidenceNaming
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetEvidenceNamingResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParsePutEvidenceNamingResponse parses an HTTP response from a PutEvidenceNamingWithResponse call
+func ParsePutEvidenceNamingResponse(rsp *http.Response) (*PutEvidenceNamingResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PutEvidenceNamingResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest EvidenceNaming
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
 	}
 
 	return response, nil
