@@ -97,9 +97,11 @@ const (
 	AlertKindGuessing           AlertKind = "guessing"
 	AlertKindHold               AlertKind = "hold"
 	AlertKindHoldWaits          AlertKind = "hold_waits"
+	AlertKindInquiryDenied      AlertKind = "inquiry_denied"
 	AlertKindKeysRunningOut     AlertKind = "keys_running_out"
 	AlertKindNeed               AlertKind = "need"
 	AlertKindObstruction        AlertKind = "obstruction"
+	AlertKindPromiseDue         AlertKind = "promise_due"
 	AlertKindPushMisconfigured  AlertKind = "push_misconfigured"
 	AlertKindPushRejected       AlertKind = "push_rejected"
 	AlertKindReleaseByRelative  AlertKind = "release_by_relative"
@@ -131,11 +133,15 @@ func (e AlertKind) Valid() bool {
 		return true
 	case AlertKindHoldWaits:
 		return true
+	case AlertKindInquiryDenied:
+		return true
 	case AlertKindKeysRunningOut:
 		return true
 	case AlertKindNeed:
 		return true
 	case AlertKindObstruction:
+		return true
+	case AlertKindPromiseDue:
 		return true
 	case AlertKindPushMisconfigured:
 		return true
@@ -770,6 +776,27 @@ func (e HoldState) Valid() bool {
 	case HoldStateRejected:
 		return true
 	case HoldStateReleased:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for InquiryAnswer.
+const (
+	InquiryAnswerConfirmed InquiryAnswer = "confirmed"
+	InquiryAnswerDenied    InquiryAnswer = "denied"
+	InquiryAnswerNoAnswer  InquiryAnswer = "no_answer"
+)
+
+// Valid indicates whether the value is a known member of the InquiryAnswer enum.
+func (e InquiryAnswer) Valid() bool {
+	switch e {
+	case InquiryAnswerConfirmed:
+		return true
+	case InquiryAnswerDenied:
+		return true
+	case InquiryAnswerNoAnswer:
 		return true
 	default:
 		return false
@@ -1430,6 +1457,27 @@ func (e Role) Valid() bool {
 	}
 }
 
+// Defines values for SearchMatchLawyer.
+const (
+	SearchMatchLawyerNo      SearchMatchLawyer = "no"
+	SearchMatchLawyerUnknown SearchMatchLawyer = "unknown"
+	SearchMatchLawyerYes     SearchMatchLawyer = "yes"
+)
+
+// Valid indicates whether the value is a known member of the SearchMatchLawyer enum.
+func (e SearchMatchLawyer) Valid() bool {
+	switch e {
+	case SearchMatchLawyerNo:
+		return true
+	case SearchMatchLawyerUnknown:
+		return true
+	case SearchMatchLawyerYes:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SearchMatchStatus.
 const (
 	SearchMatchStatusCallHotline  SearchMatchStatus = "call_hotline"
@@ -1891,7 +1939,8 @@ type Alert struct {
 	// person cannot all be so. `need`: someone who must not be overlooked (`code` says why); the list of detentions by
 	// `sort` need shows them all. `clock_warning`, `clock_breach`: a legal limit nears its end, or has passed; `rights_breach`: somebody saw a
 	// right broken; `rights_overdue`: nobody has seen one kept by its time. These four gather by department (`items`).
-	// `obstruction`: a lawyer was hindered in a critical way at the department that is named.
+	// `obstruction`: a lawyer was hindered in a critical way at the department that is named. `inquiry_denied`: a department
+	// denies someone who by their chain is there. `promise_due`: a family was promised an update that has not come.
 	// `release_denied`: a family says that who was reported free is not with them; the custody is open again. `release_disputed`: what
 	// is said of a release contradicts. `release_by_relative`: releases there were confirmed by relatives alone; look at them.
 	Kind AlertKind `json:"kind"`
@@ -1925,7 +1974,8 @@ type AlertItem struct {
 // person cannot all be so. `need`: someone who must not be overlooked (`code` says why); the list of detentions by
 // `sort` need shows them all. `clock_warning`, `clock_breach`: a legal limit nears its end, or has passed; `rights_breach`: somebody saw a
 // right broken; `rights_overdue`: nobody has seen one kept by its time. These four gather by department (`items`).
-// `obstruction`: a lawyer was hindered in a critical way at the department that is named.
+// `obstruction`: a lawyer was hindered in a critical way at the department that is named. `inquiry_denied`: a department
+// denies someone who by their chain is there. `promise_due`: a family was promised an update that has not come.
 // `release_denied`: a family says that who was reported free is not with them; the custody is open again. `release_disputed`: what
 // is said of a release contradicts. `release_by_relative`: releases there were confirmed by relatives alone; look at them.
 type AlertKind string
@@ -2413,6 +2463,9 @@ type DepartmentTold struct {
 	Name     string  `json:"name"`
 	Phone    *string `json:"phone,omitempty"`
 	Verified bool    `json:"verified"`
+
+	// VerifiedAt When a person last confirmed address and phone.
+	VerifiedAt *time.Time `json:"verified_at,omitempty"`
 }
 
 // Detainee One person of a batch. A name or a description is needed.
@@ -3073,6 +3126,74 @@ type HoldPage struct {
 // HoldState defines model for HoldState.
 type HoldState string
 
+// Inquiry defines model for Inquiry.
+type Inquiry struct {
+	// AgeMinutes By the clock of the server, when this was read.
+	AgeMinutes   int64              `json:"age_minutes"`
+	Answer       InquiryAnswer      `json:"answer"`
+	AskedAt      time.Time          `json:"asked_at"`
+	ClientID     openapi_types.UUID `json:"client_id"`
+	DepartmentID openapi_types.UUID `json:"department_id"`
+
+	// DetentionID Where the reader may read the record.
+	DetentionID *openapi_types.UUID `json:"detention_id,omitempty"`
+	ID          openapi_types.UUID  `json:"id"`
+	Name        *string             `json:"name,omitempty"`
+	Note        *string             `json:"note,omitempty"`
+	RecordedAt  time.Time           `json:"recorded_at"`
+
+	// RecordedBy An account.
+	RecordedBy openapi_types.UUID `json:"recorded_by"`
+
+	// SearchID Where the reader may read the search.
+	SearchID *openapi_types.UUID `json:"search_id,omitempty"`
+	SpokeTo  *string             `json:"spoke_to,omitempty"`
+}
+
+// InquiryAdd Of `name`, `detention_id` and `search_id` exactly one.
+//
+// Example: {"answer":"denied","client_id":"3e2f9f9c-ac43-4f2d-9c70-4d3c2e1fa0c1","name":"Ахметов Арман","spoke_to":"дежурный"}
+type InquiryAdd struct {
+	Answer InquiryAnswer `json:"answer"`
+
+	// At When it was asked; now if absent.
+	At *time.Time `json:"at,omitempty"`
+
+	// ClientID Made by the phone for this inquiry, once.
+	ClientID    openapi_types.UUID  `json:"client_id"`
+	DetentionID *openapi_types.UUID `json:"detention_id,omitempty"`
+	Name        *string             `json:"name,omitempty"`
+
+	// Note For the legal team. Sealed.
+	Note *string `json:"note,omitempty"`
+
+	// SearchID For operators and coordinators.
+	SearchID *openapi_types.UUID `json:"search_id,omitempty"`
+
+	// SpokeTo Who answered. Sealed.
+	SpokeTo *string `json:"spoke_to,omitempty"`
+}
+
+// InquiryAnswer defines model for InquiryAnswer.
+type InquiryAnswer string
+
+// InquiryPage defines model for InquiryPage.
+type InquiryPage struct {
+	Items []Inquiry `json:"items"`
+
+	// NextCursor Pass it as `cursor` to read on. Absent on the last page.
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// InquiryTold defines model for InquiryTold.
+type InquiryTold struct {
+	Answer  InquiryAnswer `json:"answer"`
+	AskedAt time.Time     `json:"asked_at"`
+
+	// Department Address and phone only when a person has verified them; otherwise the hotline's number.
+	Department DepartmentTold `json:"department"`
+}
+
 // Invitation defines model for Invitation.
 type Invitation struct {
 	// Code Works once. Hand it over on a safe way.
@@ -3488,6 +3609,17 @@ type ProblemBody struct {
 // ProblemCode Stable. An app that meets a code it does not know acts on the status.
 type ProblemCode string
 
+// Promise Example: {"by":"2026-12-16T18:00:00Z"}
+type Promise struct {
+	// By At most seven days ahead.
+	By time.Time `json:"by"`
+}
+
+// Promised defines model for Promised.
+type Promised struct {
+	NextUpdateBy time.Time `json:"next_update_by"`
+}
+
 // Proof The answer to a challenge.
 //
 // Example: {"nonce":"184467","token":"eyJ2IjoxfQ.c2lnbmVk"}
@@ -3637,7 +3769,7 @@ type RightsTotal struct {
 // Role defines model for Role.
 type Role string
 
-// Search Example: {"also_known_as":[],"birth_year":1990,"checked_at":"2026-12-16T09:20:01Z","city":"almaty","created_at":"2026-12-16T07:00:00Z","expires_at":"2027-01-15T07:00:00Z","id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2d1","language":"kk","matches":[{"as_of":"2026-12-16T09:20:00Z","department":{"city":"Алматы","hotline":"+77000000000","name":"Алмалы ауданының Полиция басқармасы","verified":false},"id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2e1","since":"2026-12-16T09:20:00Z","state":"notified","status":"held","tier":"certain"}],"name":"Akhmetov Arman","notices":[{"created_at":"2026-12-16T09:20:01Z","id":"9485f5f2-02a9-4f83-b2d6-a39284751060","kind":"match","match_id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2e1"}],"relation":"wife","revision":1,"state":"found"}
+// Search Example: {"also_known_as":[],"birth_year":1990,"checked_at":"2026-12-16T09:20:01Z","city":"almaty","created_at":"2026-12-16T07:00:00Z","expires_at":"2027-01-15T07:00:00Z","id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2d1","inquiries":[],"language":"kk","matches":[{"as_of":"2026-12-16T09:20:00Z","department":{"city":"Алматы","hotline":"+77000000000","name":"Алмалы ауданының Полиция басқармасы","verified":false},"id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2e1","lawyer":"yes","since":"2026-12-16T09:20:00Z","state":"notified","status":"held","tier":"certain"}],"name":"Akhmetov Arman","next_update_by":"2026-12-16T13:20:00Z","notices":[{"created_at":"2026-12-16T09:20:01Z","id":"9485f5f2-02a9-4f83-b2d6-a39284751060","kind":"match","match_id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2e1"}],"relation":"wife","revision":1,"state":"found"}
 type Search struct {
 	AlsoKnownAs []string `json:"also_known_as"`
 	BirthYear   *int     `json:"birth_year,omitempty"`
@@ -3657,10 +3789,17 @@ type Search struct {
 	ExpiresAt time.Time           `json:"expires_at"`
 	ID        openapi_types.UUID  `json:"id"`
 
+	// Inquiries The last answer of each department that was asked about the person, the newest first. Its age is `checked_at` less `asked_at`.
+	// The relative reads `confirmed` only of a place that she was told: what police say on the phone is not news by itself.
+	Inquiries []InquiryTold `json:"inquiries"`
+
 	// Language Kazakh, Russian or English.
 	Language *Language     `json:"language,omitempty"`
 	Matches  []SearchMatch `json:"matches"`
 	Name     string        `json:"name"`
+
+	// NextUpdateBy When the next update is promised by. In the past: the promise was not kept.
+	NextUpdateBy *time.Time `json:"next_update_by,omitempty"`
 
 	// Notices The newest first.
 	Notices []Notice `json:"notices"`
@@ -3741,6 +3880,10 @@ type SearchMatch struct {
 	Hearing *HearingTold       `json:"hearing,omitempty"`
 	ID      openapi_types.UUID `json:"id"`
 
+	// Lawyer Whether a lawyer of the effort acts for the person, or is on the spot. `no` does not speak of other lawyers. Absent of what was
+	// taken back.
+	Lawyer *SearchMatchLawyer `json:"lawyer,omitempty"`
+
 	// Place Of a hospital, a court or another region, in the words that were told.
 	Place *string `json:"place,omitempty"`
 
@@ -3768,6 +3911,10 @@ type SearchMatch struct {
 	// `possible` is shown to them only.
 	Tier MatchTier `json:"tier"`
 }
+
+// SearchMatchLawyer Whether a lawyer of the effort acts for the person, or is on the spot. `no` does not speak of other lawyers. Absent of what was
+// taken back.
+type SearchMatchLawyer string
 
 // SearchMatchStatus `call_hotline`: there is news that a person should tell; the hotline will call, or may be called.
 type SearchMatchStatus string
@@ -4368,6 +4515,30 @@ type ReportAccessParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// ListInquiriesParams defines parameters for ListInquiries.
+type ListInquiriesParams struct {
+	// Cursor `next_cursor` of the page before. Opaque; good only with the same filters.
+	Cursor *PageCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Limit At most so many items.
+	Limit *PageLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// RecordInquiryParams defines parameters for RecordInquiry.
+type RecordInquiryParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // GetDetentionTotalsParams defines parameters for GetDetentionTotals.
 type GetDetentionTotalsParams struct {
 	DepartmentID *openapi_types.UUID `form:"department_id,omitempty" json:"department_id,omitempty"`
@@ -4918,6 +5089,12 @@ type PutChannelsParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// PutPromiseParams defines parameters for PutPromise.
+type PutPromiseParams struct {
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // ListSessionsParams defines parameters for ListSessions.
 type ListSessionsParams struct {
 	// Cursor `next_cursor` of the page before. Opaque; good only with the same filters.
@@ -4993,6 +5170,9 @@ type PatchDepartmentJSONRequestBody = DepartmentPatch
 // ReportAccessJSONRequestBody defines body for ReportAccess for application/json ContentType.
 type ReportAccessJSONRequestBody = AccessReportAdd
 
+// RecordInquiryJSONRequestBody defines body for RecordInquiry for application/json ContentType.
+type RecordInquiryJSONRequestBody = InquiryAdd
+
 // LogDetentionsJSONRequestBody defines body for LogDetentions for application/json ContentType.
 type LogDetentionsJSONRequestBody = DetentionBatch
 
@@ -5055,6 +5235,9 @@ type AnswerQuestionJSONRequestBody = QuestionAnswer
 
 // PutChannelsJSONRequestBody defines body for PutChannels for application/json ContentType.
 type PutChannelsJSONRequestBody = ChannelsPut
+
+// PutPromiseJSONRequestBody defines body for PutPromise for application/json ContentType.
+type PutPromiseJSONRequestBody = Promise
 
 // OpenSessionJSONRequestBody defines body for OpenSession for application/json ContentType.
 type OpenSessionJSONRequestBody = SessionOpen

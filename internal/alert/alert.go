@@ -42,6 +42,8 @@ const (
 	ReleaseDenied      Kind = "release_denied"      // a family says that who was reported free is not with them
 	ReleaseDisputed    Kind = "release_disputed"    // what is said of a release contradicts: a person decides
 	ReleaseByRelative  Kind = "release_by_relative" // releases there were confirmed by relatives alone
+	InquiryDenied      Kind = "inquiry_denied"      // police deny whom a lawyer saw there
+	PromiseDue         Kind = "promise_due"         // a family was promised an update that has not come
 	RightsBreach       Kind = "rights_breach"       // somebody saw a right broken
 	RightsOverdue      Kind = "rights_overdue"      // nobody has seen a right kept by its time
 	Obstruction        Kind = "obstruction"         // a lawyer was hindered in a way that cannot wait

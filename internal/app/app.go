@@ -34,6 +34,7 @@ import (
 	"github.com/qorgau/qorgau/internal/fault"
 	"github.com/qorgau/qorgau/internal/finder"
 	"github.com/qorgau/qorgau/internal/httpapi"
+	"github.com/qorgau/qorgau/internal/inquiry"
 	"github.com/qorgau/qorgau/internal/law"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/push"
@@ -88,12 +89,13 @@ func assemble(ctx context.Context, o Options, db *pg.DB, ring *seal.Ring) (*part
 	p.desk = newDesk(db, ring, o.Log, p.center, limits)
 	p.finder = finder.New(db, ring, o.Log)
 	ledger := detention.New(db, ring, log, p.finder)
+	inquiries := inquiry.New(db, ring, log, ledger)
 	p.post = watch.New(watch.Options{DB: db, Ring: ring, Audit: log, Finder: p.finder, Detentions: ledger, Push: p.center,
-		Limits: limits.watch, Hotline: o.Config.Hotline, Log: o.Log})
+		Limits: limits.watch, Hotline: o.Config.Hotline, Promise: o.Config.Promise, Inquiries: inquiries, Log: o.Log})
 	p.rights = rights.New(rights.Options{DB: db, Ring: ring, Audit: log, Detentions: ledger, Law: book, Log: o.Log})
 	p.server = &httpapi.Server{
 		DB: db, Ring: ring, Audit: log, Accounts: p.desk, Departments: department.New(db, log), Push: p.center,
-		Detentions: ledger, Watch: p.post, Calendar: dispatch.New(db, log), Law: book, Rights: p.rights, Doors: door.New(door.Options{DB: db, Ring: ring, Audit: log, Accounts: p.desk, Law: book}), Log: o.Log, Version: o.Version,
+		Detentions: ledger, Watch: p.post, Calendar: dispatch.New(db, log), Law: book, Rights: p.rights, Inquiries: inquiries, Doors: door.New(door.Options{DB: db, Ring: ring, Audit: log, Accounts: p.desk, Law: book}), Log: o.Log, Version: o.Version,
 		Limits: limits.api, TrustedProxies: o.Config.TrustedProxies, Metrics: p.meters, Indexed: p.finder.Ready,
 		// Deliveries that nobody has tried say that jobs do not move; those that wait for a provider say nothing about us.
 		OldestPending: func(ctx context.Context) (time.Duration, error) {

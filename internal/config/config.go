@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/caarlos0/env/v11"
 )
@@ -55,6 +56,8 @@ type Config struct {
 	Log slog.Level `env:"QORGAU_LOG" envDefault:"info"`
 	// Hotline is the number that families see where a department's own is not verified.
 	Hotline string `env:"QORGAU_HOTLINE"`
+	// Promise is within which time a family that was told something hears again; 0: nothing is promised by itself.
+	Promise time.Duration `env:"QORGAU_PROMISE" envDefault:"4h"`
 	// LawDir is a folder of versions of the law that replaces the shipped ones; app reads it.
 	LawDir string `env:"QORGAU_LAW_DIR"`
 	// TrustedProxies may name a caller in X-Forwarded-For.

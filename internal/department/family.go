@@ -1,11 +1,14 @@
 package department
 
+import "time"
+
 // FamilyView is what a family may read of the place where someone is held. Name and City are in her language. Address and
 // Phone are given only when a person verified them. Hotline is the number to call when the place's own is not given.
 type FamilyView struct {
 	Name     string
 	City     string
 	Verified bool
+	At       *time.Time // when a person last verified it
 	Address  string
 	Phone    string
 	Hotline  string
@@ -15,7 +18,7 @@ type FamilyView struct {
 func (d Department) ForFamily(language, hotline string) FamilyView {
 	v := FamilyView{Name: d.Name(language), City: d.CityName(language), Verified: d.Verified()}
 	if v.Verified {
-		v.Address, v.Phone = d.Address, d.Phone
+		v.Address, v.Phone, v.At = d.Address, d.Phone, d.VerifiedAt
 	}
 	if v.Phone == "" {
 		v.Hotline = hotline

@@ -219,6 +219,13 @@ func searchWire(v watch.View, staff bool) api.Search {
 			out.Notices[i].MatchID = &n.Subject
 		}
 	}
+	out.Inquiries = make([]api.InquiryTold, len(v.Inquiries))
+	for i, q := range v.Inquiries {
+		out.Inquiries[i] = api.InquiryTold{AskedAt: q.AskedAt.UTC(), Answer: api.InquiryAnswer(q.Answer), Department: *departmentToldWire(q.Department)}
+	}
+	if v.Shown != watch.Closed {
+		out.NextUpdateBy = utcOf(v.NextUpdateBy)
+	}
 	for i, m := range v.Matches {
 		out.Matches[i] = searchMatchWire(m, staff)
 	}
@@ -242,6 +249,9 @@ func searchMatchWire(m watch.ToldMatch, staff bool) api.SearchMatch {
 	if q := m.Told.Question; q != nil && m.Told.Open() {
 		out.Question = &api.Question{ID: q.ID, Kind: api.QuestionKindWithYou, AskedAt: q.AskedAt}
 	}
+	if m.Lawyer != "" {
+		out.Lawyer = new(api.SearchMatchLawyer(m.Lawyer))
+	}
 	if staff && m.DetentionID != uuid.Nil {
 		out.DetentionID = &m.DetentionID
 	}
@@ -249,7 +259,7 @@ func searchMatchWire(m watch.ToldMatch, staff bool) api.SearchMatch {
 }
 
 func departmentToldWire(d department.FamilyView) *api.DepartmentTold {
-	return &api.DepartmentTold{Name: d.Name, City: d.City, Verified: d.Verified, Address: orNil(d.Address), Phone: orNil(d.Phone), Hotline: orNil(d.Hotline)}
+	return &api.DepartmentTold{Name: d.Name, City: d.City, Verified: d.Verified, VerifiedAt: utcOf(d.At), Address: orNil(d.Address), Phone: orNil(d.Phone), Hotline: orNil(d.Hotline)}
 }
 
 // searchTag is the ETag of a search; the time of reading is no news.

@@ -119,6 +119,12 @@ type ServerInterface interface {
 	// ReportAccess Say how it stands at the door
 	// (POST /v1/departments/{id}/access-reports)
 	ReportAccess(ctx echo.Context, id PathID, params ReportAccessParams) error
+	// ListInquiries What a department was asked
+	// (GET /v1/departments/{id}/inquiries)
+	ListInquiries(ctx echo.Context, id PathID, params ListInquiriesParams) error
+	// RecordInquiry Record what a department answered
+	// (POST /v1/departments/{id}/inquiries)
+	RecordInquiry(ctx echo.Context, id PathID, params RecordInquiryParams) error
 	// GetDetentionTotals Count people by department and assembly
 	// (GET /v1/detention-totals)
 	GetDetentionTotals(ctx echo.Context, params GetDetentionTotalsParams) error
@@ -263,6 +269,9 @@ type ServerInterface interface {
 	// PutChannels Say where news is to be told
 	// (PUT /v1/searches/{id}/channels)
 	PutChannels(ctx echo.Context, id PathID, params PutChannelsParams) error
+	// PutPromise Promise when the family hears next
+	// (PUT /v1/searches/{id}/promise)
+	PutPromise(ctx echo.Context, id PathID, params PutPromiseParams) error
 	// ListSessions List one's own sessions
 	// (GET /v1/sessions)
 	ListSessions(ctx echo.Context, params ListSessionsParams) error
@@ -1861,6 +1870,121 @@ func (w *ServerInterfaceWrapper) ReportAccess(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ReportAccess(ctx, id, params)
+	return err
+}
+
+// ListInquiries converts echo context to params.
+func (w *ServerInterfaceWrapper) ListInquiries(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id PathID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListInquiriesParams
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListInquiries(ctx, id, params)
+	return err
+}
+
+// RecordInquiry converts echo context to params.
+func (w *ServerInterfaceWrapper) RecordInquiry(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id PathID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RecordInquiryParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RecordInquiry(ctx, id, params)
 	return err
 }
 
@@ -4399,6 +4523,42 @@ func (w *ServerInterfaceWrapper) PutChannels(ctx echo.Context) error {
 	return err
 }
 
+// PutPromise converts echo context to params.
+func (w *ServerInterfaceWrapper) PutPromise(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id PathID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PutPromiseParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PutPromise(ctx, id, params)
+	return err
+}
+
 // ListSessions converts echo context to params.
 func (w *ServerInterfaceWrapper) ListSessions(ctx echo.Context) error {
 	var err error
@@ -4681,6 +4841,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/departments/:id/access", wrapper.GetAccess, options.OperationMiddlewares["getAccess"]...)
 	router.GET(options.BaseURL+"/v1/departments/:id/access-reports", wrapper.ListAccessReports, options.OperationMiddlewares["listAccessReports"]...)
 	router.POST(options.BaseURL+"/v1/departments/:id/access-reports", wrapper.ReportAccess, options.OperationMiddlewares["reportAccess"]...)
+	router.GET(options.BaseURL+"/v1/departments/:id/inquiries", wrapper.ListInquiries, options.OperationMiddlewares["listInquiries"]...)
+	router.POST(options.BaseURL+"/v1/departments/:id/inquiries", wrapper.RecordInquiry, options.OperationMiddlewares["recordInquiry"]...)
 	router.GET(options.BaseURL+"/v1/detention-totals", wrapper.GetDetentionTotals, options.OperationMiddlewares["getDetentionTotals"]...)
 	router.GET(options.BaseURL+"/v1/detentions", wrapper.ListDetentions, options.OperationMiddlewares["listDetentions"]...)
 	router.GET(options.BaseURL+"/v1/detentions/:id", wrapper.GetDetention, options.OperationMiddlewares["getDetention"]...)
@@ -4729,6 +4891,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/searches/:id/answers", wrapper.AnswerQuestion, options.OperationMiddlewares["answerQuestion"]...)
 	router.GET(options.BaseURL+"/v1/searches/:id/channels", wrapper.GetChannels, options.OperationMiddlewares["getChannels"]...)
 	router.PUT(options.BaseURL+"/v1/searches/:id/channels", wrapper.PutChannels, options.OperationMiddlewares["putChannels"]...)
+	router.PUT(options.BaseURL+"/v1/searches/:id/promise", wrapper.PutPromise, options.OperationMiddlewares["putPromise"]...)
 	router.GET(options.BaseURL+"/v1/sessions", wrapper.ListSessions, options.OperationMiddlewares["listSessions"]...)
 	router.POST(options.BaseURL+"/v1/sessions", wrapper.OpenSession, options.OperationMiddlewares["openSession"]...)
 	router.DELETE(options.BaseURL+"/v1/sessions/:id", wrapper.EndSession, options.OperationMiddlewares["endSession"]...)
@@ -5848,6 +6011,84 @@ func (response ReportAccess200JSONResponse) VisitReportAccessResponse(w http.Res
 type ReportAccess201JSONResponse AccessReport
 
 func (response ReportAccess201JSONResponse) VisitReportAccessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInquiriesRequestObject struct {
+	ID     PathID `json:"id"`
+	Params ListInquiriesParams
+}
+
+type ListInquiriesResponseObject interface {
+	VisitListInquiriesResponse(w http.ResponseWriter) error
+}
+
+type ListInquiries200ResponseHeaders struct {
+	ETag *string
+}
+
+type ListInquiries200JSONResponse struct {
+	Body    InquiryPage
+	Headers ListInquiries200ResponseHeaders
+}
+
+func (response ListInquiries200JSONResponse) VisitListInquiriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInquiries304Response = NotModifiedResponse
+
+func (response ListInquiries304Response) VisitListInquiriesResponse(w http.ResponseWriter) error {
+	w.WriteHeader(304)
+	return nil
+}
+
+type RecordInquiryRequestObject struct {
+	ID     PathID `json:"id"`
+	Params RecordInquiryParams
+	Body   *RecordInquiryJSONRequestBody
+}
+
+type RecordInquiryResponseObject interface {
+	VisitRecordInquiryResponse(w http.ResponseWriter) error
+}
+
+type RecordInquiry200JSONResponse Inquiry
+
+func (response RecordInquiry200JSONResponse) VisitRecordInquiryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RecordInquiry201JSONResponse Inquiry
+
+func (response RecordInquiry201JSONResponse) VisitRecordInquiryResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -7483,6 +7724,30 @@ func (response PutChannels200JSONResponse) VisitPutChannelsResponse(w http.Respo
 	return err
 }
 
+type PutPromiseRequestObject struct {
+	ID     PathID `json:"id"`
+	Params PutPromiseParams
+	Body   *PutPromiseJSONRequestBody
+}
+
+type PutPromiseResponseObject interface {
+	VisitPutPromiseResponse(w http.ResponseWriter) error
+}
+
+type PutPromise200JSONResponse Promised
+
+func (response PutPromise200JSONResponse) VisitPutPromiseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListSessionsRequestObject struct {
 	Params ListSessionsParams
 }
@@ -7726,6 +7991,12 @@ type StrictServerInterface interface {
 	// ReportAccess Say how it stands at the door
 	// (POST /v1/departments/{id}/access-reports)
 	ReportAccess(ctx context.Context, request ReportAccessRequestObject) (ReportAccessResponseObject, error)
+	// ListInquiries What a department was asked
+	// (GET /v1/departments/{id}/inquiries)
+	ListInquiries(ctx context.Context, request ListInquiriesRequestObject) (ListInquiriesResponseObject, error)
+	// RecordInquiry Record what a department answered
+	// (POST /v1/departments/{id}/inquiries)
+	RecordInquiry(ctx context.Context, request RecordInquiryRequestObject) (RecordInquiryResponseObject, error)
 	// GetDetentionTotals Count people by department and assembly
 	// (GET /v1/detention-totals)
 	GetDetentionTotals(ctx context.Context, request GetDetentionTotalsRequestObject) (GetDetentionTotalsResponseObject, error)
@@ -7870,6 +8141,9 @@ type StrictServerInterface interface {
 	// PutChannels Say where news is to be told
 	// (PUT /v1/searches/{id}/channels)
 	PutChannels(ctx context.Context, request PutChannelsRequestObject) (PutChannelsResponseObject, error)
+	// PutPromise Promise when the family hears next
+	// (PUT /v1/searches/{id}/promise)
+	PutPromise(ctx context.Context, request PutPromiseRequestObject) (PutPromiseResponseObject, error)
 	// ListSessions List one's own sessions
 	// (GET /v1/sessions)
 	ListSessions(ctx context.Context, request ListSessionsRequestObject) (ListSessionsResponseObject, error)
@@ -8981,6 +9255,81 @@ func (sh *strictHandler) ReportAccess(ctx echo.Context, id PathID, params Report
 		return err
 	} else if validResponse, ok := response.(ReportAccessResponseObject); ok {
 		return validResponse.VisitReportAccessResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListInquiries operation middleware
+func (sh *strictHandler) ListInquiries(ctx echo.Context, id PathID, params ListInquiriesParams) error {
+	var request ListInquiriesRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListInquiries(ctx.Request().Context(), request.(ListInquiriesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListInquiries")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListInquiriesResponseObject); ok {
+		return validResponse.VisitListInquiriesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RecordInquiry operation middleware
+func (sh *strictHandler) RecordInquiry(ctx echo.Context, id PathID, params RecordInquiryParams) error {
+	var request RecordInquiryRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	var body RecordInquiryJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RecordInquiry(ctx.Request().Context(), request.(RecordInquiryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RecordInquiry")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RecordInquiryResponseObject); ok {
+		return validResponse.VisitRecordInquiryResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -10692,6 +11041,55 @@ func (sh *strictHandler) PutChannels(ctx echo.Context, id PathID, params PutChan
 		return err
 	} else if validResponse, ok := response.(PutChannelsResponseObject); ok {
 		return validResponse.VisitPutChannelsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PutPromise operation middleware
+func (sh *strictHandler) PutPromise(ctx echo.Context, id PathID, params PutPromiseParams) error {
+	var request PutPromiseRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	var body PutPromiseJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PutPromise(ctx.Request().Context(), request.(PutPromiseRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PutPromise")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PutPromiseResponseObject); ok {
+		return validResponse.VisitPutPromiseResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

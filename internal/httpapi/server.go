@@ -34,6 +34,7 @@ import (
 	"github.com/qorgau/qorgau/internal/detention"
 	"github.com/qorgau/qorgau/internal/dispatch"
 	"github.com/qorgau/qorgau/internal/door"
+	"github.com/qorgau/qorgau/internal/inquiry"
 	"github.com/qorgau/qorgau/internal/law"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/push"
@@ -57,6 +58,7 @@ type Server struct {
 	Law         law.Book
 	Rights      *rights.Watch
 	Doors       *door.Register
+	Inquiries   *inquiry.Desk
 	Log         *slog.Logger
 	Version     string
 

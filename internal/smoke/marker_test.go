@@ -325,6 +325,12 @@ func (p *planter) detentions() {
 	p.expect(400, p.ask("POST", "/v1/detentions/"+p.held.String()+"/observations", p.lawyer.bearer(), `{"client_id": "`+uuid.NewString()+`", "item": "TOILET_ACCESS", "value": "observed", "at": `+p.quoted("time of an answer")+`}`))
 	_, err = p.lawyer.ListObservationsWithResponse(p.ctx, p.held, nil)
 	p.must(err)
+	_, err = p.operator.RecordInquiryWithResponse(p.ctx, almaly, nil, api.InquiryAdd{ClientID: uuid.New(), Name: ptr(p.name("name asked of a department")),
+		Answer: "denied", SpokeTo: ptr(p.name("who answered at a department")), Note: ptr(p.name("note of an inquiry"))})
+	p.must(err)
+	p.expect(400, p.ask("POST", "/v1/departments/"+almaly.String()+"/inquiries", p.operator.bearer(), `{"client_id": "`+uuid.NewString()+`", "answer": `+p.quoted("answer of an inquiry")+`}`))
+	_, err = p.operator.ListInquiriesWithResponse(p.ctx, almaly, nil)
+	p.must(err)
 	for _, who := range []*staff{p.lawyer, p.operator} {
 		q := p.name("name asked for in a list")
 		_, err := who.ListDetentionsWithResponse(p.ctx, &api.ListDetentionsParams{Q: &q})

@@ -232,6 +232,8 @@ var table = []row{
 	search("putChannels", "search", entered, "PUT", "/channels", `{"channels": []}`),
 	search("acknowledgeNotice", "search", ofCity, "POST", "/acknowledgements", `{"notice_id": "{second}"}`),
 	refusedAs(http.StatusBadRequest, search("answerQuestion", "search", ofCity, "POST", "/answers", `{"client_id": "00000000-0000-0000-0000-000000000000", "question_id": "{new}", "answer": "no"}`)),
+	{operation: "putPromise", on: "search", lawyer: never, operator: ofCity, coordinator: ofCity, admin: never,
+		method: "PUT", path: "/v1/searches/{id}/promise", body: `{"by": "2020-01-01T00:00:00Z"}`, ok: []int{400}},
 	search("eraseSearch", "search to erase", entered, "DELETE", "", ""),
 
 	// Matches, holds, alerts: operators and coordinators.
@@ -272,6 +274,10 @@ var table = []row{
 		method: "POST", path: "/v1/departments", body: `{"client_id": "{new}", "kind": "vehicle", "name": "Автозак", "city": "{city}"}`},
 	{operation: "patchDepartment", on: "department", lawyer: never, operator: never, coordinator: coordinating, admin: never,
 		method: "PATCH", path: "/v1/departments/{id}", body: `{"address": "x"}`, headers: stale, ok: []int{412}},
+	// Inquiries: recorded by everyone who logs, anywhere; what is read of them is in their scope.
+	{operation: "listInquiries", on: "department", lawyer: everyone, operator: everyone, coordinator: everyone, admin: never, path: "/v1/departments/{id}/inquiries"},
+	{operation: "recordInquiry", on: "department", lawyer: everyone, operator: everyone, coordinator: everyone, admin: never,
+		method: "POST", path: "/v1/departments/{id}/inquiries", body: `{"client_id": "{new}", "name": "Тұманбай Ырысты", "answer": "no_answer"}`},
 	{operation: "listAssemblies", on: "assembly", lawyer: ownOrganisation, operator: ownOrganisation, coordinator: ownOrganisation, admin: never, path: "/v1/assemblies", listed: true},
 	{operation: "getAssembly", on: "assembly", lawyer: ownOrganisation, operator: ownOrganisation, coordinator: ownOrganisation, admin: never, path: "/v1/assemblies/{id}"},
 	{operation: "createAssembly", on: "department", lawyer: everyone, operator: everyone, coordinator: everyone, admin: never,

@@ -127,5 +127,5 @@ func (p *Post) staffViews(ctx context.Context, tx *pg.Tx, by account.Principal, 
 		slices.Reverse(v.Notices)
 		page = append(page, v)
 	}
-	return page, nil
+	return page, p.fill(ctx, tx, page, true)
 }

@@ -26,11 +26,12 @@ const (
 
 // SweepReport says what a sweep did.
 type SweepReport struct {
-	Closed, Erased, Attempts, Challenges, Paged int
+	Closed, Erased, Attempts, Challenges, Paged, Promises int
 }
 
 // Sweep does what time demands: closes searches that ran out, erases those that are due, forgets attempts of yesterday and
-// challenges that ran out, calls for holds that wait. Several nodes may sweep at once, and again at any time: each takes rows that no other holds. A
+// challenges that ran out, calls for holds that wait, and warns of
+// promises that run out. Several nodes may sweep at once, and again at any time: each takes rows that no other holds. A
 // search that cannot be erased does not keep the others from it; its error comes back with the rest of the report.
 func (p *Post) Sweep(ctx context.Context) (SweepReport, error) {
 	var r SweepReport
@@ -38,7 +39,8 @@ func (p *Post) Sweep(ctx context.Context) (SweepReport, error) {
 	for _, step := range []struct {
 		did *int
 		do  func(context.Context) (int, error)
-	}{{&r.Closed, p.closeExpired}, {&r.Erased, p.eraseDue}, {&r.Attempts, p.forgetAttempts}, {&r.Challenges, p.forgetChallenges}, {&r.Paged, p.pageHolds}} {
+	}{{&r.Closed, p.closeExpired}, {&r.Erased, p.eraseDue}, {&r.Attempts, p.forgetAttempts}, {&r.Challenges, p.forgetChallenges}, {&r.Paged, p.pageHolds},
+		{&r.Promises, p.warnOfPromises}} {
 		n, err := step.do(ctx)
 		*step.did = n
 		if err != nil {

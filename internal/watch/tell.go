@@ -130,7 +130,10 @@ type notice struct {
 func (p *Post) notify(ctx context.Context, tx *pg.Tx, n notice) error {
 	_, err := p.push.Tell(ctx, tx, push.Notice{Organisation: n.search.OrganisationID, Kind: n.kind, SubjectKind: "match", Subject: n.match.ID,
 		Turn: n.turn, Owner: push.Owner{Kind: push.SearchOwner, ID: n.search.ID}, Language: n.search.Language, Reporter: n.reporter, About: n.about(), Hold: n.hold})
-	return err
+	if err != nil || n.hold != uuid.Nil {
+		return err
+	}
+	return p.promiseAnew(ctx, tx, n.search.ID)
 }
 
 // What a reporter's word is counted as.
@@ -209,6 +212,9 @@ type ToldMatch struct {
 	Status      string
 	AsOf        time.Time
 	Told        Told
+	Lawyer      string // yes, no, unknown; empty of what was taken back
+
+	place uuid.UUID // the department that was told
 }
 
 // told gives the matches that the relative may see: notified, confirmed and retracted ones that she was told of.
@@ -235,7 +241,7 @@ func (p *Post) told(ctx context.Context, tx *pg.Tx, s Search) ([]ToldMatch, erro
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, ToldMatch{Told: facts, ID: m.ID, Tier: m.Tier, State: m.State, DetentionID: m.DetentionID, Status: *m.ToldState,
+		out = append(out, ToldMatch{Told: facts, place: place.ID, ID: m.ID, Tier: m.Tier, State: m.State, DetentionID: m.DetentionID, Status: *m.ToldState,
 			Department: place.ForFamily(s.Language, p.hotline), Since: *m.NotifiedAt, AsOf: *m.ToldAt})
 	}
 	return out, nil

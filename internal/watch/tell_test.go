@@ -24,6 +24,7 @@ import (
 	"github.com/qorgau/qorgau/internal/detention"
 	"github.com/qorgau/qorgau/internal/fault"
 	"github.com/qorgau/qorgau/internal/finder"
+	"github.com/qorgau/qorgau/internal/inquiry"
 	"github.com/qorgau/qorgau/internal/pg/pgtest"
 	"github.com/qorgau/qorgau/internal/push"
 	"github.com/qorgau/qorgau/internal/seal"
@@ -42,6 +43,7 @@ type field struct {
 	ledger *detention.Ledger
 	push   *push.Center
 	post   *watch.Post
+	asks   *inquiry.Desk
 	org    uuid.UUID
 }
 
@@ -70,7 +72,8 @@ func newField(t *testing.T, limits watch.Limits) *field {
 	if f.push, err = push.New(push.Options{DB: db.DB, Ring: ring, Log: quiet}); err != nil {
 		t.Fatal(err)
 	}
-	f.post = watch.New(watch.Options{DB: db.DB, Ring: ring, Audit: log, Finder: index, Detentions: f.ledger, Push: f.push, Limits: limits,
+	f.asks = inquiry.New(db.DB, ring, log, f.ledger)
+	f.post = watch.New(watch.Options{Promise: 4 * time.Hour, Inquiries: f.asks, DB: db.DB, Ring: ring, Audit: log, Finder: index, Detentions: f.ledger, Push: f.push, Limits: limits,
 		Hotline: "+77000000000", Log: quiet})
 	f.post.Slice(time.Hour) // what a job hands on when its time is up is a test of its own
 	if f.org, err = f.desk.EnsureOrganisation(f.ctx, "Бірге"); err != nil {

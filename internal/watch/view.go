@@ -28,6 +28,7 @@ type View struct {
 	CheckedAt time.Time
 	Notices   []push.Told
 	Matches   []ToldMatch
+	Inquiries []Asked
 }
 
 // Read gives a relative her search. Absent, erased and another secret are the same not_found. How often she reads is
@@ -84,7 +85,9 @@ func (p *Post) view(ctx context.Context, tx *pg.Tx, who Caller, s Search) (View,
 		return View{}, err
 	}
 	slices.Reverse(v.Notices)
-	return v, nil
+	one := []View{v}
+	err = p.fill(ctx, tx, one, who.Staff != nil)
+	return one[0], err
 }
 
 func shownAs(s Search, matches []ToldMatch, now time.Time) SearchState {
@@ -137,6 +140,7 @@ func (p *Post) staffMatches(ctx context.Context, tx *pg.Tx, by account.Principal
 		place := m.Place
 		if m.NotifiedAt != nil && m.ToldState != nil && m.ToldDepartmentID != nil && m.ToldAt != nil {
 			t.Status, t.Since, t.AsOf, place = *m.ToldState, *m.NotifiedAt, *m.ToldAt, *m.ToldDepartmentID
+			t.place = place
 			if t.Told, err = p.readTold(ctx, tx, m.MatchRow, of[m.SearchID]); err != nil {
 				return nil, err
 			}

@@ -23,6 +23,7 @@ import (
 	"github.com/qorgau/qorgau/internal/audit"
 	"github.com/qorgau/qorgau/internal/detention"
 	"github.com/qorgau/qorgau/internal/finder"
+	"github.com/qorgau/qorgau/internal/inquiry"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/push"
 	"github.com/qorgau/qorgau/internal/seal"
@@ -39,12 +40,13 @@ type Post struct {
 	push       *push.Center
 	limits     Limits
 	hotline    string
+	promise    time.Duration
 	out        *slog.Logger
 	sources    *sources
 	slice      time.Duration
 }
 
-// Options for New. Hotline is the number that families see where a department's own is not verified; empty shows none.
+// Options for New. Promise is within which time a family hears again after news; zero: nothing is promised by itself. Hotline is the number that families see where a department's own is not verified; empty shows none.
 type Options struct {
 	DB         *pg.DB
 	Ring       *seal.Ring
@@ -54,16 +56,21 @@ type Options struct {
 	Push       *push.Center
 	Limits     Limits
 	Hotline    string
+	Promise    time.Duration
+	Inquiries  *inquiry.Desk
 	Log        *slog.Logger
 }
 
 // New makes the post and lends push the functions that look at a case again just before a notice goes out.
 func New(o Options) *Post {
 	p := &Post{db: o.DB, ring: o.Ring, log: o.Audit, finder: o.Finder, detentions: o.Detentions, push: o.Push, limits: o.Limits,
-		hotline: o.Hotline, out: o.Log, sources: newSources(), slice: matchSlice}
+		hotline: o.Hotline, promise: o.Promise, out: o.Log, sources: newSources(), slice: matchSlice}
 	o.Push.Recheck(push.Erased, func(context.Context, *pg.Tx, push.Notice) (bool, error) { return true, nil })
 	for _, kind := range []string{push.Match, push.Update, push.Retraction, push.Correction} {
 		o.Push.Recheck(kind, p.stillTrue)
+	}
+	if o.Inquiries != nil {
+		o.Inquiries.Lend(p.searchFor, p.afterInquiry)
 	}
 	return p
 }
@@ -122,10 +129,11 @@ type SearchRow struct {
 	UpdatedAt      time.Time
 	ExpiresAt      time.Time
 	Revision       int
+	NextUpdateBy   *time.Time
 }
 
 const searchColumns = `s.id, s.organisation_id, s.client_id, s.secret_hash, s.key_id, s.profile_ct, s.language, s.city, s.state,
-	s.entered_by, s.created_at, s.updated_at, s.expires_at, s.revision`
+	s.entered_by, s.created_at, s.updated_at, s.expires_at, s.revision, s.next_update_by`
 
 // SearchProfile is everything about the two people, sealed as one field.
 type SearchProfile struct {

@@ -452,6 +452,34 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/departments/{id}/access-reports (the `ReportAccess` operationId).
 	ReportAccess(ctx context.Context, id PathID, params *ReportAccessParams, body ReportAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListInquiries What a department was asked
+	//
+	// "Is X there?" and the answers, the newest first. Operators and coordinators read those of their cities, lawyers of where they are on
+	// shift; everyone their own.
+	//
+	// Corresponds with GET /v1/departments/{id}/inquiries (the `ListInquiries` operationId).
+	ListInquiries(ctx context.Context, id PathID, params *ListInquiriesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RecordInquiryWithBody Record what a department answered
+	//
+	// "Is X there?" An answer moves nobody: record an event when it is believed. A denial of someone who by their chain is there alerts
+	// coordinators and the lawyers of the person.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/departments/{id}/inquiries (the `RecordInquiry` operationId).
+	RecordInquiryWithBody(ctx context.Context, id PathID, params *RecordInquiryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RecordInquiry Record what a department answered
+	//
+	// "Is X there?" An answer moves nobody: record an event when it is believed. A denial of someone who by their chain is there alerts
+	// coordinators and the lawyers of the person.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/departments/{id}/inquiries (the `RecordInquiry` operationId).
+	RecordInquiry(ctx context.Context, id PathID, params *RecordInquiryParams, body RecordInquiryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetDetentionTotals Count people by department and assembly
 	//
 	// Of the people whom the caller may read, at an assembly or in a department (one of the two must be named), each counted once however
@@ -1100,6 +1128,24 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /v1/searches/{id}/channels (the `PutChannels` operationId).
 	PutChannels(ctx context.Context, id PathID, params *PutChannelsParams, body PutChannelsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutPromiseWithBody Promise when the family hears next
+	//
+	// The relative reads it as `next_update_by`. Coordinators are alerted before it runs out. News sets it anew (QORGAU_PROMISE).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /v1/searches/{id}/promise (the `PutPromise` operationId).
+	PutPromiseWithBody(ctx context.Context, id PathID, params *PutPromiseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutPromise Promise when the family hears next
+	//
+	// The relative reads it as `next_update_by`. Coordinators are alerted before it runs out. News sets it anew (QORGAU_PROMISE).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /v1/searches/{id}/promise (the `PutPromise` operationId).
+	PutPromise(ctx context.Context, id PathID, params *PutPromiseParams, body PutPromiseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListSessions List one's own sessions
 	//
@@ -1961,6 +2007,64 @@ func (c *Core) ReportAccessWithBody(ctx context.Context, id PathID, params *Repo
 // Corresponds with POST /v1/departments/{id}/access-reports (the `ReportAccess` operationId).
 func (c *Core) ReportAccess(ctx context.Context, id PathID, params *ReportAccessParams, body ReportAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReportAccessRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListInquiries What a department was asked
+//
+// "Is X there?" and the answers, the newest first. Operators and coordinators read those of their cities, lawyers of where they are on
+// shift; everyone their own.
+//
+// Corresponds with GET /v1/departments/{id}/inquiries (the `ListInquiries` operationId).
+func (c *Core) ListInquiries(ctx context.Context, id PathID, params *ListInquiriesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListInquiriesRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RecordInquiryWithBody Record what a department answered
+//
+// "Is X there?" An answer moves nobody: record an event when it is believed. A denial of someone who by their chain is there alerts
+// coordinators and the lawyers of the person.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/departments/{id}/inquiries (the `RecordInquiry` operationId).
+func (c *Core) RecordInquiryWithBody(ctx context.Context, id PathID, params *RecordInquiryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRecordInquiryRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RecordInquiry Record what a department answered
+//
+// "Is X there?" An answer moves nobody: record an event when it is believed. A denial of someone who by their chain is there alerts
+// coordinators and the lawyers of the person.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/departments/{id}/inquiries (the `RecordInquiry` operationId).
+func (c *Core) RecordInquiry(ctx context.Context, id PathID, params *RecordInquiryParams, body RecordInquiryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRecordInquiryRequest(c.Server, id, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3300,6 +3404,44 @@ func (c *Core) PutChannelsWithBody(ctx context.Context, id PathID, params *PutCh
 // Corresponds with PUT /v1/searches/{id}/channels (the `PutChannels` operationId).
 func (c *Core) PutChannels(ctx context.Context, id PathID, params *PutChannelsParams, body PutChannelsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewPutChannelsRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutPromiseWithBody Promise when the family hears next
+//
+// The relative reads it as `next_update_by`. Coordinators are alerted before it runs out. News sets it anew (QORGAU_PROMISE).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /v1/searches/{id}/promise (the `PutPromise` operationId).
+func (c *Core) PutPromiseWithBody(ctx context.Context, id PathID, params *PutPromiseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutPromiseRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutPromise Promise when the family hears next
+//
+// The relative reads it as `next_update_by`. Coordinators are alerted before it runs out. News sets it anew (QORGAU_PROMISE).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /v1/searches/{id}/promise (the `PutPromise` operationId).
+func (c *Core) PutPromise(ctx context.Context, id PathID, params *PutPromiseParams, body PutPromiseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutPromiseRequest(c.Server, id, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -5722,6 +5864,178 @@ func NewReportAccessRequestWithBody(server string, id PathID, params *ReportAcce
 	}
 
 	operationPath := fmt.Sprintf("/v1/departments/%s/access-reports", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListInquiriesRequest constructs an http.Request for the ListInquiries method
+func NewListInquiriesRequest(server string, id PathID, params *ListInquiriesParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/departments/%s/inquiries", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRecordInquiryRequest calls the generic RecordInquiry builder with application/json body
+func NewRecordInquiryRequest(server string, id PathID, params *RecordInquiryParams, body RecordInquiryJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRecordInquiryRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewRecordInquiryRequestWithBody constructs an http.Request for the RecordInquiry method, with any body, and a specified content type
+func NewRecordInquiryRequestWithBody(server string, id PathID, params *RecordInquiryParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/departments/%s/inquiries", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -9477,6 +9791,68 @@ func NewPutChannelsRequestWithBody(server string, id PathID, params *PutChannels
 	return req, nil
 }
 
+// NewPutPromiseRequest calls the generic PutPromise builder with application/json body
+func NewPutPromiseRequest(server string, id PathID, params *PutPromiseParams, body PutPromiseJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPutPromiseRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewPutPromiseRequestWithBody constructs an http.Request for the PutPromise method, with any body, and a specified content type
+func NewPutPromiseRequestWithBody(server string, id PathID, params *PutPromiseParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/searches/%s/promise", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListSessionsRequest constructs an http.Request for the ListSessions method
 func NewListSessionsRequest(server string, params *ListSessionsParams) (*http.Request, error) {
 	var err error
@@ -10234,6 +10610,36 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/departments/{id}/access-reports (the `ReportAccess` operationId).
 	ReportAccessWithResponse(ctx context.Context, id PathID, params *ReportAccessParams, body ReportAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*ReportAccessResponse, error)
 
+	// ListInquiriesWithResponse What a department was asked
+	//
+	// "Is X there?" and the answers, the newest first. Operators and coordinators read those of their cities, lawyers of where they are on
+	// shift; everyone their own.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/departments/{id}/inquiries (the `ListInquiries` operationId).
+	ListInquiriesWithResponse(ctx context.Context, id PathID, params *ListInquiriesParams, reqEditors ...RequestEditorFn) (*ListInquiriesResponse, error)
+
+	// RecordInquiryWithBodyWithResponse Record what a department answered
+	//
+	// "Is X there?" An answer moves nobody: record an event when it is believed. A denial of someone who by their chain is there alerts
+	// coordinators and the lawyers of the person.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/departments/{id}/inquiries (the `RecordInquiry` operationId).
+	RecordInquiryWithBodyWithResponse(ctx context.Context, id PathID, params *RecordInquiryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RecordInquiryResponse, error)
+
+	// RecordInquiryWithResponse Record what a department answered
+	//
+	// "Is X there?" An answer moves nobody: record an event when it is believed. A denial of someone who by their chain is there alerts
+	// coordinators and the lawyers of the person.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/departments/{id}/inquiries (the `RecordInquiry` operationId).
+	RecordInquiryWithResponse(ctx context.Context, id PathID, params *RecordInquiryParams, body RecordInquiryJSONRequestBody, reqEditors ...RequestEditorFn) (*RecordInquiryResponse, error)
+
 	// GetDetentionTotalsWithResponse Count people by department and assembly
 	//
 	// Of the people whom the caller may read, at an assembly or in a department (one of the two must be named), each counted once however
@@ -10936,6 +11342,24 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /v1/searches/{id}/channels (the `PutChannels` operationId).
 	PutChannelsWithResponse(ctx context.Context, id PathID, params *PutChannelsParams, body PutChannelsJSONRequestBody, reqEditors ...RequestEditorFn) (*PutChannelsResponse, error)
+
+	// PutPromiseWithBodyWithResponse Promise when the family hears next
+	//
+	// The relative reads it as `next_update_by`. Coordinators are alerted before it runs out. News sets it anew (QORGAU_PROMISE).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/searches/{id}/promise (the `PutPromise` operationId).
+	PutPromiseWithBodyWithResponse(ctx context.Context, id PathID, params *PutPromiseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutPromiseResponse, error)
+
+	// PutPromiseWithResponse Promise when the family hears next
+	//
+	// The relative reads it as `next_update_by`. Coordinators are alerted before it runs out. News sets it anew (QORGAU_PROMISE).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/searches/{id}/promise (the `PutPromise` operationId).
+	PutPromiseWithResponse(ctx context.Context, id PathID, params *PutPromiseParams, body PutPromiseJSONRequestBody, reqEditors ...RequestEditorFn) (*PutPromiseResponse, error)
 
 	// ListSessionsWithResponse List one's own sessions
 	//
@@ -12509,6 +12933,102 @@ func (r ReportAccessResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ReportAccessResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListInquiriesResponse200Headers the declared response headers of an HTTP 200 response for ListInquiries
+type ListInquiriesResponse200Headers struct {
+	ETag *string
+}
+
+type ListInquiriesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *InquiryPage
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListInquiriesResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListInquiriesResponse) GetJSON200() *InquiryPage {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListInquiriesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListInquiriesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListInquiriesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListInquiriesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RecordInquiryResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Inquiry
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Inquiry
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RecordInquiryResponse) GetJSON200() *Inquiry {
+	return r.JSON200
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r RecordInquiryResponse) GetJSON201() *Inquiry {
+	return r.JSON201
+}
+
+// GetBody returns the raw response body bytes
+func (r RecordInquiryResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RecordInquiryResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RecordInquiryResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RecordInquiryResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -14672,6 +15192,47 @@ func (r PutChannelsResponse) ContentType() string {
 	return ""
 }
 
+type PutPromiseResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Promised
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PutPromiseResponse) GetJSON200() *Promised {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r PutPromiseResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PutPromiseResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PutPromiseResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PutPromiseResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListSessionsResponse200Headers the declared response headers of an HTTP 200 response for ListSessions
 type ListSessionsResponse200Headers struct {
 	ETag *string
@@ -15548,6 +16109,54 @@ func (c *ClientWithResponses) ReportAccessWithResponse(ctx context.Context, id P
 		return nil, err
 	}
 	return ParseReportAccessResponse(rsp)
+}
+
+// ListInquiriesWithResponse What a department was asked
+//
+// "Is X there?" and the answers, the newest first. Operators and coordinators read those of their cities, lawyers of where they are on
+// shift; everyone their own.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/departments/{id}/inquiries (the `ListInquiries` operationId).
+func (c *ClientWithResponses) ListInquiriesWithResponse(ctx context.Context, id PathID, params *ListInquiriesParams, reqEditors ...RequestEditorFn) (*ListInquiriesResponse, error) {
+	rsp, err := c.ListInquiries(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListInquiriesResponse(rsp)
+}
+
+// RecordInquiryWithBodyWithResponse Record what a department answered
+//
+// "Is X there?" An answer moves nobody: record an event when it is believed. A denial of someone who by their chain is there alerts
+// coordinators and the lawyers of the person.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/departments/{id}/inquiries (the `RecordInquiry` operationId).
+func (c *ClientWithResponses) RecordInquiryWithBodyWithResponse(ctx context.Context, id PathID, params *RecordInquiryParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RecordInquiryResponse, error) {
+	rsp, err := c.RecordInquiryWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRecordInquiryResponse(rsp)
+}
+
+// RecordInquiryWithResponse Record what a department answered
+//
+// "Is X there?" An answer moves nobody: record an event when it is believed. A denial of someone who by their chain is there alerts
+// coordinators and the lawyers of the person.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/departments/{id}/inquiries (the `RecordInquiry` operationId).
+func (c *ClientWithResponses) RecordInquiryWithResponse(ctx context.Context, id PathID, params *RecordInquiryParams, body RecordInquiryJSONRequestBody, reqEditors ...RequestEditorFn) (*RecordInquiryResponse, error) {
+	rsp, err := c.RecordInquiry(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRecordInquiryResponse(rsp)
 }
 
 // GetDetentionTotalsWithResponse Count people by department and assembly
@@ -16665,6 +17274,36 @@ func (c *ClientWithResponses) PutChannelsWithResponse(ctx context.Context, id Pa
 		return nil, err
 	}
 	return ParsePutChannelsResponse(rsp)
+}
+
+// PutPromiseWithBodyWithResponse Promise when the family hears next
+//
+// The relative reads it as `next_update_by`. Coordinators are alerted before it runs out. News sets it anew (QORGAU_PROMISE).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/searches/{id}/promise (the `PutPromise` operationId).
+func (c *ClientWithResponses) PutPromiseWithBodyWithResponse(ctx context.Context, id PathID, params *PutPromiseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutPromiseResponse, error) {
+	rsp, err := c.PutPromiseWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutPromiseResponse(rsp)
+}
+
+// PutPromiseWithResponse Promise when the family hears next
+//
+// The relative reads it as `next_update_by`. Coordinators are alerted before it runs out. News sets it anew (QORGAU_PROMISE).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/searches/{id}/promise (the `PutPromise` operationId).
+func (c *ClientWithResponses) PutPromiseWithResponse(ctx context.Context, id PathID, params *PutPromiseParams, body PutPromiseJSONRequestBody, reqEditors ...RequestEditorFn) (*PutPromiseResponse, error) {
+	rsp, err := c.PutPromise(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutPromiseResponse(rsp)
 }
 
 // ListSessionsWithResponse List one's own sessions
@@ -17946,6 +18585,81 @@ func ParseReportAccessResponse(rsp *http.Response) (*ReportAccessResponse, error
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
 		var dest AccessReport
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListInquiriesResponse parses an HTTP response from a ListInquiriesWithResponse call
+func ParseListInquiriesResponse(rsp *http.Response) (*ListInquiriesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListInquiriesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest InquiryPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListInquiriesResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRecordInquiryResponse parses an HTTP response from a RecordInquiryWithResponse call
+func ParseRecordInquiryResponse(rsp *http.Response) (*RecordInquiryResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RecordInquiryResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Inquiry
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Inquiry
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -19590,6 +20304,32 @@ func ParsePutChannelsResponse(rsp *http.Response) (*PutChannelsResponse, error) 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest ChannelList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParsePutPromiseResponse parses an HTTP response from a PutPromiseWithResponse call
+func ParsePutPromiseResponse(rsp *http.Response) (*PutPromiseResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PutPromiseResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Promised
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
