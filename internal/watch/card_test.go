@@ -35,7 +35,7 @@ func (f *field) card(s seeker) watch.View {
 	return v
 }
 
-func (f *field) alerts(kind string) int {
+func (f *field) raised(kind string) int {
 	return f.count("select coalesce(sum(count), 0) from alerts where kind = $1", kind)
 }
 
@@ -89,17 +89,17 @@ func TestAnAnswerHasAnAge(t *testing.T) {
 	}
 	f.ask(operator, inquiry.Question{DepartmentID: almaly, DetentionID: &d, Answer: inquiry.NoAnswer})
 	f.ask(operator, inquiry.Question{DepartmentID: almaly, DetentionID: &d, Answer: inquiry.Denied})
-	if f.alerts("inquiry_denied") != 1 {
-		t.Errorf("police denied whom a lawyer saw there: %d alerts, want 1", f.alerts("inquiry_denied"))
+	if f.raised("inquiry_denied") != 1 {
+		t.Errorf("police denied whom a lawyer saw there: %d alerts, want 1", f.raised("inquiry_denied"))
 	}
 	f.ask(operator, inquiry.Question{DepartmentID: medeu, DetentionID: &d, Answer: inquiry.Denied})
 	f.ask(operator, inquiry.Question{DepartmentID: astanaOne, SearchID: &other.id, Answer: inquiry.Denied})
-	if f.alerts("inquiry_denied") != 1 {
-		t.Errorf("they denied whom they did not have, and an alert came: %d, want 1", f.alerts("inquiry_denied"))
+	if f.raised("inquiry_denied") != 1 {
+		t.Errorf("they denied whom they did not have, and an alert came: %d, want 1", f.raised("inquiry_denied"))
 	}
 	f.ask(operator, inquiry.Question{DepartmentID: almaly, SearchID: &s.id, Answer: inquiry.Denied, SpokeTo: "дежурный"})
-	if f.alerts("inquiry_denied") != 2 {
-		t.Errorf("denied when asked for the family: %d alerts, want 2", f.alerts("inquiry_denied"))
+	if f.raised("inquiry_denied") != 2 {
+		t.Errorf("denied when asked for the family: %d alerts, want 2", f.raised("inquiry_denied"))
 	}
 	f.db.Clock.Move(40 * time.Minute)
 	v := f.card(s)
@@ -158,7 +158,7 @@ func TestAPromiseReachesTheCoordinatorFirst(t *testing.T) {
 			_, err := f.post.Sweep(f.ctx)
 			f.must(err)
 		}
-		if got := f.alerts("promise_due"); got != want {
+		if got := f.raised("promise_due"); got != want {
 			t.Errorf("%d alerts of promises, want %d", got, want)
 		}
 	}
