@@ -260,7 +260,7 @@ func TestFamiliesReadOnlyWhatIsVerified(t *testing.T) {
 		t.Fatalf("unverified: %+v", got)
 	}
 	d.VerifiedAt = ptr(time.Now())
-	if got, want := d.ForFamily("en", "1402"), (department.FamilyView{Name: "e", City: "Almaty", Verified: true, Address: "ул.", Phone: "+7"}); got != want {
+	if got, want := d.ForFamily("en", "1402"), (department.FamilyView{Name: "e", City: "Almaty", Verified: true, At: d.VerifiedAt, Address: "ул.", Phone: "+7"}); got != want {
 		t.Fatalf("verified: %+v", got)
 	}
 	d.Phone = ""
