@@ -189,7 +189,7 @@ func (s *Sheet) wrap(text string, how style, width float64) []string {
 					line += " " + word
 					continue
 				}
-				out, line = append(out, line), ""
+				out = append(out, line)
 			}
 			for s.pdf.GetStringWidth(word) > width {
 				n := s.fits(word, width)

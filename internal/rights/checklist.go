@@ -25,20 +25,8 @@ type Checklist struct {
 
 // Checklist gives the items that apply, or may apply, to a person in the reader's scope; audited. Faults: forbidden, not_found.
 func (w *Watch) Checklist(ctx context.Context, p account.Principal, id uuid.UUID) (Checklist, error) {
-	var out Checklist
-	err := w.db.InTx(ctx, func(tx *pg.Tx) error {
-		f, err := w.ledger.ReadFile(ctx, tx, p, id)
-		if err != nil {
-			return err
-		}
-		s, err := w.stands(ctx, tx, f)
-		if err != nil {
-			return err
-		}
-		out = Checklist{Version: s.version, Tasks: s.tasks}
-		return w.read(ctx, tx, p, f, "detention.checklist_read")
-	})
-	return out, err
+	s, err := w.readStanding(ctx, p, id, "detention.checklist_read")
+	return Checklist{Version: s.version, Tasks: s.tasks}, err
 }
 
 // Pace is when an organisation asks for an item, where it is not as shipped.

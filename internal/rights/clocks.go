@@ -20,20 +20,23 @@ type Clocks struct {
 
 // Clocks gives the legal limits that apply to a person in the reader's scope; audited. Faults: forbidden, not_found.
 func (w *Watch) Clocks(ctx context.Context, p account.Principal, id uuid.UUID) (Clocks, error) {
-	var out Clocks
-	err := w.db.InTx(ctx, func(tx *pg.Tx) error {
+	s, err := w.readStanding(ctx, p, id, "detention.clocks_read")
+	return Clocks{Version: s.version, Clocks: s.clocks}, err
+}
+
+// readStanding judges the custody of a person in the reader's scope; audited under this action.
+func (w *Watch) readStanding(ctx context.Context, p account.Principal, id uuid.UUID, action string) (s standing, err error) {
+	err = w.db.InTx(ctx, func(tx *pg.Tx) error {
 		f, err := w.ledger.ReadFile(ctx, tx, p, id)
 		if err != nil {
 			return err
 		}
-		s, err := w.stands(ctx, tx, f)
-		if err != nil {
+		if s, err = w.stands(ctx, tx, f); err != nil {
 			return err
 		}
-		out = Clocks{Version: s.version, Clocks: s.clocks}
-		return w.read(ctx, tx, p, f, "detention.clocks_read")
+		return w.read(ctx, tx, p, f, action)
 	})
-	return out, err
+	return s, err
 }
 
 // stands judges one file.
