@@ -29,7 +29,6 @@ import (
 	"github.com/qorgau/qorgau/internal/config"
 	"github.com/qorgau/qorgau/internal/department"
 	"github.com/qorgau/qorgau/internal/detention"
-	"github.com/qorgau/qorgau/internal/dispatch"
 	"github.com/qorgau/qorgau/internal/door"
 	"github.com/qorgau/qorgau/internal/fault"
 	"github.com/qorgau/qorgau/internal/finder"
@@ -40,6 +39,7 @@ import (
 	"github.com/qorgau/qorgau/internal/push"
 	"github.com/qorgau/qorgau/internal/push/fcm"
 	"github.com/qorgau/qorgau/internal/rights"
+	"github.com/qorgau/qorgau/internal/roster"
 	"github.com/qorgau/qorgau/internal/seal"
 	"github.com/qorgau/qorgau/internal/watch"
 )
@@ -95,7 +95,7 @@ func assemble(ctx context.Context, o Options, db *pg.DB, ring *seal.Ring) (*part
 	p.rights = rights.New(rights.Options{DB: db, Ring: ring, Audit: log, Detentions: ledger, Law: book, Log: o.Log})
 	p.server = &httpapi.Server{
 		DB: db, Ring: ring, Audit: log, Accounts: p.desk, Departments: department.New(db, log), Push: p.center,
-		Detentions: ledger, Watch: p.post, Calendar: dispatch.New(db, log), Law: book, Rights: p.rights, Inquiries: inquiries, Doors: door.New(door.Options{DB: db, Ring: ring, Audit: log, Accounts: p.desk, Law: book}), Log: o.Log, Version: o.Version,
+		Detentions: ledger, Watch: p.post, Calendar: roster.New(db, log), Law: book, Rights: p.rights, Inquiries: inquiries, Doors: door.New(door.Options{DB: db, Ring: ring, Audit: log, Accounts: p.desk, Law: book}), Log: o.Log, Version: o.Version,
 		Limits: limits.api, TrustedProxies: o.Config.TrustedProxies, Metrics: p.meters, Indexed: p.finder.Ready,
 		// Deliveries that nobody has tried say that jobs do not move; those that wait for a provider say nothing about us.
 		OldestPending: func(ctx context.Context) (time.Duration, error) {

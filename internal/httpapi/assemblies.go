@@ -5,13 +5,13 @@ import (
 
 	"github.com/qorgau/qorgau/api"
 	"github.com/qorgau/qorgau/internal/account"
-	"github.com/qorgau/qorgau/internal/dispatch"
+	"github.com/qorgau/qorgau/internal/roster"
 )
 
 // ListAssemblies lists the assemblies of the caller's organisations.
 func (s *Server) ListAssemblies(ctx context.Context, r ListAssembliesRequestObject) (ListAssembliesResponseObject, error) {
 	p, _ := account.From(ctx)
-	page, err := s.Calendar.List(ctx, p, dispatch.Query{City: orZero(r.Params.City), From: orZero(r.Params.From), Cursor: orZero(r.Params.Cursor), Limit: orZero(r.Params.Limit)})
+	page, err := s.Calendar.List(ctx, p, roster.Query{City: orZero(r.Params.City), From: orZero(r.Params.From), Cursor: orZero(r.Params.Cursor), Limit: orZero(r.Params.Limit)})
 	if err != nil {
 		return nil, err
 	}
@@ -25,7 +25,7 @@ func (s *Server) ListAssemblies(ctx context.Context, r ListAssembliesRequestObje
 // CreateAssembly enters an assembly.
 func (s *Server) CreateAssembly(ctx context.Context, r CreateAssemblyRequestObject) (CreateAssemblyResponseObject, error) {
 	p, _ := account.From(ctx)
-	a, err := s.Calendar.Create(ctx, p, dispatch.Draft{
+	a, err := s.Calendar.Create(ctx, p, roster.Draft{
 		ClientID: r.Body.ClientID, Title: r.Body.Title, City: r.Body.City, Place: orZero(r.Body.Place),
 		StartsAt: r.Body.StartsAt, EndsAt: r.Body.EndsAt,
 	})
@@ -52,7 +52,7 @@ func (s *Server) PatchAssembly(ctx context.Context, r PatchAssemblyRequestObject
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.Calendar.Correct(ctx, p, dispatch.Correction{ID: r.ID, Revision: revision, Change: dispatch.Change{
+	a, err := s.Calendar.Correct(ctx, p, roster.Correction{ID: r.ID, Revision: revision, Change: roster.Change{
 		Title: r.Body.Title, City: r.Body.City, Place: orCleared(r.Body.Place), StartsAt: r.Body.StartsAt,
 		EndsAt: orCleared(r.Body.EndsAt),
 	}})
@@ -62,7 +62,7 @@ func (s *Server) PatchAssembly(ctx context.Context, r PatchAssemblyRequestObject
 	return PatchAssembly200JSONResponse{Body: wireAssembly(a), Headers: PatchAssembly200ResponseHeaders{ETag: revisionTag(a.Revision)}}, nil
 }
 
-func wireAssembly(a dispatch.Assembly) api.Assembly {
+func wireAssembly(a roster.Assembly) api.Assembly {
 	return api.Assembly{
 		ID: a.ID, ClientID: a.ClientID, Title: a.Title, City: a.City, Place: orNil(a.Place), StartsAt: a.StartsAt.UTC(),
 		EndsAt: utcOf(a.EndsAt), Revision: int64(a.Revision),

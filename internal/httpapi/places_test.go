@@ -18,8 +18,8 @@ import (
 	"github.com/qorgau/qorgau/internal/account"
 	"github.com/qorgau/qorgau/internal/audit"
 	"github.com/qorgau/qorgau/internal/department"
-	"github.com/qorgau/qorgau/internal/dispatch"
 	"github.com/qorgau/qorgau/internal/door"
+	"github.com/qorgau/qorgau/internal/roster"
 )
 
 // places is the edge with the directory and the calendar behind it, and three people whose tokens are their roles.
@@ -40,7 +40,7 @@ func newPlaces(t *testing.T) places {
 	g := newRig(t, func(s *Server) {
 		log := audit.New(s.Ring)
 		s.Doors = door.New(door.Options{DB: s.DB, Ring: s.Ring, Audit: log})
-		s.Departments, s.Calendar = department.New(s.DB, log), dispatch.New(s.DB, log)
+		s.Departments, s.Calendar = department.New(s.DB, log), roster.New(s.DB, log)
 		s.authenticate = func(_ context.Context, token string) (account.Principal, error) { return people[token], nil }
 	})
 	if _, err := department.LoadShipped(t.Context(), g.db.DB); err != nil {

@@ -32,13 +32,13 @@ import (
 	"github.com/qorgau/qorgau/internal/audit"
 	"github.com/qorgau/qorgau/internal/department"
 	"github.com/qorgau/qorgau/internal/detention"
-	"github.com/qorgau/qorgau/internal/dispatch"
 	"github.com/qorgau/qorgau/internal/door"
 	"github.com/qorgau/qorgau/internal/inquiry"
 	"github.com/qorgau/qorgau/internal/law"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/push"
 	"github.com/qorgau/qorgau/internal/rights"
+	"github.com/qorgau/qorgau/internal/roster"
 	"github.com/qorgau/qorgau/internal/seal"
 	"github.com/qorgau/qorgau/internal/watch"
 	"github.com/qorgau/qorgau/internal/web"
@@ -54,7 +54,7 @@ type Server struct {
 	Push        *push.Center
 	Detentions  *detention.Ledger
 	Watch       *watch.Post
-	Calendar    *dispatch.Calendar
+	Calendar    *roster.Calendar
 	Law         law.Book
 	Rights      *rights.Watch
 	Doors       *door.Register

@@ -1,5 +1,5 @@
-// Package dispatch prepares the day: it keeps the assemblies that detentions are tied to. Shifts, coverage, offers to
-// lawyers and their safety come with later issues.
+// Package roster prepares the day: it keeps the assemblies that detentions are tied to. Shifts and presence of
+// lawyers come with issue 5.
 //
 // Why it exists: at one assembly people are taken to many departments, and who coordinates must see them together.
 //
@@ -7,7 +7,7 @@
 //
 // Invariants. An assembly belongs to one organisation; for everyone else it does not exist. The revision grows by one with
 // each change. A client id makes one assembly, however often it is sent. It does not end before it starts.
-package dispatch
+package roster
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package dispatch_test
+package roster_test
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 
 	"github.com/qorgau/qorgau/internal/account"
 	"github.com/qorgau/qorgau/internal/audit"
-	"github.com/qorgau/qorgau/internal/dispatch"
+	"github.com/qorgau/qorgau/internal/roster"
 	"github.com/qorgau/qorgau/internal/fault"
 	"github.com/qorgau/qorgau/internal/pg/pgtest"
 	"github.com/qorgau/qorgau/internal/seal"
@@ -23,7 +23,7 @@ func TestMain(m *testing.M) { pgtest.Main(m) }
 type desk struct {
 	*testing.T
 	db       *pgtest.Database
-	calendar *dispatch.Calendar
+	calendar *roster.Calendar
 }
 
 func newDesk(t *testing.T) desk {
@@ -37,7 +37,7 @@ func newDesk(t *testing.T) desk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return desk{T: t, db: db, calendar: dispatch.New(db.DB, audit.New(ring))}
+	return desk{T: t, db: db, calendar: roster.New(db.DB, audit.New(ring))}
 }
 
 func (d desk) organisation() uuid.UUID {
@@ -99,11 +99,11 @@ func ptr[T any](v T) *T { return &v }
 
 var noon = time.Date(2026, 12, 16, 7, 0, 0, 123456789, time.UTC)
 
-func draft() dispatch.Draft {
-	return dispatch.Draft{ClientID: uuid.New(), Title: " Мирное собрание ", City: "almaty", Place: "Площадь", StartsAt: noon}
+func draft() roster.Draft {
+	return roster.Draft{ClientID: uuid.New(), Title: " Мирное собрание ", City: "almaty", Place: "Площадь", StartsAt: noon}
 }
 
-func (d desk) create(p account.Principal, a dispatch.Draft) dispatch.Assembly {
+func (d desk) create(p account.Principal, a roster.Draft) roster.Assembly {
 	d.Helper()
 	made, err := d.calendar.Create(d.Context(), p, a)
 	if err != nil {
@@ -159,7 +159,7 @@ func TestCreateRefuses(t *testing.T) {
 	wantFault(t, err, "forbidden")
 	_, err = d.calendar.Create(t.Context(), account.Principal{}, draft())
 	wantFault(t, err, "unauthenticated")
-	_, err = d.calendar.Create(t.Context(), d.person(org, account.Lawyer), dispatch.Draft{Title: " ", City: "Алматы",
+	_, err = d.calendar.Create(t.Context(), d.person(org, account.Lawyer), roster.Draft{Title: " ", City: "Алматы",
 		Place: strings.Repeat("я", 501), EndsAt: ptr(noon)})
 	wantFault(t, err, "invalid", "/client_id required", "/title required", "/city bad_format", "/place too_long", "/starts_at out_of_range")
 	backwards := draft()
@@ -174,17 +174,17 @@ func TestCorrect(t *testing.T) {
 	org := d.organisation()
 	boss := d.person(org, account.Coordinator, "almaty")
 	made := d.create(boss, draft())
-	correct := func(p account.Principal, revision int, c dispatch.Change) (dispatch.Assembly, error) {
-		return d.calendar.Correct(t.Context(), p, dispatch.Correction{ID: made.ID, Revision: revision, Change: c})
+	correct := func(p account.Principal, revision int, c roster.Change) (roster.Assembly, error) {
+		return d.calendar.Correct(t.Context(), p, roster.Correction{ID: made.ID, Revision: revision, Change: c})
 	}
-	got, err := correct(boss, 1, dispatch.Change{Title: ptr("Сход"), Place: ptr(""), EndsAt: ptr(noon.Add(time.Hour))})
+	got, err := correct(boss, 1, roster.Change{Title: ptr("Сход"), Place: ptr(""), EndsAt: ptr(noon.Add(time.Hour))})
 	if err != nil || got.Revision != 2 || got.Place != "" || got.EndsAt == nil {
 		t.Fatalf("%+v, %v", got, err)
 	}
-	if got, err = correct(boss, 2, dispatch.Change{Title: ptr("Сход"), StartsAt: ptr(noon)}); err != nil || got.Revision != 2 {
+	if got, err = correct(boss, 2, roster.Change{Title: ptr("Сход"), StartsAt: ptr(noon)}); err != nil || got.Revision != 2 {
 		t.Fatalf("no change: %+v, %v", got, err)
 	}
-	if got, err = correct(boss, 2, dispatch.Change{EndsAt: &time.Time{}}); err != nil || got.EndsAt != nil || got.Revision != 3 {
+	if got, err = correct(boss, 2, roster.Change{EndsAt: &time.Time{}}); err != nil || got.EndsAt != nil || got.Revision != 3 {
 		t.Fatalf("cleared end: %+v, %v", got, err)
 	}
 	stored, err := d.calendar.Get(t.Context(), boss, made.ID)
@@ -194,17 +194,17 @@ func TestCorrect(t *testing.T) {
 	if n := d.count(`select count(*) from audit_entries where action = 'assembly.changed' and subject_id = $1`, made.ID); n != 2 {
 		t.Fatalf("%d audit rows, want 2", n)
 	}
-	_, err = correct(boss, 2, dispatch.Change{Title: ptr("Митинг"), City: ptr("almaty")})
-	if now, ok := wantFault(t, err, "stale", "/title changed").Current.(dispatch.Assembly); !ok || now.Revision != 3 {
+	_, err = correct(boss, 2, roster.Change{Title: ptr("Митинг"), City: ptr("almaty")})
+	if now, ok := wantFault(t, err, "stale", "/title changed").Current.(roster.Assembly); !ok || now.Revision != 3 {
 		t.Fatalf("current %+v", now)
 	}
-	_, err = correct(boss, 3, dispatch.Change{EndsAt: ptr(noon.Add(-time.Hour))})
+	_, err = correct(boss, 3, roster.Change{EndsAt: ptr(noon.Add(-time.Hour))})
 	wantFault(t, err, "invalid", "/ends_at out_of_range")
-	_, err = correct(boss, 3, dispatch.Change{City: ptr("astana")})
+	_, err = correct(boss, 3, roster.Change{City: ptr("astana")})
 	wantFault(t, err, "forbidden")
-	_, err = correct(d.person(org, account.Lawyer), 3, dispatch.Change{Title: ptr("x")})
+	_, err = correct(d.person(org, account.Lawyer), 3, roster.Change{Title: ptr("x")})
 	wantFault(t, err, "forbidden")
-	_, err = correct(d.person(org, account.Operator, "astana"), 3, dispatch.Change{Title: ptr("x")})
+	_, err = correct(d.person(org, account.Operator, "astana"), 3, roster.Change{Title: ptr("x")})
 	wantFault(t, err, "forbidden")
 }
 
@@ -216,9 +216,9 @@ func TestAnotherOrganisationsAssemblyDoesNotExist(t *testing.T) {
 	stranger := d.person(theirs, account.Coordinator)
 	_, err := d.calendar.Get(t.Context(), stranger, made.ID)
 	wantFault(t, err, "not_found")
-	_, err = d.calendar.Correct(t.Context(), stranger, dispatch.Correction{ID: made.ID, Revision: 1, Change: dispatch.Change{Title: ptr("x")}})
+	_, err = d.calendar.Correct(t.Context(), stranger, roster.Correction{ID: made.ID, Revision: 1, Change: roster.Change{Title: ptr("x")}})
 	wantFault(t, err, "not_found")
-	if page, err := d.calendar.List(t.Context(), stranger, dispatch.Query{}); err != nil || len(page.Items) != 0 {
+	if page, err := d.calendar.List(t.Context(), stranger, roster.Query{}); err != nil || len(page.Items) != 0 {
 		t.Fatalf("%d items, %v", len(page.Items), err)
 	}
 	// A grant that ended gives nothing, even to a principal that was read a moment before.
@@ -245,7 +245,7 @@ func TestPagesLoseAndDoubleNothing(t *testing.T) {
 		}
 		want[d.create(p, a).ID] = true
 	}
-	q, last := dispatch.Query{Limit: 4}, noon.Add(1000*time.Hour)
+	q, last := roster.Query{Limit: 4}, noon.Add(1000*time.Hour)
 	for pages := 0; ; pages++ {
 		page, err := d.calendar.List(t.Context(), p, q)
 		if err != nil || pages > 10 {
@@ -271,10 +271,10 @@ func TestPagesLoseAndDoubleNothing(t *testing.T) {
 	if len(want) != 0 {
 		t.Fatalf("%d lost", len(want))
 	}
-	page, err := d.calendar.List(t.Context(), p, dispatch.Query{City: "astana", From: noon.Add(2 * time.Hour)})
+	page, err := d.calendar.List(t.Context(), p, roster.Query{City: "astana", From: noon.Add(2 * time.Hour)})
 	if err != nil || len(page.Items) != 3 { // 10, 15, 20 of 0, 5, 10, 15, 20
 		t.Fatalf("%d items, %v", len(page.Items), err)
 	}
-	_, err = d.calendar.List(t.Context(), p, dispatch.Query{Cursor: "e30", Limit: 101, City: "Ы", From: time.Unix(0, 0)})
+	_, err = d.calendar.List(t.Context(), p, roster.Query{Cursor: "e30", Limit: 101, City: "Ы", From: time.Unix(0, 0)})
 	wantFault(t, err, "invalid", "#limit out_of_range", "#city bad_format", "#from out_of_range", "#cursor bad_format")
 }
