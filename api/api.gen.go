@@ -94,6 +94,8 @@ const (
 	AlertKindClockBreach        AlertKind = "clock_breach"
 	AlertKindClockWarning       AlertKind = "clock_warning"
 	AlertKindContradiction      AlertKind = "contradiction"
+	AlertKindDispatchLate       AlertKind = "dispatch_late"
+	AlertKindDispatchUnanswered AlertKind = "dispatch_unanswered"
 	AlertKindGuessing           AlertKind = "guessing"
 	AlertKindHold               AlertKind = "hold"
 	AlertKindHoldWaits          AlertKind = "hold_waits"
@@ -127,6 +129,10 @@ func (e AlertKind) Valid() bool {
 		return true
 	case AlertKindContradiction:
 		return true
+	case AlertKindDispatchLate:
+		return true
+	case AlertKindDispatchUnanswered:
+		return true
 	case AlertKindGuessing:
 		return true
 	case AlertKindHold:
@@ -158,6 +164,27 @@ func (e AlertKind) Valid() bool {
 	case AlertKindRightsOverdue:
 		return true
 	case AlertKindTokenReuse:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BoardLawyerState.
+const (
+	BoardLawyerStateComing  BoardLawyerState = "coming"
+	BoardLawyerStatePlanned BoardLawyerState = "planned"
+	BoardLawyerStatePresent BoardLawyerState = "present"
+)
+
+// Valid indicates whether the value is a known member of the BoardLawyerState enum.
+func (e BoardLawyerState) Valid() bool {
+	switch e {
+	case BoardLawyerStateComing:
+		return true
+	case BoardLawyerStatePlanned:
+		return true
+	case BoardLawyerStatePresent:
 		return true
 	default:
 		return false
@@ -539,6 +566,39 @@ func (e Disclosure) Valid() bool {
 	case DisclosureRelatives:
 		return true
 	case DisclosureSealed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DispatchState.
+const (
+	DispatchStateAccepted   DispatchState = "accepted"
+	DispatchStateArrived    DispatchState = "arrived"
+	DispatchStateCancelled  DispatchState = "cancelled"
+	DispatchStateDone       DispatchState = "done"
+	DispatchStateEnRoute    DispatchState = "en_route"
+	DispatchStateOffered    DispatchState = "offered"
+	DispatchStateUnanswered DispatchState = "unanswered"
+)
+
+// Valid indicates whether the value is a known member of the DispatchState enum.
+func (e DispatchState) Valid() bool {
+	switch e {
+	case DispatchStateAccepted:
+		return true
+	case DispatchStateArrived:
+		return true
+	case DispatchStateCancelled:
+		return true
+	case DispatchStateDone:
+		return true
+	case DispatchStateEnRoute:
+		return true
+	case DispatchStateOffered:
+		return true
+	case DispatchStateUnanswered:
 		return true
 	default:
 		return false
@@ -1169,6 +1229,39 @@ func (e ObservationValue) Valid() bool {
 	}
 }
 
+// Defines values for OfferState.
+const (
+	OfferStateAccepted  OfferState = "accepted"
+	OfferStateCancelled OfferState = "cancelled"
+	OfferStateDeclined  OfferState = "declined"
+	OfferStateExpired   OfferState = "expired"
+	OfferStateOffered   OfferState = "offered"
+	OfferStateReturned  OfferState = "returned"
+	OfferStateTaken     OfferState = "taken"
+)
+
+// Valid indicates whether the value is a known member of the OfferState enum.
+func (e OfferState) Valid() bool {
+	switch e {
+	case OfferStateAccepted:
+		return true
+	case OfferStateCancelled:
+		return true
+	case OfferStateDeclined:
+		return true
+	case OfferStateExpired:
+		return true
+	case OfferStateOffered:
+		return true
+	case OfferStateReturned:
+		return true
+	case OfferStateTaken:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PlaceKind.
 const (
 	PlaceKindCourt       PlaceKind = "court"
@@ -1601,6 +1694,60 @@ func (e Source) Valid() bool {
 	}
 }
 
+// Defines values for SuggestionReasonCode.
+const (
+	SuggestionReasonCodeAlreadyEngaged SuggestionReasonCode = "already_engaged"
+	SuggestionReasonCodeClients        SuggestionReasonCode = "clients"
+	SuggestionReasonCodeClockMinutes   SuggestionReasonCode = "clock_minutes"
+	SuggestionReasonCodeDoorShut       SuggestionReasonCode = "door_shut"
+	SuggestionReasonCodeDoorSlow       SuggestionReasonCode = "door_slow"
+	SuggestionReasonCodeHoursOnDuty    SuggestionReasonCode = "hours_on_duty"
+	SuggestionReasonCodeKnowsMinors    SuggestionReasonCode = "knows_minors"
+	SuggestionReasonCodeNeededThere    SuggestionReasonCode = "needed_there"
+	SuggestionReasonCodeOffDuty        SuggestionReasonCode = "off_duty"
+	SuggestionReasonCodeSpeaksForeign  SuggestionReasonCode = "speaks_foreign"
+	SuggestionReasonCodeVulnerable     SuggestionReasonCode = "vulnerable"
+	SuggestionReasonCodeWayMinutes     SuggestionReasonCode = "way_minutes"
+	SuggestionReasonCodeWayUnknown     SuggestionReasonCode = "way_unknown"
+	SuggestionReasonCodeWithoutLawyer  SuggestionReasonCode = "without_lawyer"
+)
+
+// Valid indicates whether the value is a known member of the SuggestionReasonCode enum.
+func (e SuggestionReasonCode) Valid() bool {
+	switch e {
+	case SuggestionReasonCodeAlreadyEngaged:
+		return true
+	case SuggestionReasonCodeClients:
+		return true
+	case SuggestionReasonCodeClockMinutes:
+		return true
+	case SuggestionReasonCodeDoorShut:
+		return true
+	case SuggestionReasonCodeDoorSlow:
+		return true
+	case SuggestionReasonCodeHoursOnDuty:
+		return true
+	case SuggestionReasonCodeKnowsMinors:
+		return true
+	case SuggestionReasonCodeNeededThere:
+		return true
+	case SuggestionReasonCodeOffDuty:
+		return true
+	case SuggestionReasonCodeSpeaksForeign:
+		return true
+	case SuggestionReasonCodeVulnerable:
+		return true
+	case SuggestionReasonCodeWayMinutes:
+		return true
+	case SuggestionReasonCodeWayUnknown:
+		return true
+	case SuggestionReasonCodeWithoutLawyer:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for WarningCode.
 const (
 	WarningCodeFutureTime     WarningCode = "future_time"
@@ -1691,6 +1838,21 @@ const (
 func (e ListDetentionsParamsSort) Valid() bool {
 	switch e {
 	case ListDetentionsParamsSortNeed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListDispatchesParamsState.
+const (
+	ListDispatchesParamsStateOpen ListDispatchesParamsState = "open"
+)
+
+// Valid indicates whether the value is a known member of the ListDispatchesParamsState enum.
+func (e ListDispatchesParamsState) Valid() bool {
+	switch e {
+	case ListDispatchesParamsStateOpen:
 		return true
 	default:
 		return false
@@ -1943,6 +2105,7 @@ type Alert struct {
 	// denies someone who by their chain is there. `promise_due`: a family was promised an update that has not come.
 	// `release_denied`: a family says that who was reported free is not with them; the custody is open again. `release_disputed`: what
 	// is said of a release contradicts. `release_by_relative`: releases there were confirmed by relatives alone; look at them.
+	// `dispatch_unanswered`: nobody who was asked goes to a department; `dispatch_late`: who goes has not arrived by their time.
 	Kind AlertKind `json:"kind"`
 
 	// LastAt The last time.
@@ -1978,6 +2141,7 @@ type AlertItem struct {
 // denies someone who by their chain is there. `promise_due`: a family was promised an update that has not come.
 // `release_denied`: a family says that who was reported free is not with them; the custody is open again. `release_disputed`: what
 // is said of a release contradicts. `release_by_relative`: releases there were confirmed by relatives alone; look at them.
+// `dispatch_unanswered`: nobody who was asked goes to a department; `dispatch_late`: who goes has not arrived by their time.
 type AlertKind string
 
 // AlertPage defines model for AlertPage.
@@ -2058,6 +2222,82 @@ type AuditPage struct {
 
 	// NextCursor Pass it as `cursor` to read on. Absent on the last page.
 	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// Board defines model for Board.
+type Board struct {
+	Assemblies  []BoardSum `json:"assemblies"`
+	Cities      []BoardSum `json:"cities"`
+	Departments []BoardRow `json:"departments"`
+
+	// Total People in custody, each once.
+	Total BoardCounts `json:"total"`
+}
+
+// BoardCounts People in custody, each once.
+type BoardCounts struct {
+	// Elsewhere Of them, those not in the building: a bus, a hospital, a court.
+	Elsewhere int `json:"elsewhere"`
+	Foreign   int `json:"foreign"`
+
+	// Held All of them, also those reported free whom nobody has seen.
+	Held    int `json:"held"`
+	Injured int `json:"injured"`
+
+	// LimitsBreached People of whom a legal limit has passed.
+	LimitsBreached int `json:"limits_breached"`
+	Minors         int `json:"minors"`
+
+	// NextDueAt When the next limit of detention ends.
+	NextDueAt     *time.Time `json:"next_due_at,omitempty"`
+	RightsBroken  int        `json:"rights_broken"`
+	RightsOverdue int        `json:"rights_overdue"`
+
+	// Vulnerable With a need of any kind.
+	Vulnerable    int `json:"vulnerable"`
+	WithoutLawyer int `json:"without_lawyer"`
+	Women         int `json:"women"`
+
+	// WomenWithoutEscort Of whom nobody has seen that a female officer guards them.
+	WomenWithoutEscort int `json:"women_without_escort"`
+}
+
+// BoardLawyer defines model for BoardLawyer.
+type BoardLawyer struct {
+	AccountID openapi_types.UUID `json:"account_id"`
+	EtaAt     *time.Time         `json:"eta_at,omitempty"`
+
+	// State `planned`: a shift there now, not checked in; `coming`: said yes to a call; `present`.
+	State BoardLawyerState `json:"state"`
+}
+
+// BoardLawyerState `planned`: a shift there now, not checked in; `coming`: said yes to a call; `present`.
+type BoardLawyerState string
+
+// BoardRow defines model for BoardRow.
+type BoardRow struct {
+	// AsOf When something was last heard of it.
+	AsOf *time.Time `json:"as_of,omitempty"`
+	City string     `json:"city"`
+
+	// Counts People in custody, each once.
+	Counts       BoardCounts        `json:"counts"`
+	DepartmentID openapi_types.UUID `json:"department_id"`
+
+	// Door How the door stands by the newest word of anybody in the caller's organisations. After twelve hours without a word it is `unknown`
+	// (our judgement).
+	Door    AccessState   `json:"door"`
+	Lawyers []BoardLawyer `json:"lawyers"`
+}
+
+// BoardSum defines model for BoardSum.
+type BoardSum struct {
+	// AssemblyID Absent of people taken at no assembly that is known, and of a city.
+	AssemblyID *openapi_types.UUID `json:"assembly_id,omitempty"`
+	City       *string             `json:"city,omitempty"`
+
+	// Counts People in custody, each once.
+	Counts BoardCounts `json:"counts"`
 }
 
 // CanaryPlant Example: {"birth_year":1977,"client_id":"7263d3d0-e087-4d61-90b4-81706253e4d5","department_id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2b1","name":"Жұмағалиев Ерасыл Бекболатұлы"}
@@ -2776,6 +3016,93 @@ type DeviceOpen struct {
 
 // Disclosure What may be told: `sealed` to the legal team only, `relatives` to searches that fit, `public` may be published.
 type Disclosure string
+
+// Dispatch defines model for Dispatch.
+type Dispatch struct {
+	AcceptedAt   *time.Time         `json:"accepted_at,omitempty"`
+	ArrivedAt    *time.Time         `json:"arrived_at,omitempty"`
+	ClientID     openapi_types.UUID `json:"client_id"`
+	CreatedAt    time.Time          `json:"created_at"`
+	CreatedBy    openapi_types.UUID `json:"created_by"`
+	DepartmentID openapi_types.UUID `json:"department_id"`
+	EnRouteAt    *time.Time         `json:"en_route_at,omitempty"`
+	EndedAt      *time.Time         `json:"ended_at,omitempty"`
+	EtaAt        *time.Time         `json:"eta_at,omitempty"`
+	ExpiresInS   int                `json:"expires_in_s"`
+	ID           openapi_types.UUID `json:"id"`
+	Note         *string            `json:"note,omitempty"`
+	OffDuty      bool               `json:"off_duty"`
+	Offers       []Offer            `json:"offers"`
+	Revision     int                `json:"revision"`
+
+	// State `unanswered`: nobody who was asked has said yes, and nobody is left to ask; a late yes still counts.
+	State DispatchState `json:"state"`
+
+	// TakenBy The lawyer who goes.
+	TakenBy *openapi_types.UUID `json:"taken_by,omitempty"`
+
+	// TargetAt By when the law wants a chosen defender there, counted from the call.
+	TargetAt   *time.Time `json:"target_at,omitempty"`
+	TargetNorm *string    `json:"target_norm,omitempty"`
+}
+
+// DispatchNew Example: {"client_id":"0192f1c5-0000-7000-8000-0000000000d1","department_id":"0192f1c5-0000-7000-8000-000000000001","note":"автобус, около тридцати человек"}
+type DispatchNew struct {
+	// AccountIds Whom to ask, all at once.
+	AccountIds   []openapi_types.UUID `json:"account_ids,omitempty"`
+	ClientID     openapi_types.UUID   `json:"client_id"`
+	DepartmentID openapi_types.UUID   `json:"department_id"`
+
+	// ExpiresInS How long one offer stands; 180 when not given.
+	ExpiresInS *int `json:"expires_in_s,omitempty"`
+
+	// Note For the lawyers; sealed, and never in a push.
+	Note *string `json:"note,omitempty"`
+
+	// OffDuty Ask also lawyers who have no shift now.
+	OffDuty *bool `json:"off_duty,omitempty"`
+}
+
+// DispatchOffers defines model for DispatchOffers.
+type DispatchOffers struct {
+	AccountIds []openapi_types.UUID `json:"account_ids"`
+	OffDuty    *bool                `json:"off_duty,omitempty"`
+}
+
+// DispatchPage defines model for DispatchPage.
+type DispatchPage struct {
+	Items []Dispatch `json:"items"`
+
+	// NextCursor Pass it as `cursor` to read on. Absent on the last page.
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// DispatchState `unanswered`: nobody who was asked has said yes, and nobody is left to ask; a late yes still counts.
+type DispatchState string
+
+// DispatchSuggestion defines model for DispatchSuggestion.
+type DispatchSuggestion struct {
+	AccountID openapi_types.UUID `json:"account_id"`
+
+	// EtaMinutes A guess; absent when nobody knows where they are.
+	EtaMinutes *int `json:"eta_minutes,omitempty"`
+	OnDuty     bool `json:"on_duty"`
+	Score      int  `json:"score"`
+
+	// Why One line when put side by side.
+	Why []SuggestionReason `json:"why"`
+}
+
+// DispatchSuggestions defines model for DispatchSuggestions.
+type DispatchSuggestions struct {
+	Items []DispatchSuggestion `json:"items"`
+}
+
+// DispatchWay defines model for DispatchWay.
+type DispatchWay struct {
+	// EtaMinutes How long the way takes.
+	EtaMinutes *int `json:"eta_minutes,omitempty"`
+}
 
 // Duplicate Another record that may be of the same person. In the reasons left is the record asked about, right this one.
 type Duplicate struct {
@@ -3556,6 +3883,20 @@ type ObstructionTypes struct {
 	Version LawVersion `json:"version"`
 }
 
+// Offer defines model for Offer.
+type Offer struct {
+	AccountID  openapi_types.UUID `json:"account_id"`
+	AnsweredAt *time.Time         `json:"answered_at,omitempty"`
+	ExpiresAt  time.Time          `json:"expires_at"`
+	OfferedAt  time.Time          `json:"offered_at"`
+
+	// State `taken`: another lawyer goes. `returned`: they had said yes and cannot go after all.
+	State OfferState `json:"state"`
+}
+
+// OfferState `taken`: another lawyer goes. `returned`: they had said yes and cannot go after all.
+type OfferState string
+
 // PersonChecklist defines model for PersonChecklist.
 type PersonChecklist struct {
 	Items []ChecklistTask `json:"items"`
@@ -4058,6 +4399,20 @@ type SigningKeys struct {
 // Source Who says so.
 type Source string
 
+// SuggestionReason defines model for SuggestionReason.
+type SuggestionReason struct {
+	Code SuggestionReasonCode `json:"code"`
+
+	// Text In the language asked for.
+	Text string `json:"text"`
+
+	// Value People, minutes or hours, by the code; absent where there is none.
+	Value *int `json:"value,omitempty"`
+}
+
+// SuggestionReasonCode defines model for SuggestionReason.code.
+type SuggestionReasonCode string
+
 // TolerantFact Any text or number. What cannot be understood is kept as given, with a warning. `null` is the same as absent.
 //
 // Example: около 1990
@@ -4345,6 +4700,21 @@ type ListAuditParams struct {
 
 	// Limit At most so many items.
 	Limit *PageLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// GetBoardParams defines parameters for GetBoard.
+type GetBoardParams struct {
+	City         *string             `form:"city,omitempty" json:"city,omitempty"`
+	DepartmentID *openapi_types.UUID `form:"department_id,omitempty" json:"department_id,omitempty"`
+
+	// AssemblyID Only people taken at this assembly count.
+	AssemblyID *openapi_types.UUID `form:"assembly_id,omitempty" json:"assembly_id,omitempty"`
 
 	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -4749,6 +5119,121 @@ type PutRepresentationParams struct {
 
 // UnmergeDetentionParams defines parameters for UnmergeDetention.
 type UnmergeDetentionParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// SuggestLawyersParams defines parameters for SuggestLawyers.
+type SuggestLawyersParams struct {
+	DepartmentID openapi_types.UUID `form:"department_id" json:"department_id"`
+
+	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListDispatchesParams defines parameters for ListDispatches.
+type ListDispatchesParams struct {
+	DepartmentID *openapi_types.UUID `form:"department_id,omitempty" json:"department_id,omitempty"`
+
+	// State `open`: only those that have not ended.
+	State *ListDispatchesParamsState `form:"state,omitempty" json:"state,omitempty"`
+
+	// Cursor `next_cursor` of the page before. Opaque; good only with the same filters.
+	Cursor *PageCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Limit At most so many items.
+	Limit *PageLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListDispatchesParamsState defines parameters for ListDispatches.
+type ListDispatchesParamsState string
+
+// CreateDispatchParams defines parameters for CreateDispatch.
+type CreateDispatchParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// GetDispatchParams defines parameters for GetDispatch.
+type GetDispatchParams struct {
+	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// AcceptDispatchParams defines parameters for AcceptDispatch.
+type AcceptDispatchParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ArriveDispatchParams defines parameters for ArriveDispatch.
+type ArriveDispatchParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// CancelDispatchParams defines parameters for CancelDispatch.
+type CancelDispatchParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// DeclineDispatchParams defines parameters for DeclineDispatch.
+type DeclineDispatchParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// FinishDispatchParams defines parameters for FinishDispatch.
+type FinishDispatchParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// SetDispatchEnRouteParams defines parameters for SetDispatchEnRoute.
+type SetDispatchEnRouteParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// OfferDispatchParams defines parameters for OfferDispatch.
+type OfferDispatchParams struct {
 	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
@@ -5199,6 +5684,18 @@ type PutRepresentationJSONRequestBody = RepresentationPut
 
 // UnmergeDetentionJSONRequestBody defines body for UnmergeDetention for application/json ContentType.
 type UnmergeDetentionJSONRequestBody = UnmergeDecision
+
+// CreateDispatchJSONRequestBody defines body for CreateDispatch for application/json ContentType.
+type CreateDispatchJSONRequestBody = DispatchNew
+
+// AcceptDispatchJSONRequestBody defines body for AcceptDispatch for application/json ContentType.
+type AcceptDispatchJSONRequestBody = DispatchWay
+
+// SetDispatchEnRouteJSONRequestBody defines body for SetDispatchEnRoute for application/json ContentType.
+type SetDispatchEnRouteJSONRequestBody = DispatchWay
+
+// OfferDispatchJSONRequestBody defines body for OfferDispatch for application/json ContentType.
+type OfferDispatchJSONRequestBody = DispatchOffers
 
 // AskExportJSONRequestBody defines body for AskExport for application/json ContentType.
 type AskExportJSONRequestBody = ExportAsk

@@ -47,6 +47,8 @@ const (
 	RightsBreach       Kind = "rights_breach"       // somebody saw a right broken
 	RightsOverdue      Kind = "rights_overdue"      // nobody has seen a right kept by its time
 	Obstruction        Kind = "obstruction"         // a lawyer was hindered in a way that cannot wait
+	DispatchUnanswered Kind = "dispatch_unanswered" // nobody who was asked goes to a department
+	DispatchLate       Kind = "dispatch_late"       // who goes has not arrived by their time
 )
 
 // Alert is one, as its reader sees it.

@@ -26,9 +26,11 @@ import (
 
 	"github.com/qorgau/qorgau/internal/account"
 	"github.com/qorgau/qorgau/internal/audit"
+	"github.com/qorgau/qorgau/internal/board"
 	"github.com/qorgau/qorgau/internal/config"
 	"github.com/qorgau/qorgau/internal/department"
 	"github.com/qorgau/qorgau/internal/detention"
+	"github.com/qorgau/qorgau/internal/dispatch"
 	"github.com/qorgau/qorgau/internal/door"
 	"github.com/qorgau/qorgau/internal/fault"
 	"github.com/qorgau/qorgau/internal/finder"
@@ -52,16 +54,17 @@ const firstOrganisation = "Qorgau"
 
 // parts is the assembled server.
 type parts struct {
-	server *httpapi.Server
-	post   *watch.Post
-	center *push.Center
-	desk   *account.Desk
-	ring   *seal.Ring
-	finder *finder.Finder
-	law    law.Book
-	rights *rights.Watch
-	sender *fcm.Sender // nil: notices go to the console
-	meters *prometheus.Registry
+	server   *httpapi.Server
+	post     *watch.Post
+	center   *push.Center
+	desk     *account.Desk
+	ring     *seal.Ring
+	finder   *finder.Finder
+	law      law.Book
+	rights   *rights.Watch
+	dispatch *dispatch.Desk
+	sender   *fcm.Sender // nil: notices go to the console
+	meters   *prometheus.Registry
 }
 
 // assemble makes every object of the process, in the order in which they need each other.
@@ -93,9 +96,13 @@ func assemble(ctx context.Context, o Options, db *pg.DB, ring *seal.Ring) (*part
 	p.post = watch.New(watch.Options{DB: db, Ring: ring, Audit: log, Finder: p.finder, Detentions: ledger, Push: p.center,
 		Limits: limits.watch, Hotline: o.Config.Hotline, Promise: o.Config.Promise, Inquiries: inquiries, Log: o.Log})
 	p.rights = rights.New(rights.Options{DB: db, Ring: ring, Audit: log, Detentions: ledger, Law: book, Log: o.Log})
+	doors := door.New(door.Options{DB: db, Ring: ring, Audit: log, Accounts: p.desk, Law: book})
+	overview := board.New(db, p.rights, doors)
+	p.dispatch = newDispatch(db, ring, log, p.center, book, overview)
 	p.server = &httpapi.Server{
 		DB: db, Ring: ring, Audit: log, Accounts: p.desk, Departments: department.New(db, log), Push: p.center,
-		Detentions: ledger, Watch: p.post, Calendar: roster.New(db, log), Law: book, Rights: p.rights, Inquiries: inquiries, Doors: door.New(door.Options{DB: db, Ring: ring, Audit: log, Accounts: p.desk, Law: book}), Log: o.Log, Version: o.Version,
+		Detentions: ledger, Watch: p.post, Calendar: roster.New(db, log), Law: book, Rights: p.rights, Inquiries: inquiries, Doors: doors,
+		Board: overview, Dispatch: p.dispatch, Log: o.Log, Version: o.Version,
 		Limits: limits.api, TrustedProxies: o.Config.TrustedProxies, Metrics: p.meters, Indexed: p.finder.Ready,
 		// Deliveries that nobody has tried say that jobs do not move; those that wait for a provider say nothing about us.
 		OldestPending: func(ctx context.Context) (time.Duration, error) {

@@ -201,6 +201,7 @@ func (a *App) serve(ctx context.Context) error {
 		a.loops.Go(func() { tie(loops, a.store.db, a.log) })
 		a.loops.Go(func() { rescue(loops, a.store.db, a.log) })
 		a.loops.Go(func() { watchClocks(loops, a.parts.rights, a.log) })
+		a.loops.Go(func() { moveDispatches(loops, a.parts.dispatch, a.log) })
 	}
 	a.loops.Go(func() { a.parts.finder.Keep(loops, indexEvery) })
 	a.loops.Go(func() { pulse(loops, a.store.db, a.node, a.log) })

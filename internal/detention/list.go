@@ -38,10 +38,10 @@ const selectDetention = `select ` + columns + `, dep.city from detentions d join
 
 // A list shows a person once, by the record that stands for them. At an assembly they were taken when any of their records says so.
 const (
-	assemblyOf = `coalesce(d.assembly_id, (select m.assembly_id from detentions m
+	AssemblyOf = `coalesce(d.assembly_id, (select m.assembly_id from detentions m
 		where m.merged_into is not null and m.merged_into = d.id and m.assembly_id is not null order by m.id limit 1))`
 	filters = ` and d.merged_into is null and (@department::uuid is null or d.department_id = @department)
-		and (@assembly::uuid is null or d.assembly_id = @assembly or (d.assembly_id is null and ` + assemblyOf + ` = @assembly))
+		and (@assembly::uuid is null or d.assembly_id = @assembly or (d.assembly_id is null and ` + AssemblyOf + ` = @assembly))
 		and (@state = '' or d.state = @state) and (not @mine or d.recorded_by = @reader or exists (select 1 from detentions m
 			where m.merged_into is not null and m.merged_into = d.id and m.recorded_by = @reader))`
 )

@@ -92,8 +92,8 @@ func moreUrgent(a, b []law.Need) int {
 // and only opening tells them apart. Three times the detentions of the worst day that domain.md plans for.
 const mostNeeds = 20000
 
-// inCustody are the states in which someone is held or might be; a release that is only reported is not the end.
-const inCustody = ` and (d.state in ('held', 'hospitalised', 'whereabouts_unknown') or d.release = 'reported')`
+// InCustody are the states in which someone is held or might be; a release that is only reported is not the end.
+const InCustody = ` and (d.state in ('held', 'hospitalised', 'whereabouts_unknown') or d.release = 'reported')`
 
 // listByNeed opens everyone in sight who is still held, and sorts them by what they need; those held longest come first among equals.
 // Faults: invalid, too_many (#department_id: a department or an assembly must be named).
@@ -102,7 +102,7 @@ func (l *Ledger) listByNeed(ctx context.Context, tx *pg.Tx, p account.Principal,
 	args["limit"] = mostNeeds + 1
 	where := selectDetention + readable + filters
 	if f.State == "" {
-		where += inCustody
+		where += InCustody
 	}
 	rows, err := tx.Query(ctx, where+" order by d.id limit @limit", args)
 	if err != nil {

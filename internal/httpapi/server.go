@@ -30,8 +30,10 @@ import (
 
 	"github.com/qorgau/qorgau/internal/account"
 	"github.com/qorgau/qorgau/internal/audit"
+	"github.com/qorgau/qorgau/internal/board"
 	"github.com/qorgau/qorgau/internal/department"
 	"github.com/qorgau/qorgau/internal/detention"
+	"github.com/qorgau/qorgau/internal/dispatch"
 	"github.com/qorgau/qorgau/internal/door"
 	"github.com/qorgau/qorgau/internal/inquiry"
 	"github.com/qorgau/qorgau/internal/law"
@@ -55,6 +57,8 @@ type Server struct {
 	Detentions  *detention.Ledger
 	Watch       *watch.Post
 	Calendar    *roster.Calendar
+	Dispatch    *dispatch.Desk
+	Board       *board.Board
 	Law         law.Book
 	Rights      *rights.Watch
 	Doors       *door.Register

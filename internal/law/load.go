@@ -118,7 +118,7 @@ func (v *Version) read(files fs.FS) error {
 func (v *Version) readReadings(files fs.FS) error {
 	const name = "limit-readings.csv"
 	err := table(files, v.Name+"/"+name, "limit,met_by,lifts,warn_minutes,alarm_minutes,why", func(r *row) {
-		l := v.limit(r.unique("limit"))
+		l := v.Limit(r.unique("limit"))
 		if l == nil {
 			r.fault("limit", "custody-limits.csv has no such code")
 			return
@@ -128,7 +128,7 @@ func (v *Version) readReadings(files fs.FS) error {
 		l.Lifts = strings.Fields(r.get("lifts"))
 		l.warn, l.alarm = r.length("warn_minutes", time.Minute), r.length("alarm_minutes", time.Minute)
 		for _, code := range l.Lifts {
-			if v.limit(code) == nil {
+			if v.Limit(code) == nil {
 				r.fault("lifts", "custody-limits.csv has no "+code)
 			}
 		}
@@ -144,7 +144,8 @@ func (v *Version) readReadings(files fs.FS) error {
 	return nil
 }
 
-func (v *Version) limit(code string) *Limit {
+// Limit gives the limit of that code, nil if this version has none.
+func (v *Version) Limit(code string) *Limit {
 	if i := slices.IndexFunc(v.Limits, func(l Limit) bool { return l.Code == code }); i >= 0 {
 		return &v.Limits[i]
 	}

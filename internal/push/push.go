@@ -43,6 +43,8 @@ const (
 	Correction = "correction" // what was told before was changed
 	Erased     = "erased"     // the search is being erased
 	Alert      = "alert"      // for coordinators and operators
+	Offer      = "offer"      // a lawyer is asked to go to a department
+	OfferGone  = "offer_gone" // they need not go any more
 )
 
 // Kinds of channels and of owners, and the one subject that push itself knows.

@@ -13,7 +13,7 @@ import (
 var locales embed.FS
 
 var (
-	kinds     = []string{Match, Update, Retraction, Correction, Erased, Alert}
+	kinds     = []string{Match, Update, Retraction, Correction, Erased, Alert, Offer, OfferGone}
 	languages = []string{"kk", "ru", "en"}
 )
 

@@ -298,6 +298,15 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/audit (the `ListAudit` operationId).
 	ListAudit(ctx context.Context, params *ListAuditParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetBoard Where help is missing
+	//
+	// Department by department of the caller's organisation, those first where most people have no lawyer: who is held, who must not be
+	// overlooked, whose time runs out, who stands there, how the door is. Coordinators and operators see the cities of their grants, lawyers the
+	// department of their shift and that to which they were sent. Only departments of which something is known; nobody is named.
+	//
+	// Corresponds with GET /v1/board (the `GetBoard` operationId).
+	GetBoard(ctx context.Context, params *GetBoardParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// PlantCanaryWithBody Plant a fictitious detention
 	//
 	// For coordinators. No one honestly searches for this person, so a search that fits raises an alert and tells no one.
@@ -755,6 +764,133 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/detentions/{id}/unmerge (the `UnmergeDetention` operationId).
 	UnmergeDetention(ctx context.Context, id PathID, params *UnmergeDetentionParams, body UnmergeDetentionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SuggestLawyers Who should go to a department
+	//
+	// Lawyers with a right to the city, the best first; who stands there already is left out. `score` weighs how much the department needs a lawyer
+	// (people without one, vulnerable people, the next limit; a shut door counts less) against what it costs to send this one (the way from where they
+	// were seen last, people they act for, hours on duty, who would lose them elsewhere); how, is our judgement. Those off duty come last.
+	//
+	// Corresponds with GET /v1/dispatch-suggestions (the `SuggestLawyers` operationId).
+	SuggestLawyers(ctx context.Context, params *SuggestLawyersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListDispatches Calls for lawyers
+	//
+	// Coordinators see those of the cities of their grants; lawyers those to which they were asked, with their own offer only. The newest first.
+	//
+	// Corresponds with GET /v1/dispatches (the `ListDispatches` operationId).
+	ListDispatches(ctx context.Context, params *ListDispatchesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateDispatchWithBody Ask lawyers to go to a department
+	//
+	// The first who says yes goes; the others hear that they need not. Without `account_ids` the best suggested lawyer on duty is asked. When an
+	// offer runs out the next best is asked, and when nobody is left the coordinators are alerted. Lawyers who have no shift now are asked only with
+	// `off_duty`. Sent again with the same `client_id`, nothing changes.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/dispatches (the `CreateDispatch` operationId).
+	CreateDispatchWithBody(ctx context.Context, params *CreateDispatchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateDispatch Ask lawyers to go to a department
+	//
+	// The first who says yes goes; the others hear that they need not. Without `account_ids` the best suggested lawyer on duty is asked. When an
+	// offer runs out the next best is asked, and when nobody is left the coordinators are alerted. Lawyers who have no shift now are asked only with
+	// `off_duty`. Sent again with the same `client_id`, nothing changes.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/dispatches (the `CreateDispatch` operationId).
+	CreateDispatch(ctx context.Context, params *CreateDispatchParams, body CreateDispatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetDispatch One call
+	//
+	// For its coordinators whole; for a lawyer who was asked, with their own offer.
+	//
+	// Corresponds with GET /v1/dispatches/{id} (the `GetDispatch` operationId).
+	GetDispatch(ctx context.Context, id PathID, params *GetDispatchParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AcceptDispatchWithBody Say yes
+	//
+	// The first yes wins; to others 409 `taken`. A yes after its own time counts while nobody else goes. 409 `engaged`: on the way elsewhere; `ended`: called off.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/dispatches/{id}/accept (the `AcceptDispatch` operationId).
+	AcceptDispatchWithBody(ctx context.Context, id PathID, params *AcceptDispatchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AcceptDispatch Say yes
+	//
+	// The first yes wins; to others 409 `taken`. A yes after its own time counts while nobody else goes. 409 `engaged`: on the way elsewhere; `ended`: called off.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/dispatches/{id}/accept (the `AcceptDispatch` operationId).
+	AcceptDispatch(ctx context.Context, id PathID, params *AcceptDispatchParams, body AcceptDispatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ArriveDispatch Arrived
+	//
+	// By the lawyer who goes; a check-in at the department says the same.
+	//
+	// Corresponds with POST /v1/dispatches/{id}/arrive (the `ArriveDispatch` operationId).
+	ArriveDispatch(ctx context.Context, id PathID, params *ArriveDispatchParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CancelDispatch Call off
+	//
+	// By a coordinator; everyone who was asked or goes hears of it on their phone.
+	//
+	// Corresponds with POST /v1/dispatches/{id}/cancel (the `CancelDispatch` operationId).
+	CancelDispatch(ctx context.Context, id PathID, params *CancelDispatchParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeclineDispatch Say no, or take a yes back
+	//
+	// The call goes on to the next lawyer.
+	//
+	// Corresponds with POST /v1/dispatches/{id}/decline (the `DeclineDispatch` operationId).
+	DeclineDispatch(ctx context.Context, id PathID, params *DeclineDispatchParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FinishDispatch Done
+	//
+	// By the lawyer who goes.
+	//
+	// Corresponds with POST /v1/dispatches/{id}/done (the `FinishDispatch` operationId).
+	FinishDispatch(ctx context.Context, id PathID, params *FinishDispatchParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetDispatchEnRouteWithBody On the way
+	//
+	// By the lawyer who goes. Without `eta_minutes` they are expected within the hour; later the coordinators are alerted.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/dispatches/{id}/en-route (the `SetDispatchEnRoute` operationId).
+	SetDispatchEnRouteWithBody(ctx context.Context, id PathID, params *SetDispatchEnRouteParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetDispatchEnRoute On the way
+	//
+	// By the lawyer who goes. Without `eta_minutes` they are expected within the hour; later the coordinators are alerted.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/dispatches/{id}/en-route (the `SetDispatchEnRoute` operationId).
+	SetDispatchEnRoute(ctx context.Context, id PathID, params *SetDispatchEnRouteParams, body SetDispatchEnRouteJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// OfferDispatchWithBody Ask further lawyers
+	//
+	// While nobody goes: asks these lawyers, too, also again who let an earlier offer run out or declined.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/dispatches/{id}/offers (the `OfferDispatch` operationId).
+	OfferDispatchWithBody(ctx context.Context, id PathID, params *OfferDispatchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// OfferDispatch Ask further lawyers
+	//
+	// While nobody goes: asks these lawyers, too, also again who let an earlier offer run out or declined.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/dispatches/{id}/offers (the `OfferDispatch` operationId).
+	OfferDispatch(ctx context.Context, id PathID, params *OfferDispatchParams, body OfferDispatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListProposedMerges List pairs of records that may be of one person
 	//
@@ -1673,6 +1809,25 @@ func (c *Core) PatchAssembly(ctx context.Context, id PathID, params *PatchAssemb
 // Corresponds with GET /v1/audit (the `ListAudit` operationId).
 func (c *Core) ListAudit(ctx context.Context, params *ListAuditParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListAuditRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetBoard Where help is missing
+//
+// Department by department of the caller's organisation, those first where most people have no lawyer: who is held, who must not be
+// overlooked, whose time runs out, who stands there, how the door is. Coordinators and operators see the cities of their grants, lawyers the
+// department of their shift and that to which they were sent. Only departments of which something is known; nobody is named.
+//
+// Corresponds with GET /v1/board (the `GetBoard` operationId).
+func (c *Core) GetBoard(ctx context.Context, params *GetBoardParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetBoardRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -2611,6 +2766,283 @@ func (c *Core) UnmergeDetentionWithBody(ctx context.Context, id PathID, params *
 // Corresponds with POST /v1/detentions/{id}/unmerge (the `UnmergeDetention` operationId).
 func (c *Core) UnmergeDetention(ctx context.Context, id PathID, params *UnmergeDetentionParams, body UnmergeDetentionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUnmergeDetentionRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SuggestLawyers Who should go to a department
+//
+// Lawyers with a right to the city, the best first; who stands there already is left out. `score` weighs how much the department needs a lawyer
+// (people without one, vulnerable people, the next limit; a shut door counts less) against what it costs to send this one (the way from where they
+// were seen last, people they act for, hours on duty, who would lose them elsewhere); how, is our judgement. Those off duty come last.
+//
+// Corresponds with GET /v1/dispatch-suggestions (the `SuggestLawyers` operationId).
+func (c *Core) SuggestLawyers(ctx context.Context, params *SuggestLawyersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSuggestLawyersRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListDispatches Calls for lawyers
+//
+// Coordinators see those of the cities of their grants; lawyers those to which they were asked, with their own offer only. The newest first.
+//
+// Corresponds with GET /v1/dispatches (the `ListDispatches` operationId).
+func (c *Core) ListDispatches(ctx context.Context, params *ListDispatchesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListDispatchesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateDispatchWithBody Ask lawyers to go to a department
+//
+// The first who says yes goes; the others hear that they need not. Without `account_ids` the best suggested lawyer on duty is asked. When an
+// offer runs out the next best is asked, and when nobody is left the coordinators are alerted. Lawyers who have no shift now are asked only with
+// `off_duty`. Sent again with the same `client_id`, nothing changes.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/dispatches (the `CreateDispatch` operationId).
+func (c *Core) CreateDispatchWithBody(ctx context.Context, params *CreateDispatchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateDispatchRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateDispatch Ask lawyers to go to a department
+//
+// The first who says yes goes; the others hear that they need not. Without `account_ids` the best suggested lawyer on duty is asked. When an
+// offer runs out the next best is asked, and when nobody is left the coordinators are alerted. Lawyers who have no shift now are asked only with
+// `off_duty`. Sent again with the same `client_id`, nothing changes.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/dispatches (the `CreateDispatch` operationId).
+func (c *Core) CreateDispatch(ctx context.Context, params *CreateDispatchParams, body CreateDispatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateDispatchRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetDispatch One call
+//
+// For its coordinators whole; for a lawyer who was asked, with their own offer.
+//
+// Corresponds with GET /v1/dispatches/{id} (the `GetDispatch` operationId).
+func (c *Core) GetDispatch(ctx context.Context, id PathID, params *GetDispatchParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetDispatchRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AcceptDispatchWithBody Say yes
+//
+// The first yes wins; to others 409 `taken`. A yes after its own time counts while nobody else goes. 409 `engaged`: on the way elsewhere; `ended`: called off.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/dispatches/{id}/accept (the `AcceptDispatch` operationId).
+func (c *Core) AcceptDispatchWithBody(ctx context.Context, id PathID, params *AcceptDispatchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAcceptDispatchRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AcceptDispatch Say yes
+//
+// The first yes wins; to others 409 `taken`. A yes after its own time counts while nobody else goes. 409 `engaged`: on the way elsewhere; `ended`: called off.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/dispatches/{id}/accept (the `AcceptDispatch` operationId).
+func (c *Core) AcceptDispatch(ctx context.Context, id PathID, params *AcceptDispatchParams, body AcceptDispatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAcceptDispatchRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ArriveDispatch Arrived
+//
+// By the lawyer who goes; a check-in at the department says the same.
+//
+// Corresponds with POST /v1/dispatches/{id}/arrive (the `ArriveDispatch` operationId).
+func (c *Core) ArriveDispatch(ctx context.Context, id PathID, params *ArriveDispatchParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewArriveDispatchRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CancelDispatch Call off
+//
+// By a coordinator; everyone who was asked or goes hears of it on their phone.
+//
+// Corresponds with POST /v1/dispatches/{id}/cancel (the `CancelDispatch` operationId).
+func (c *Core) CancelDispatch(ctx context.Context, id PathID, params *CancelDispatchParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCancelDispatchRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeclineDispatch Say no, or take a yes back
+//
+// The call goes on to the next lawyer.
+//
+// Corresponds with POST /v1/dispatches/{id}/decline (the `DeclineDispatch` operationId).
+func (c *Core) DeclineDispatch(ctx context.Context, id PathID, params *DeclineDispatchParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeclineDispatchRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FinishDispatch Done
+//
+// By the lawyer who goes.
+//
+// Corresponds with POST /v1/dispatches/{id}/done (the `FinishDispatch` operationId).
+func (c *Core) FinishDispatch(ctx context.Context, id PathID, params *FinishDispatchParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFinishDispatchRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetDispatchEnRouteWithBody On the way
+//
+// By the lawyer who goes. Without `eta_minutes` they are expected within the hour; later the coordinators are alerted.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/dispatches/{id}/en-route (the `SetDispatchEnRoute` operationId).
+func (c *Core) SetDispatchEnRouteWithBody(ctx context.Context, id PathID, params *SetDispatchEnRouteParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetDispatchEnRouteRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetDispatchEnRoute On the way
+//
+// By the lawyer who goes. Without `eta_minutes` they are expected within the hour; later the coordinators are alerted.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/dispatches/{id}/en-route (the `SetDispatchEnRoute` operationId).
+func (c *Core) SetDispatchEnRoute(ctx context.Context, id PathID, params *SetDispatchEnRouteParams, body SetDispatchEnRouteJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetDispatchEnRouteRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// OfferDispatchWithBody Ask further lawyers
+//
+// While nobody goes: asks these lawyers, too, also again who let an earlier offer run out or declined.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/dispatches/{id}/offers (the `OfferDispatch` operationId).
+func (c *Core) OfferDispatchWithBody(ctx context.Context, id PathID, params *OfferDispatchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewOfferDispatchRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// OfferDispatch Ask further lawyers
+//
+// While nobody goes: asks these lawyers, too, also again who let an earlier offer run out or declined.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/dispatches/{id}/offers (the `OfferDispatch` operationId).
+func (c *Core) OfferDispatch(ctx context.Context, id PathID, params *OfferDispatchParams, body OfferDispatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewOfferDispatchRequest(c.Server, id, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4829,6 +5261,110 @@ func NewListAuditRequest(server string, params *ListAuditParams) (*http.Request,
 		if params.Limit != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetBoardRequest constructs an http.Request for the GetBoard method
+func NewGetBoardRequest(server string, params *GetBoardParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/board")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.City != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "city", *params.City, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.DepartmentID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "department_id", *params.DepartmentID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.AssemblyID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "assembly_id", *params.AssemblyID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -7514,6 +8050,783 @@ func NewUnmergeDetentionRequestWithBody(server string, id PathID, params *Unmerg
 	}
 
 	operationPath := fmt.Sprintf("/v1/detentions/%s/unmerge", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewSuggestLawyersRequest constructs an http.Request for the SuggestLawyers method
+func NewSuggestLawyersRequest(server string, params *SuggestLawyersParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/dispatch-suggestions")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "department_id", params.DepartmentID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListDispatchesRequest constructs an http.Request for the ListDispatches method
+func NewListDispatchesRequest(server string, params *ListDispatchesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/dispatches")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DepartmentID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "department_id", *params.DepartmentID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewCreateDispatchRequest calls the generic CreateDispatch builder with application/json body
+func NewCreateDispatchRequest(server string, params *CreateDispatchParams, body CreateDispatchJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateDispatchRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateDispatchRequestWithBody constructs an http.Request for the CreateDispatch method, with any body, and a specified content type
+func NewCreateDispatchRequestWithBody(server string, params *CreateDispatchParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/dispatches")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetDispatchRequest constructs an http.Request for the GetDispatch method
+func NewGetDispatchRequest(server string, id PathID, params *GetDispatchParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/dispatches/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewAcceptDispatchRequest calls the generic AcceptDispatch builder with application/json body
+func NewAcceptDispatchRequest(server string, id PathID, params *AcceptDispatchParams, body AcceptDispatchJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAcceptDispatchRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewAcceptDispatchRequestWithBody constructs an http.Request for the AcceptDispatch method, with any body, and a specified content type
+func NewAcceptDispatchRequestWithBody(server string, id PathID, params *AcceptDispatchParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/dispatches/%s/accept", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewArriveDispatchRequest constructs an http.Request for the ArriveDispatch method
+func NewArriveDispatchRequest(server string, id PathID, params *ArriveDispatchParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/dispatches/%s/arrive", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewCancelDispatchRequest constructs an http.Request for the CancelDispatch method
+func NewCancelDispatchRequest(server string, id PathID, params *CancelDispatchParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/dispatches/%s/cancel", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDeclineDispatchRequest constructs an http.Request for the DeclineDispatch method
+func NewDeclineDispatchRequest(server string, id PathID, params *DeclineDispatchParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/dispatches/%s/decline", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewFinishDispatchRequest constructs an http.Request for the FinishDispatch method
+func NewFinishDispatchRequest(server string, id PathID, params *FinishDispatchParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/dispatches/%s/done", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewSetDispatchEnRouteRequest calls the generic SetDispatchEnRoute builder with application/json body
+func NewSetDispatchEnRouteRequest(server string, id PathID, params *SetDispatchEnRouteParams, body SetDispatchEnRouteJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetDispatchEnRouteRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewSetDispatchEnRouteRequestWithBody constructs an http.Request for the SetDispatchEnRoute method, with any body, and a specified content type
+func NewSetDispatchEnRouteRequestWithBody(server string, id PathID, params *SetDispatchEnRouteParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/dispatches/%s/en-route", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewOfferDispatchRequest calls the generic OfferDispatch builder with application/json body
+func NewOfferDispatchRequest(server string, id PathID, params *OfferDispatchParams, body OfferDispatchJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewOfferDispatchRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewOfferDispatchRequestWithBody constructs an http.Request for the OfferDispatch method, with any body, and a specified content type
+func NewOfferDispatchRequestWithBody(server string, id PathID, params *OfferDispatchParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/dispatches/%s/offers", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -10440,6 +11753,17 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/audit (the `ListAudit` operationId).
 	ListAuditWithResponse(ctx context.Context, params *ListAuditParams, reqEditors ...RequestEditorFn) (*ListAuditResponse, error)
 
+	// GetBoardWithResponse Where help is missing
+	//
+	// Department by department of the caller's organisation, those first where most people have no lawyer: who is held, who must not be
+	// overlooked, whose time runs out, who stands there, how the door is. Coordinators and operators see the cities of their grants, lawyers the
+	// department of their shift and that to which they were sent. Only departments of which something is known; nobody is named.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/board (the `GetBoard` operationId).
+	GetBoardWithResponse(ctx context.Context, params *GetBoardParams, reqEditors ...RequestEditorFn) (*GetBoardResponse, error)
+
 	// PlantCanaryWithBodyWithResponse Plant a fictitious detention
 	//
 	// For coordinators. No one honestly searches for this person, so a search that fits raises an alert and tells no one.
@@ -10933,6 +12257,147 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/detentions/{id}/unmerge (the `UnmergeDetention` operationId).
 	UnmergeDetentionWithResponse(ctx context.Context, id PathID, params *UnmergeDetentionParams, body UnmergeDetentionJSONRequestBody, reqEditors ...RequestEditorFn) (*UnmergeDetentionResponse, error)
+
+	// SuggestLawyersWithResponse Who should go to a department
+	//
+	// Lawyers with a right to the city, the best first; who stands there already is left out. `score` weighs how much the department needs a lawyer
+	// (people without one, vulnerable people, the next limit; a shut door counts less) against what it costs to send this one (the way from where they
+	// were seen last, people they act for, hours on duty, who would lose them elsewhere); how, is our judgement. Those off duty come last.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/dispatch-suggestions (the `SuggestLawyers` operationId).
+	SuggestLawyersWithResponse(ctx context.Context, params *SuggestLawyersParams, reqEditors ...RequestEditorFn) (*SuggestLawyersResponse, error)
+
+	// ListDispatchesWithResponse Calls for lawyers
+	//
+	// Coordinators see those of the cities of their grants; lawyers those to which they were asked, with their own offer only. The newest first.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/dispatches (the `ListDispatches` operationId).
+	ListDispatchesWithResponse(ctx context.Context, params *ListDispatchesParams, reqEditors ...RequestEditorFn) (*ListDispatchesResponse, error)
+
+	// CreateDispatchWithBodyWithResponse Ask lawyers to go to a department
+	//
+	// The first who says yes goes; the others hear that they need not. Without `account_ids` the best suggested lawyer on duty is asked. When an
+	// offer runs out the next best is asked, and when nobody is left the coordinators are alerted. Lawyers who have no shift now are asked only with
+	// `off_duty`. Sent again with the same `client_id`, nothing changes.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/dispatches (the `CreateDispatch` operationId).
+	CreateDispatchWithBodyWithResponse(ctx context.Context, params *CreateDispatchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateDispatchResponse, error)
+
+	// CreateDispatchWithResponse Ask lawyers to go to a department
+	//
+	// The first who says yes goes; the others hear that they need not. Without `account_ids` the best suggested lawyer on duty is asked. When an
+	// offer runs out the next best is asked, and when nobody is left the coordinators are alerted. Lawyers who have no shift now are asked only with
+	// `off_duty`. Sent again with the same `client_id`, nothing changes.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/dispatches (the `CreateDispatch` operationId).
+	CreateDispatchWithResponse(ctx context.Context, params *CreateDispatchParams, body CreateDispatchJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateDispatchResponse, error)
+
+	// GetDispatchWithResponse One call
+	//
+	// For its coordinators whole; for a lawyer who was asked, with their own offer.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/dispatches/{id} (the `GetDispatch` operationId).
+	GetDispatchWithResponse(ctx context.Context, id PathID, params *GetDispatchParams, reqEditors ...RequestEditorFn) (*GetDispatchResponse, error)
+
+	// AcceptDispatchWithBodyWithResponse Say yes
+	//
+	// The first yes wins; to others 409 `taken`. A yes after its own time counts while nobody else goes. 409 `engaged`: on the way elsewhere; `ended`: called off.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/dispatches/{id}/accept (the `AcceptDispatch` operationId).
+	AcceptDispatchWithBodyWithResponse(ctx context.Context, id PathID, params *AcceptDispatchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AcceptDispatchResponse, error)
+
+	// AcceptDispatchWithResponse Say yes
+	//
+	// The first yes wins; to others 409 `taken`. A yes after its own time counts while nobody else goes. 409 `engaged`: on the way elsewhere; `ended`: called off.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/dispatches/{id}/accept (the `AcceptDispatch` operationId).
+	AcceptDispatchWithResponse(ctx context.Context, id PathID, params *AcceptDispatchParams, body AcceptDispatchJSONRequestBody, reqEditors ...RequestEditorFn) (*AcceptDispatchResponse, error)
+
+	// ArriveDispatchWithResponse Arrived
+	//
+	// By the lawyer who goes; a check-in at the department says the same.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/dispatches/{id}/arrive (the `ArriveDispatch` operationId).
+	ArriveDispatchWithResponse(ctx context.Context, id PathID, params *ArriveDispatchParams, reqEditors ...RequestEditorFn) (*ArriveDispatchResponse, error)
+
+	// CancelDispatchWithResponse Call off
+	//
+	// By a coordinator; everyone who was asked or goes hears of it on their phone.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/dispatches/{id}/cancel (the `CancelDispatch` operationId).
+	CancelDispatchWithResponse(ctx context.Context, id PathID, params *CancelDispatchParams, reqEditors ...RequestEditorFn) (*CancelDispatchResponse, error)
+
+	// DeclineDispatchWithResponse Say no, or take a yes back
+	//
+	// The call goes on to the next lawyer.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/dispatches/{id}/decline (the `DeclineDispatch` operationId).
+	DeclineDispatchWithResponse(ctx context.Context, id PathID, params *DeclineDispatchParams, reqEditors ...RequestEditorFn) (*DeclineDispatchResponse, error)
+
+	// FinishDispatchWithResponse Done
+	//
+	// By the lawyer who goes.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/dispatches/{id}/done (the `FinishDispatch` operationId).
+	FinishDispatchWithResponse(ctx context.Context, id PathID, params *FinishDispatchParams, reqEditors ...RequestEditorFn) (*FinishDispatchResponse, error)
+
+	// SetDispatchEnRouteWithBodyWithResponse On the way
+	//
+	// By the lawyer who goes. Without `eta_minutes` they are expected within the hour; later the coordinators are alerted.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/dispatches/{id}/en-route (the `SetDispatchEnRoute` operationId).
+	SetDispatchEnRouteWithBodyWithResponse(ctx context.Context, id PathID, params *SetDispatchEnRouteParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetDispatchEnRouteResponse, error)
+
+	// SetDispatchEnRouteWithResponse On the way
+	//
+	// By the lawyer who goes. Without `eta_minutes` they are expected within the hour; later the coordinators are alerted.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/dispatches/{id}/en-route (the `SetDispatchEnRoute` operationId).
+	SetDispatchEnRouteWithResponse(ctx context.Context, id PathID, params *SetDispatchEnRouteParams, body SetDispatchEnRouteJSONRequestBody, reqEditors ...RequestEditorFn) (*SetDispatchEnRouteResponse, error)
+
+	// OfferDispatchWithBodyWithResponse Ask further lawyers
+	//
+	// While nobody goes: asks these lawyers, too, also again who let an earlier offer run out or declined.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/dispatches/{id}/offers (the `OfferDispatch` operationId).
+	OfferDispatchWithBodyWithResponse(ctx context.Context, id PathID, params *OfferDispatchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*OfferDispatchResponse, error)
+
+	// OfferDispatchWithResponse Ask further lawyers
+	//
+	// While nobody goes: asks these lawyers, too, also again who let an earlier offer run out or declined.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/dispatches/{id}/offers (the `OfferDispatch` operationId).
+	OfferDispatchWithResponse(ctx context.Context, id PathID, params *OfferDispatchParams, body OfferDispatchJSONRequestBody, reqEditors ...RequestEditorFn) (*OfferDispatchResponse, error)
 
 	// ListProposedMergesWithResponse List pairs of records that may be of one person
 	//
@@ -12330,6 +13795,54 @@ func (r ListAuditResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListAuditResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetBoardResponse200Headers the declared response headers of an HTTP 200 response for GetBoard
+type GetBoardResponse200Headers struct {
+	ETag *string
+}
+
+type GetBoardResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Board
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetBoardResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetBoardResponse) GetJSON200() *Board {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GetBoardResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetBoardResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetBoardResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetBoardResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -13851,6 +15364,541 @@ func (r UnmergeDetentionResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r UnmergeDetentionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// SuggestLawyersResponse200Headers the declared response headers of an HTTP 200 response for SuggestLawyers
+type SuggestLawyersResponse200Headers struct {
+	ETag *string
+}
+
+type SuggestLawyersResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DispatchSuggestions
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *SuggestLawyersResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SuggestLawyersResponse) GetJSON200() *DispatchSuggestions {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r SuggestLawyersResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SuggestLawyersResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SuggestLawyersResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SuggestLawyersResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListDispatchesResponse200Headers the declared response headers of an HTTP 200 response for ListDispatches
+type ListDispatchesResponse200Headers struct {
+	ETag *string
+}
+
+type ListDispatchesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DispatchPage
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListDispatchesResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListDispatchesResponse) GetJSON200() *DispatchPage {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListDispatchesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListDispatchesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListDispatchesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListDispatchesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CreateDispatchResponse201Headers the declared response headers of an HTTP 201 response for CreateDispatch
+type CreateDispatchResponse201Headers struct {
+	ETag string
+}
+
+type CreateDispatchResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Dispatch
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Dispatch
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *CreateDispatchResponse201Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CreateDispatchResponse) GetJSON200() *Dispatch {
+	return r.JSON200
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateDispatchResponse) GetJSON201() *Dispatch {
+	return r.JSON201
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateDispatchResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateDispatchResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateDispatchResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateDispatchResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetDispatchResponse200Headers the declared response headers of an HTTP 200 response for GetDispatch
+type GetDispatchResponse200Headers struct {
+	ETag string
+}
+
+type GetDispatchResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Dispatch
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetDispatchResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetDispatchResponse) GetJSON200() *Dispatch {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GetDispatchResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetDispatchResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetDispatchResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetDispatchResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// AcceptDispatchResponse200Headers the declared response headers of an HTTP 200 response for AcceptDispatch
+type AcceptDispatchResponse200Headers struct {
+	ETag string
+}
+
+type AcceptDispatchResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Dispatch
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *AcceptDispatchResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AcceptDispatchResponse) GetJSON200() *Dispatch {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r AcceptDispatchResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AcceptDispatchResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AcceptDispatchResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AcceptDispatchResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ArriveDispatchResponse200Headers the declared response headers of an HTTP 200 response for ArriveDispatch
+type ArriveDispatchResponse200Headers struct {
+	ETag string
+}
+
+type ArriveDispatchResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Dispatch
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ArriveDispatchResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ArriveDispatchResponse) GetJSON200() *Dispatch {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ArriveDispatchResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ArriveDispatchResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ArriveDispatchResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ArriveDispatchResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CancelDispatchResponse200Headers the declared response headers of an HTTP 200 response for CancelDispatch
+type CancelDispatchResponse200Headers struct {
+	ETag string
+}
+
+type CancelDispatchResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Dispatch
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *CancelDispatchResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CancelDispatchResponse) GetJSON200() *Dispatch {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r CancelDispatchResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CancelDispatchResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CancelDispatchResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CancelDispatchResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DeclineDispatchResponse200Headers the declared response headers of an HTTP 200 response for DeclineDispatch
+type DeclineDispatchResponse200Headers struct {
+	ETag string
+}
+
+type DeclineDispatchResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Dispatch
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *DeclineDispatchResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DeclineDispatchResponse) GetJSON200() *Dispatch {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r DeclineDispatchResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeclineDispatchResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeclineDispatchResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeclineDispatchResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// FinishDispatchResponse200Headers the declared response headers of an HTTP 200 response for FinishDispatch
+type FinishDispatchResponse200Headers struct {
+	ETag string
+}
+
+type FinishDispatchResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Dispatch
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *FinishDispatchResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r FinishDispatchResponse) GetJSON200() *Dispatch {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r FinishDispatchResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r FinishDispatchResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r FinishDispatchResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r FinishDispatchResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// SetDispatchEnRouteResponse200Headers the declared response headers of an HTTP 200 response for SetDispatchEnRoute
+type SetDispatchEnRouteResponse200Headers struct {
+	ETag string
+}
+
+type SetDispatchEnRouteResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Dispatch
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *SetDispatchEnRouteResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SetDispatchEnRouteResponse) GetJSON200() *Dispatch {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r SetDispatchEnRouteResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SetDispatchEnRouteResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SetDispatchEnRouteResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SetDispatchEnRouteResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// OfferDispatchResponse200Headers the declared response headers of an HTTP 200 response for OfferDispatch
+type OfferDispatchResponse200Headers struct {
+	ETag string
+}
+
+type OfferDispatchResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Dispatch
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *OfferDispatchResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r OfferDispatchResponse) GetJSON200() *Dispatch {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r OfferDispatchResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r OfferDispatchResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r OfferDispatchResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r OfferDispatchResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -15833,6 +17881,23 @@ func (c *ClientWithResponses) ListAuditWithResponse(ctx context.Context, params 
 	return ParseListAuditResponse(rsp)
 }
 
+// GetBoardWithResponse Where help is missing
+//
+// Department by department of the caller's organisation, those first where most people have no lawyer: who is held, who must not be
+// overlooked, whose time runs out, who stands there, how the door is. Coordinators and operators see the cities of their grants, lawyers the
+// department of their shift and that to which they were sent. Only departments of which something is known; nobody is named.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/board (the `GetBoard` operationId).
+func (c *ClientWithResponses) GetBoardWithResponse(ctx context.Context, params *GetBoardParams, reqEditors ...RequestEditorFn) (*GetBoardResponse, error) {
+	rsp, err := c.GetBoard(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetBoardResponse(rsp)
+}
+
 // PlantCanaryWithBodyWithResponse Plant a fictitious detention
 //
 // For coordinators. No one honestly searches for this person, so a search that fits raises an alert and tells no one.
@@ -16613,6 +18678,237 @@ func (c *ClientWithResponses) UnmergeDetentionWithResponse(ctx context.Context, 
 		return nil, err
 	}
 	return ParseUnmergeDetentionResponse(rsp)
+}
+
+// SuggestLawyersWithResponse Who should go to a department
+//
+// Lawyers with a right to the city, the best first; who stands there already is left out. `score` weighs how much the department needs a lawyer
+// (people without one, vulnerable people, the next limit; a shut door counts less) against what it costs to send this one (the way from where they
+// were seen last, people they act for, hours on duty, who would lose them elsewhere); how, is our judgement. Those off duty come last.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/dispatch-suggestions (the `SuggestLawyers` operationId).
+func (c *ClientWithResponses) SuggestLawyersWithResponse(ctx context.Context, params *SuggestLawyersParams, reqEditors ...RequestEditorFn) (*SuggestLawyersResponse, error) {
+	rsp, err := c.SuggestLawyers(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSuggestLawyersResponse(rsp)
+}
+
+// ListDispatchesWithResponse Calls for lawyers
+//
+// Coordinators see those of the cities of their grants; lawyers those to which they were asked, with their own offer only. The newest first.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/dispatches (the `ListDispatches` operationId).
+func (c *ClientWithResponses) ListDispatchesWithResponse(ctx context.Context, params *ListDispatchesParams, reqEditors ...RequestEditorFn) (*ListDispatchesResponse, error) {
+	rsp, err := c.ListDispatches(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListDispatchesResponse(rsp)
+}
+
+// CreateDispatchWithBodyWithResponse Ask lawyers to go to a department
+//
+// The first who says yes goes; the others hear that they need not. Without `account_ids` the best suggested lawyer on duty is asked. When an
+// offer runs out the next best is asked, and when nobody is left the coordinators are alerted. Lawyers who have no shift now are asked only with
+// `off_duty`. Sent again with the same `client_id`, nothing changes.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/dispatches (the `CreateDispatch` operationId).
+func (c *ClientWithResponses) CreateDispatchWithBodyWithResponse(ctx context.Context, params *CreateDispatchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateDispatchResponse, error) {
+	rsp, err := c.CreateDispatchWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateDispatchResponse(rsp)
+}
+
+// CreateDispatchWithResponse Ask lawyers to go to a department
+//
+// The first who says yes goes; the others hear that they need not. Without `account_ids` the best suggested lawyer on duty is asked. When an
+// offer runs out the next best is asked, and when nobody is left the coordinators are alerted. Lawyers who have no shift now are asked only with
+// `off_duty`. Sent again with the same `client_id`, nothing changes.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/dispatches (the `CreateDispatch` operationId).
+func (c *ClientWithResponses) CreateDispatchWithResponse(ctx context.Context, params *CreateDispatchParams, body CreateDispatchJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateDispatchResponse, error) {
+	rsp, err := c.CreateDispatch(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateDispatchResponse(rsp)
+}
+
+// GetDispatchWithResponse One call
+//
+// For its coordinators whole; for a lawyer who was asked, with their own offer.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/dispatches/{id} (the `GetDispatch` operationId).
+func (c *ClientWithResponses) GetDispatchWithResponse(ctx context.Context, id PathID, params *GetDispatchParams, reqEditors ...RequestEditorFn) (*GetDispatchResponse, error) {
+	rsp, err := c.GetDispatch(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetDispatchResponse(rsp)
+}
+
+// AcceptDispatchWithBodyWithResponse Say yes
+//
+// The first yes wins; to others 409 `taken`. A yes after its own time counts while nobody else goes. 409 `engaged`: on the way elsewhere; `ended`: called off.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/dispatches/{id}/accept (the `AcceptDispatch` operationId).
+func (c *ClientWithResponses) AcceptDispatchWithBodyWithResponse(ctx context.Context, id PathID, params *AcceptDispatchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AcceptDispatchResponse, error) {
+	rsp, err := c.AcceptDispatchWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAcceptDispatchResponse(rsp)
+}
+
+// AcceptDispatchWithResponse Say yes
+//
+// The first yes wins; to others 409 `taken`. A yes after its own time counts while nobody else goes. 409 `engaged`: on the way elsewhere; `ended`: called off.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/dispatches/{id}/accept (the `AcceptDispatch` operationId).
+func (c *ClientWithResponses) AcceptDispatchWithResponse(ctx context.Context, id PathID, params *AcceptDispatchParams, body AcceptDispatchJSONRequestBody, reqEditors ...RequestEditorFn) (*AcceptDispatchResponse, error) {
+	rsp, err := c.AcceptDispatch(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAcceptDispatchResponse(rsp)
+}
+
+// ArriveDispatchWithResponse Arrived
+//
+// By the lawyer who goes; a check-in at the department says the same.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/dispatches/{id}/arrive (the `ArriveDispatch` operationId).
+func (c *ClientWithResponses) ArriveDispatchWithResponse(ctx context.Context, id PathID, params *ArriveDispatchParams, reqEditors ...RequestEditorFn) (*ArriveDispatchResponse, error) {
+	rsp, err := c.ArriveDispatch(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseArriveDispatchResponse(rsp)
+}
+
+// CancelDispatchWithResponse Call off
+//
+// By a coordinator; everyone who was asked or goes hears of it on their phone.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/dispatches/{id}/cancel (the `CancelDispatch` operationId).
+func (c *ClientWithResponses) CancelDispatchWithResponse(ctx context.Context, id PathID, params *CancelDispatchParams, reqEditors ...RequestEditorFn) (*CancelDispatchResponse, error) {
+	rsp, err := c.CancelDispatch(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCancelDispatchResponse(rsp)
+}
+
+// DeclineDispatchWithResponse Say no, or take a yes back
+//
+// The call goes on to the next lawyer.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/dispatches/{id}/decline (the `DeclineDispatch` operationId).
+func (c *ClientWithResponses) DeclineDispatchWithResponse(ctx context.Context, id PathID, params *DeclineDispatchParams, reqEditors ...RequestEditorFn) (*DeclineDispatchResponse, error) {
+	rsp, err := c.DeclineDispatch(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeclineDispatchResponse(rsp)
+}
+
+// FinishDispatchWithResponse Done
+//
+// By the lawyer who goes.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/dispatches/{id}/done (the `FinishDispatch` operationId).
+func (c *ClientWithResponses) FinishDispatchWithResponse(ctx context.Context, id PathID, params *FinishDispatchParams, reqEditors ...RequestEditorFn) (*FinishDispatchResponse, error) {
+	rsp, err := c.FinishDispatch(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFinishDispatchResponse(rsp)
+}
+
+// SetDispatchEnRouteWithBodyWithResponse On the way
+//
+// By the lawyer who goes. Without `eta_minutes` they are expected within the hour; later the coordinators are alerted.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/dispatches/{id}/en-route (the `SetDispatchEnRoute` operationId).
+func (c *ClientWithResponses) SetDispatchEnRouteWithBodyWithResponse(ctx context.Context, id PathID, params *SetDispatchEnRouteParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetDispatchEnRouteResponse, error) {
+	rsp, err := c.SetDispatchEnRouteWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetDispatchEnRouteResponse(rsp)
+}
+
+// SetDispatchEnRouteWithResponse On the way
+//
+// By the lawyer who goes. Without `eta_minutes` they are expected within the hour; later the coordinators are alerted.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/dispatches/{id}/en-route (the `SetDispatchEnRoute` operationId).
+func (c *ClientWithResponses) SetDispatchEnRouteWithResponse(ctx context.Context, id PathID, params *SetDispatchEnRouteParams, body SetDispatchEnRouteJSONRequestBody, reqEditors ...RequestEditorFn) (*SetDispatchEnRouteResponse, error) {
+	rsp, err := c.SetDispatchEnRoute(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetDispatchEnRouteResponse(rsp)
+}
+
+// OfferDispatchWithBodyWithResponse Ask further lawyers
+//
+// While nobody goes: asks these lawyers, too, also again who let an earlier offer run out or declined.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/dispatches/{id}/offers (the `OfferDispatch` operationId).
+func (c *ClientWithResponses) OfferDispatchWithBodyWithResponse(ctx context.Context, id PathID, params *OfferDispatchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*OfferDispatchResponse, error) {
+	rsp, err := c.OfferDispatchWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseOfferDispatchResponse(rsp)
+}
+
+// OfferDispatchWithResponse Ask further lawyers
+//
+// While nobody goes: asks these lawyers, too, also again who let an earlier offer run out or declined.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/dispatches/{id}/offers (the `OfferDispatch` operationId).
+func (c *ClientWithResponses) OfferDispatchWithResponse(ctx context.Context, id PathID, params *OfferDispatchParams, body OfferDispatchJSONRequestBody, reqEditors ...RequestEditorFn) (*OfferDispatchResponse, error) {
+	rsp, err := c.OfferDispatch(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseOfferDispatchResponse(rsp)
 }
 
 // ListProposedMergesWithResponse List pairs of records that may be of one person
@@ -18109,6 +20405,48 @@ func ParseListAuditResponse(rsp *http.Response) (*ListAuditResponse, error) {
 	return response, nil
 }
 
+// ParseGetBoardResponse parses an HTTP response from a GetBoardWithResponse call
+func ParseGetBoardResponse(rsp *http.Response) (*GetBoardResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetBoardResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Board
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetBoardResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
 // ParsePlantCanaryResponse parses an HTTP response from a PlantCanaryWithResponse call
 func ParsePlantCanaryResponse(rsp *http.Response) (*PlantCanaryResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -19289,6 +21627,451 @@ func ParseUnmergeDetentionResponse(rsp *http.Response) (*UnmergeDetentionRespons
 		}
 		response.JSON201 = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseSuggestLawyersResponse parses an HTTP response from a SuggestLawyersWithResponse call
+func ParseSuggestLawyersResponse(rsp *http.Response) (*SuggestLawyersResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SuggestLawyersResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DispatchSuggestions
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers SuggestLawyersResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListDispatchesResponse parses an HTTP response from a ListDispatchesWithResponse call
+func ParseListDispatchesResponse(rsp *http.Response) (*ListDispatchesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListDispatchesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DispatchPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListDispatchesResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCreateDispatchResponse parses an HTTP response from a CreateDispatchWithResponse call
+func ParseCreateDispatchResponse(rsp *http.Response) (*CreateDispatchResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateDispatchResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Dispatch
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Dispatch
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers CreateDispatchResponse201Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetDispatchResponse parses an HTTP response from a GetDispatchWithResponse call
+func ParseGetDispatchResponse(rsp *http.Response) (*GetDispatchResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetDispatchResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Dispatch
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetDispatchResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseAcceptDispatchResponse parses an HTTP response from a AcceptDispatchWithResponse call
+func ParseAcceptDispatchResponse(rsp *http.Response) (*AcceptDispatchResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AcceptDispatchResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Dispatch
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers AcceptDispatchResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseArriveDispatchResponse parses an HTTP response from a ArriveDispatchWithResponse call
+func ParseArriveDispatchResponse(rsp *http.Response) (*ArriveDispatchResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ArriveDispatchResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Dispatch
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ArriveDispatchResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCancelDispatchResponse parses an HTTP response from a CancelDispatchWithResponse call
+func ParseCancelDispatchResponse(rsp *http.Response) (*CancelDispatchResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CancelDispatchResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Dispatch
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers CancelDispatchResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDeclineDispatchResponse parses an HTTP response from a DeclineDispatchWithResponse call
+func ParseDeclineDispatchResponse(rsp *http.Response) (*DeclineDispatchResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeclineDispatchResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Dispatch
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers DeclineDispatchResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseFinishDispatchResponse parses an HTTP response from a FinishDispatchWithResponse call
+func ParseFinishDispatchResponse(rsp *http.Response) (*FinishDispatchResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &FinishDispatchResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Dispatch
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers FinishDispatchResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseSetDispatchEnRouteResponse parses an HTTP response from a SetDispatchEnRouteWithResponse call
+func ParseSetDispatchEnRouteResponse(rsp *http.Response) (*SetDispatchEnRouteResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SetDispatchEnRouteResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Dispatch
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers SetDispatchEnRouteResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseOfferDispatchResponse parses an HTTP response from a OfferDispatchWithResponse call
+func ParseOfferDispatchResponse(rsp *http.Response) (*OfferDispatchResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &OfferDispatchResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Dispatch
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers OfferDispatchResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil

@@ -1,0 +1,66 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/qorgau/qorgau/internal/audit"
+	"github.com/qorgau/qorgau/internal/board"
+	"github.com/qorgau/qorgau/internal/dispatch"
+	"github.com/qorgau/qorgau/internal/door"
+	"github.com/qorgau/qorgau/internal/law"
+	"github.com/qorgau/qorgau/internal/pg"
+	"github.com/qorgau/qorgau/internal/push"
+	"github.com/qorgau/qorgau/internal/seal"
+)
+
+// newDispatch makes the desk that sends lawyers, and lends it what the board knows of departments.
+func newDispatch(db *pg.DB, ring *seal.Ring, log *audit.Log, center *push.Center, book law.Book, overview *board.Board) *dispatch.Desk {
+	return dispatch.NewDesk(dispatch.Options{DB: db, Ring: ring, Audit: log, Push: center, Law: book,
+		Needs: func(ctx context.Context, organisation uuid.UUID) (map[uuid.UUID]dispatch.Need, error) {
+			shown, err := overview.All(ctx, organisation)
+			if err != nil {
+				return nil, err
+			}
+			out := make(map[uuid.UUID]dispatch.Need, len(shown.Rows))
+			for _, r := range shown.Rows {
+				out[r.DepartmentID] = need(r)
+			}
+			return out, nil
+		},
+		Places: func(context.Context, *pg.Tx, uuid.UUID) (map[uuid.UUID]dispatch.Place, error) { return nil, nil },
+		Skills: func(context.Context, *pg.Tx, ...uuid.UUID) (map[uuid.UUID]dispatch.Skills, error) { return nil, nil },
+	})
+}
+
+func need(r board.Row) dispatch.Need {
+	n := dispatch.Need{People: r.Held, WithoutLawyer: r.WithoutLawyer, Vulnerable: r.Vulnerable, Minors: r.Minors, Foreigners: r.Foreign, NextDue: r.NextDue,
+		Shut: r.Door.Status == door.Refused || r.Door.Status == door.Fortress, Slow: r.Door.Status == door.Delayed}
+	for _, l := range r.Lawyers {
+		if l.State == board.Present {
+			n.Lawyers++
+		}
+	}
+	return n
+}
+
+// offersEvery is how long an offer that ran out waits for the next one: little beside the minutes that it stood.
+const offersEvery = 250 * time.Millisecond
+
+// moveDispatches asks the next lawyer where one did not answer.
+func moveDispatches(ctx context.Context, d *dispatch.Desk, log *slog.Logger) {
+	failing := false
+	repeat(ctx, offersEvery, func(ctx context.Context) {
+		var err error
+		for did := true; did && err == nil; {
+			did, err = d.Tick(ctx)
+		}
+		if err != nil && !failing && ctx.Err() == nil {
+			log.WarnContext(ctx, "dispatches cannot be moved on", "code", coded(err).Error())
+		}
+		failing = err != nil
+	})
+}

@@ -1,0 +1,222 @@
+// Package board shows what coordinators must see at one glance: department by department who is held, who has no lawyer, who must not be
+// overlooked, whose time runs out, who stands there, and how the door is.
+//
+// Why it exists: with 120 departments and 40 lawyers nobody can ask for each list. A board that stands open on many screens is asked for every
+// few seconds, and what it counts is sealed; so each node keeps, for an organisation, what it has opened, and opens again only what changed.
+//
+// A view: empty ─▶ loaded ─▶ brought up to date at each look (docs/adr/0022).
+//
+// Invariants. A board never shows less than what was committed when it was asked for: the look asks the database which rows changed since
+// the view's snapshot, and reads those anew. Each person counts once, by the record that stands for them; who does not exist does not count.
+// A reader sees the departments of their grants, a lawyer that of their shift and that to which they were sent. No name is held in memory here, and none is shown.
+package board
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/qorgau/qorgau/internal/account"
+	"github.com/qorgau/qorgau/internal/door"
+	"github.com/qorgau/qorgau/internal/pg"
+	"github.com/qorgau/qorgau/internal/rights"
+)
+
+// Board keeps the views of the organisations of this node.
+type Board struct {
+	db     *pg.DB
+	rights *rights.Watch
+	doors  *door.Register
+
+	mu    sync.Mutex
+	views map[uuid.UUID]*view
+}
+
+// New makes a board.
+func New(db *pg.DB, w *rights.Watch, doors *door.Register) *Board {
+	return &Board{db: db, rights: w, doors: doors, views: map[uuid.UUID]*view{}}
+}
+
+// view is what is known of one organisation as of a snapshot.
+type view struct {
+	mu       sync.Mutex
+	snapshot string // empty: nothing is loaded
+	loaded   time.Time
+	places   map[uuid.UUID]string // the city of each department
+	people   map[uuid.UUID]rights.Person
+	doors    map[uuid.UUID][]door.Report
+	lawyers  map[uuid.UUID][]Lawyer // by department
+	until    time.Time              // when a shift next begins or ends
+	acting   time.Time              // when somebody next begins or ends to act for a person
+}
+
+// renew is after how long a view is loaded from nothing: ages change at New Year, and what a trigger might miss must not last.
+const renew = time.Hour
+
+func (b *Board) view(organisation uuid.UUID) *view {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.views[organisation] == nil {
+		b.views[organisation] = &view{}
+	}
+	return b.views[organisation]
+}
+
+// look brings the organisation's view up to date and lets read see it; read keeps nothing of it.
+func (b *Board) look(ctx context.Context, organisation uuid.UUID, read func(v *view, now time.Time)) error {
+	v := b.view(organisation)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return b.db.InTx(ctx, func(tx *pg.Tx) error {
+		if err := b.renew(ctx, tx, organisation, v); err != nil {
+			v.snapshot = "" // half of it may be new
+			return err
+		}
+		read(v, tx.Now)
+		return nil
+	})
+}
+
+// changed asks for the rows that a snapshot does not show: those of transactions that were open then, too.
+const changed = `select kind, subject_id from changes where organisation_id = $1 and xact >= pg_snapshot_xmin($2::pg_snapshot)
+	and not pg_visible_in_snapshot(xact, $2::pg_snapshot)`
+
+func (b *Board) renew(ctx context.Context, tx *pg.Tx, organisation uuid.UUID, v *view) error {
+	var snapshot string
+	whole := v.snapshot == "" || tx.Now.Sub(v.loaded) > renew || tx.Now.Before(v.loaded) || !tx.Now.Before(v.acting)
+	what := fresh{all: whole}
+	batch := &pgx.Batch{}
+	// The snapshot first: what is read after it may be newer, and is read again the next time; never older.
+	batch.Queue("select pg_current_snapshot()::text").QueryRow(func(row pgx.Row) error { return row.Scan(&snapshot) })
+	if !whole {
+		batch.Queue(changed, organisation, v.snapshot).Query(what.collect)
+	}
+	if err := tx.Send(ctx, batch).Close(); err != nil {
+		return fmt.Errorf("ask what changed: %w", err)
+	}
+	if err := b.read(ctx, tx, organisation, v, what); err != nil {
+		return err
+	}
+	v.snapshot = snapshot
+	if whole {
+		v.loaded = tx.Now
+	}
+	return nil
+}
+
+// fresh is what must be read anew.
+type fresh struct {
+	all           bool
+	people, doors []uuid.UUID
+	lawyers       bool
+}
+
+func (f *fresh) collect(rows pgx.Rows) error {
+	var kind string
+	var id uuid.UUID
+	_, err := pgx.ForEachRow(rows, []any{&kind, &id}, func() error {
+		switch kind {
+		case "detention":
+			f.people = append(f.people, id)
+		case "door":
+			f.doors = append(f.doors, id)
+		case "shift", "dispatch":
+			f.lawyers = true
+		}
+		return nil
+	})
+	return err
+}
+
+func (b *Board) read(ctx context.Context, tx *pg.Tx, organisation uuid.UUID, v *view, what fresh) error {
+	if what.all {
+		v.people, v.doors, v.places = map[uuid.UUID]rights.Person{}, map[uuid.UUID][]door.Report{}, map[uuid.UUID]string{}
+	}
+	if what.all || len(what.people) > 0 {
+		found, err := b.rights.People(ctx, tx, organisation, what.people)
+		if err != nil {
+			return err
+		}
+		for _, id := range what.people {
+			delete(v.people, id)
+		}
+		for id, p := range found {
+			v.people[id] = p
+		}
+		if v.acting, err = nextActing(ctx, tx, organisation); err != nil {
+			return err
+		}
+	}
+	if what.all || len(what.doors) > 0 {
+		found, err := b.doors.Doors(ctx, tx, organisation, what.doors)
+		if err != nil {
+			return err
+		}
+		for _, id := range what.doors {
+			delete(v.doors, id)
+		}
+		for id, list := range found {
+			v.doors[id] = list
+		}
+	}
+	if what.all || what.lawyers || !tx.Now.Before(v.until) {
+		if err := v.readLawyers(ctx, tx, organisation); err != nil {
+			return err
+		}
+	}
+	return v.readPlaces(ctx, tx)
+}
+
+// readPlaces learns the cities of departments that the view names for the first time. A department does not move to another city.
+func (v *view) readPlaces(ctx context.Context, tx *pg.Tx) error {
+	var missing []uuid.UUID
+	need := func(id uuid.UUID) {
+		if _, known := v.places[id]; !known && !slices.Contains(missing, id) {
+			missing = append(missing, id)
+		}
+	}
+	for _, p := range v.people {
+		need(p.DepartmentID)
+	}
+	for id := range v.doors {
+		need(id)
+	}
+	for id := range v.lawyers {
+		need(id)
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	rows, err := tx.Query(ctx, "select id, city from departments where id = any($1::uuid[])", missing)
+	if err != nil {
+		return fmt.Errorf("read cities: %w", err)
+	}
+	var id uuid.UUID
+	var city string
+	_, err = pgx.ForEachRow(rows, []any{&id, &city}, func() error {
+		v.places[id] = city
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("read cities: %w", err)
+	}
+	return nil
+}
+
+// sight is which departments a reader sees.
+type sight struct {
+	p account.Principal
+	v *view
+}
+
+func (s sight) sees(organisation, id uuid.UUID) bool {
+	if s.p.HasIn(organisation, s.v.places[id], account.Operator, account.Coordinator) {
+		return true
+	}
+	return s.p.HasIn(organisation, s.v.places[id], account.Lawyer) && slices.ContainsFunc(s.v.lawyers[id], func(l Lawyer) bool { return l.AccountID == s.p.Account })
+}

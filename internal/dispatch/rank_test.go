@@ -1,0 +1,107 @@
+package dispatch_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/qorgau/qorgau/internal/account"
+	"github.com/qorgau/qorgau/internal/dispatch"
+)
+
+func (c *city) suggest(department uuid.UUID) []dispatch.Suggestion {
+	c.Helper()
+	out, err := c.desk.Suggest(c.Context(), c.boss, department)
+	if err != nil {
+		c.Fatal(err)
+	}
+	return out
+}
+
+func order(list []dispatch.Suggestion) []uuid.UUID {
+	out := make([]uuid.UUID, len(list))
+	for i, s := range list {
+		out[i] = s.Account
+	}
+	return out
+}
+
+func has(s dispatch.Suggestion, code string) bool {
+	return slices.ContainsFunc(s.Why, func(r dispatch.Reason) bool { return r.Code == code })
+}
+
+func TestSuggestions(t *testing.T) {
+	t.Parallel()
+	c := newCity(t)
+	here, near, far, crowded := c.department(0), c.department(1), c.department(15), c.department(1)
+	stands := c.onShift(here)
+	nearest, distant := c.onShift(near), c.onShift(far)
+	needed := c.onShift(crowded) // as near as the nearest, but forty people there would lose them
+	asleep := c.person(account.Lawyer)
+	elsewhere := c.person(account.Lawyer, "astana")
+	due := c.db.Now().Add(30 * time.Minute)
+	c.needs[here] = dispatch.Need{People: 30, WithoutLawyer: 28, Vulnerable: 3, Minors: 2, NextDue: &due}
+	c.needs[crowded] = dispatch.Need{People: 40, WithoutLawyer: 0, Lawyers: 1}
+	list := c.suggest(here)
+	got := order(list)
+	if len(got) != 4 || slices.Contains(got, stands.Account) || slices.Contains(got, elsewhere.Account) {
+		t.Fatalf("who stands there, or may not work in the city, is suggested: %v", got)
+	}
+	if got[0] != nearest.Account || got[3] != asleep.Account || list[3].OnDuty {
+		t.Fatalf("order %v; nearest %v, asleep %v", got, nearest.Account, asleep.Account)
+	}
+	at := func(p account.Principal) dispatch.Suggestion { return list[slices.Index(got, p.Account)] }
+	for _, code := range []string{dispatch.Uncovered, dispatch.Fragile, dispatch.ClockNear, dispatch.Way} {
+		if !has(list[0], code) {
+			t.Errorf("the best has no %s: %+v", code, list[0].Why)
+		}
+	}
+	if !has(at(needed), dispatch.NeededHere) || at(needed).Score >= at(nearest).Score {
+		t.Errorf("who is needed where they are costs nothing: %+v", at(needed))
+	}
+	if at(nearest).ETA == nil || at(distant).ETA == nil || *at(nearest).ETA >= *at(distant).ETA {
+		t.Errorf("ways: %v and %v", at(nearest).ETA, at(distant).ETA)
+	}
+	open := list[0].Score
+	shut := c.needs[here]
+	shut.Shut = true
+	c.needs[here] = shut
+	if list = c.suggest(here); list[0].Score >= open || !has(list[0], dispatch.DoorShut) {
+		t.Errorf("a shut door counts nothing: %d, before %d", list[0].Score, open)
+	}
+	c.skills[distant.Account] = dispatch.Skills{Minors: true}
+	if list = c.suggest(here); !has(list[slices.Index(order(list), distant.Account)], dispatch.Children) {
+		t.Error("experience with minors counts nothing")
+	}
+	c.places[distant.Account] = dispatch.Place{Lat: 43.25, Lon: 76.9, At: c.db.Now().Add(-time.Minute)}
+	if list = c.suggest(here); list[0].Account != distant.Account {
+		t.Errorf("who was seen last next door is not first: %+v", list[0])
+	}
+	d := c.call(dispatch.New{DepartmentID: far, Accounts: []uuid.UUID{nearest.Account}})
+	c.do(nearest, d.ID, dispatch.Accept)
+	if list = c.suggest(here); order(list)[3] != nearest.Account || !has(list[3], dispatch.Engaged) {
+		t.Errorf("who is sent elsewhere stands at %v", order(list))
+	}
+}
+
+func TestReasonsAreSaidInThreeLanguages(t *testing.T) {
+	t.Parallel()
+	for _, code := range []string{dispatch.Uncovered, dispatch.Fragile, dispatch.ClockNear, dispatch.DoorShut, dispatch.DoorSlow, dispatch.Way, dispatch.WayUnknown,
+		dispatch.Load, dispatch.Tired, dispatch.NeededHere, dispatch.Children, dispatch.Languages, dispatch.OffDuty, dispatch.Engaged} {
+		seen := map[string]bool{}
+		for _, language := range []string{"kk", "ru", "en"} {
+			for _, value := range []int{0, 7} {
+				text := dispatch.Reason{Code: code, Value: value}.In(language)
+				if text == "" || slices.Contains([]byte(text), '%') {
+					t.Errorf("%s in %s: %q", code, language, text)
+				}
+				seen[text] = true
+			}
+		}
+		if len(seen) < 3 {
+			t.Errorf("%s is the same in several languages: %v", code, seen)
+		}
+	}
+}

@@ -1,0 +1,40 @@
+package dispatch
+
+import (
+	"fmt"
+	"strings"
+)
+
+// words are the reasons in Kazakh, Russian and English; %d is the figure. Ours: a native speaker has yet to read them.
+var words = map[string][3]string{
+	Uncovered:  {"адвокатсыз: %d", "без адвоката: %d", "without a lawyer: %d"},
+	Fragile:    {"осал: %d", "уязвимых: %d", "vulnerable: %d"},
+	ClockNear:  {"мерзім бітуіне %d мин", "до конца срока %d мин", "a limit ends in %d min"},
+	DoorShut:   {"есік жабық", "дверь закрыта", "the door is shut"},
+	DoorSlow:   {"есікте күттіреді", "у двери заставляют ждать", "lawyers wait at the door"},
+	Way:        {"жол шамамен %d мин", "дорога около %d мин", "about %d min away"},
+	WayUnknown: {"қайда екені белгісіз", "где находится, неизвестно", "whereabouts not known"},
+	Load:       {"қорғауында: %d", "ведёт людей: %d", "acts for %d"},
+	Tired:      {"кезекшілікте %d сағ", "на дежурстве %d ч", "%d h on duty"},
+	NeededHere: {"орнында жалғыз, ұсталғандар: %d", "на своём месте один, задержанных: %d", "alone at their place with %d held"},
+	Children:   {"балалармен жұмыс тәжірибесі бар, балалар: %d", "опыт с детьми, детей: %d", "experienced with minors, minors: %d"},
+	Languages:  {"шетелдіктермен жұмыс тәжірибесі бар, шетелдіктер: %d", "опыт с иностранцами, иностранцев: %d", "experienced with foreigners, foreigners: %d"},
+	OffDuty:    {"кезекшілікте емес", "не на дежурстве", "off duty"},
+	Engaged:    {"басқа жерге жіберілген", "уже направлен в другое место", "sent elsewhere already"},
+}
+
+// In is the reason in that language (kk, ru, en); Russian for any other.
+func (r Reason) In(language string) string {
+	w := words[r.Code]
+	text := w[1]
+	switch language {
+	case "kk":
+		text = w[0]
+	case "en":
+		text = w[2]
+	}
+	if !strings.Contains(text, "%d") {
+		return text
+	}
+	return fmt.Sprintf(text, r.Value)
+}
