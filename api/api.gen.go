@@ -1326,6 +1326,8 @@ const (
 	ProblemCodeClientIDTaken        ProblemCode = "client_id_taken"
 	ProblemCodeConflict             ProblemCode = "conflict"
 	ProblemCodeDisclosureSealed     ProblemCode = "disclosure_sealed"
+	ProblemCodeEnded                ProblemCode = "ended"
+	ProblemCodeEngaged              ProblemCode = "engaged"
 	ProblemCodeForbidden            ProblemCode = "forbidden"
 	ProblemCodeIdempotencyMismatch  ProblemCode = "idempotency_mismatch"
 	ProblemCodeInFlight             ProblemCode = "in_flight"
@@ -1335,9 +1337,11 @@ const (
 	ProblemCodeMalformed            ProblemCode = "malformed"
 	ProblemCodeMethodNotAllowed     ProblemCode = "method_not_allowed"
 	ProblemCodeNotFound             ProblemCode = "not_found"
+	ProblemCodeNotYours             ProblemCode = "not_yours"
 	ProblemCodePreconditionRequired ProblemCode = "precondition_required"
 	ProblemCodeSecondPersonNeeded   ProblemCode = "second_person_needed"
 	ProblemCodeStale                ProblemCode = "stale"
+	ProblemCodeTaken                ProblemCode = "taken"
 	ProblemCodeTokenExpired         ProblemCode = "token_expired"
 	ProblemCodeTooLarge             ProblemCode = "too_large"
 	ProblemCodeTooMany              ProblemCode = "too_many"
@@ -1360,6 +1364,10 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeDisclosureSealed:
 		return true
+	case ProblemCodeEnded:
+		return true
+	case ProblemCodeEngaged:
+		return true
 	case ProblemCodeForbidden:
 		return true
 	case ProblemCodeIdempotencyMismatch:
@@ -1378,11 +1386,15 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeNotFound:
 		return true
+	case ProblemCodeNotYours:
+		return true
 	case ProblemCodePreconditionRequired:
 		return true
 	case ProblemCodeSecondPersonNeeded:
 		return true
 	case ProblemCodeStale:
+		return true
+	case ProblemCodeTaken:
 		return true
 	case ProblemCodeTokenExpired:
 		return true

@@ -36,10 +36,11 @@ type Filter struct {
 
 const selectDetention = `select ` + columns + `, dep.city from detentions d join departments dep on dep.id = d.department_id where `
 
-// A list shows a person once, by the record that stands for them. At an assembly they were taken when any of their records says so.
+// A list shows a person once, by the record that stands for them. At an assembly they were taken when any of their records says so;
+// the first that does is picked from a list, since "order by id limit 1" walks the primary key, the whole table for each person.
 const (
-	AssemblyOf = `coalesce(d.assembly_id, (select m.assembly_id from detentions m
-		where m.merged_into is not null and m.merged_into = d.id and m.assembly_id is not null order by m.id limit 1))`
+	AssemblyOf = `coalesce(d.assembly_id, (select (array_agg(m.assembly_id order by m.id))[1] from detentions m
+		where m.merged_into is not null and m.merged_into = d.id and m.assembly_id is not null))`
 	filters = ` and d.merged_into is null and (@department::uuid is null or d.department_id = @department)
 		and (@assembly::uuid is null or d.assembly_id = @assembly or (d.assembly_id is null and ` + AssemblyOf + ` = @assembly))
 		and (@state = '' or d.state = @state) and (not @mine or d.recorded_by = @reader or exists (select 1 from detentions m

@@ -105,3 +105,27 @@ func TestReasonsAreSaidInThreeLanguages(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkSuggest ranks 500 lawyers in 120 departments for one of them.
+func BenchmarkSuggest(b *testing.B) {
+	c := newCity(b)
+	places := make([]uuid.UUID, 120)
+	for i := range places {
+		places[i] = c.department(float64(i) / 4)
+		c.needs[places[i]] = dispatch.Need{People: 50, WithoutLawyer: i % 50, Vulnerable: i % 7, Lawyers: 4}
+	}
+	for i := range 500 {
+		p := c.onShift(places[i%len(places)])
+		c.places[p.Account] = dispatch.Place{Lat: 43.25, Lon: 76.9 + float64(i)/1000, At: c.db.Now()}
+	}
+	took := make([]time.Duration, 0, b.N)
+	for i := range b.N {
+		began := time.Now()
+		if list := c.suggest(places[i%len(places)]); len(list) < 490 {
+			b.Fatalf("%d suggestions", len(list))
+		}
+		took = append(took, time.Since(began))
+	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
+}

@@ -218,8 +218,11 @@ func (r *Register) State(ctx context.Context, p account.Principal, id uuid.UUID)
 // Doors gives what was lately said of the doors of an organisation, or of those of only; for the service itself: no scope, no audit.
 // StateOf reads a state off it.
 func (r *Register) Doors(ctx context.Context, tx *pg.Tx, organisation uuid.UUID, only []uuid.UUID) (map[uuid.UUID][]Report, error) {
-	list, err := r.reports(ctx, tx, `r.organisation_id = @organisation and r.recorded_at > @after and (@only::uuid[] is null or r.department_id = any(@only::uuid[]))`,
-		pgx.NamedArgs{"organisation": organisation, "after": tx.Now.Add(-recent), "only": only})
+	which := "r.organisation_id = @organisation and r.recorded_at > @after"
+	if only != nil {
+		which += " and r.department_id = any(@only::uuid[])"
+	}
+	list, err := r.reports(ctx, tx, which, pgx.NamedArgs{"organisation": organisation, "after": tx.Now.Add(-recent), "only": only})
 	if err != nil {
 		return nil, err
 	}

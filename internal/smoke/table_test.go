@@ -247,6 +247,20 @@ var table = []row{
 	{operation: "listAlerts", on: "alert", lawyer: concerned, operator: ownOrganisation, coordinator: ownOrganisation, admin: never, path: "/v1/alerts", listed: true},
 	{operation: "acknowledgeAlert", on: "alert", lawyer: concerned, operator: ownOrganisation, coordinator: ownOrganisation, admin: never, method: "POST", path: "/v1/alerts/{id}/acknowledge"},
 
+	// The board: the cities of a grant, and for a lawyer their department; what is out of sight is not counted. Calls for lawyers: who
+	// coordinates there, and who was asked.
+	{operation: "getBoard", on: "nothing", lawyer: everyone, operator: everyone, coordinator: everyone, admin: never, path: "/v1/board"},
+	{operation: "suggestLawyers", on: "department", lawyer: never, operator: never, coordinator: planting, admin: never, path: "/v1/dispatch-suggestions?department_id={place}"},
+	{operation: "createDispatch", on: "department", lawyer: never, operator: never, coordinator: planting, admin: never,
+		method: "POST", path: "/v1/dispatches", body: `{"client_id": "{new}", "department_id": "{place}", "account_ids": ["{new}"]}`, ok: []int{400}},
+	{operation: "listDispatches", on: "dispatch", lawyer: their, operator: never, coordinator: ofCity, admin: never, path: "/v1/dispatches", listed: true},
+	{operation: "getDispatch", on: "dispatch", lawyer: their, operator: never, coordinator: ofCity, admin: never, path: "/v1/dispatches/{id}"},
+	acting("acceptDispatch", "accept"), acting("setDispatchEnRoute", "en-route"), acting("arriveDispatch", "arrive"), acting("finishDispatch", "done"),
+	acting("declineDispatch", "decline"),
+	{operation: "offerDispatch", on: "dispatch", lawyer: never, operator: never, coordinator: ofCity, admin: never,
+		method: "POST", path: "/v1/dispatches/{id}/offers", body: `{"account_ids": ["{new}"]}`, ok: []int{400, 409}},
+	{operation: "cancelDispatch", on: "dispatch", lawyer: never, operator: never, coordinator: ofCity, admin: never, method: "POST", path: "/v1/dispatches/{id}/cancel", ok: []int{200, 409}},
+
 	// What is said of a door is a lawyer's own statement; an operator or coordinator says whose they write down, and here names nobody.
 	{operation: "reportAccess", on: "department", lawyer: everyone, operator: dictation, coordinator: dictation, admin: never,
 		method: "POST", path: "/v1/departments/{id}/access-reports", body: `{"client_id": "{new}", "status": "refused", "pretext": "x"}`},
@@ -316,6 +330,11 @@ func search(operation, on string, staff reach, method, below, body string) row {
 		r.headers, r.ok = stale, []int{412}
 	}
 	return r
+}
+
+// acting is what who was asked does with a call; who coordinates it sees it, and was not asked.
+func acting(operation, act string) row {
+	return row{operation: operation, on: "dispatch", lawyer: their, operator: never, coordinator: ofCity, admin: never, method: "POST", path: "/v1/dispatches/{id}/" + act, ok: []int{200, 409}}
 }
 
 // refusedAs is a row whose body is refused to whoever may do it, and only to them.

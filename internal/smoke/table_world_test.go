@@ -405,6 +405,9 @@ func (w *world) makeRest() {
 				values ($1, $2, $3, $1, '2026-01-01', '2026-02-01', 'waiting', $4, now())`, export, id, placeIn[city], reporter.me.ID)
 			w.add("export", &thing{org: org, city: city, id: export})
 		}
+		for _, city := range []string{almaty, outside} {
+			w.add("dispatch", &thing{org: org, city: city, id: w.called(id, reporter.me.ID, placeIn[city], reporter.me.ID)})
+		}
 		alert, hold, entry := uuid.New(), uuid.New(), uuid.New()
 		w.exec(`insert into alerts (id, organisation_id, kind, dedupe, created_at, last_at) values ($1, $2, 'hold', $3, now(), now())`, alert, id, alert.String())
 		w.exec(`insert into holds (id, organisation_id, reporter_id, state, opened_at) values ($1, $2, $3, 'open', now())`, hold, id, reporter.me.ID)
@@ -422,6 +425,8 @@ func (w *world) makeRest() {
 		}
 	}
 	lawyer := w.actor("lawyer")
+	w.add("dispatch", &thing{name: "to which the lawyer was asked", org: ours, city: outside, owner: "lawyer",
+		id: w.called(w.orgs[ours], w.people["reporter of "+ours].me.ID, placeIn[outside], lawyer.account)})
 	w.obstructed(lawyer.bearer, &thing{name: "said by the lawyer", org: ours, city: almaty, place: almaly, owner: "lawyer"})
 	w.obstructed(lawyer.bearer, &thing{name: "said by the lawyer", org: ours, city: outside, place: astana, owner: "lawyer"})
 	w.obstructed(w.people["reporter of "+ours].bearer(), &thing{name: "where the lawyer is on shift", org: ours, city: almaty, place: medeu, owner: "lawyer"})
@@ -430,6 +435,16 @@ func (w *world) makeRest() {
 			w.add("invitation", &thing{name: role, city: city, admin: role == "admin"})
 		}
 	}
+}
+
+// called is a call for a lawyer, made by someone, to which one was asked.
+func (w *world) called(org, by, place, asked uuid.UUID) uuid.UUID {
+	w.Helper()
+	id := uuid.New()
+	w.exec(`insert into dispatches (id, organisation_id, client_id, department_id, state, wait_s, off_duty, next_at, period, created_by, created_at, updated_at)
+		values ($1, $2, $1, $3, 'offered', 180, false, 'infinity', '2026-11', $4, now(), now())`, id, org, place, by)
+	w.exec(`insert into offers (dispatch_id, account_id, state, turn, offered_at, expires_at) values ($1, $2, 'offered', $3, now(), now() + interval '3 minutes')`, id, asked, uuid.New())
+	return id
 }
 
 // obstructed has somebody say that they were hindered at a place, and, in Almaly, how its door stands.
