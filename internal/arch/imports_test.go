@@ -55,7 +55,7 @@ var order = []place{
 	{"internal/inquiry", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/detention")},
 	{"internal/watch", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/finder", "internal/detention", "internal/door", "internal/inquiry")},
 	{"internal/roster", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/finder", "internal/detention", "internal/rights", "internal/door", "internal/watch")},
-	{"internal/board", upTo("internal/account", "internal/door", "internal/rights")},
+	{"internal/board", upTo("internal/account", "internal/finder", "internal/detention", "internal/door", "internal/rights")},
 	{"internal/dispatch", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/detention")},
 	{"internal/live", []string{"internal/fault", "internal/pg"}},
 
