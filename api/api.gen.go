@@ -89,6 +89,7 @@ func (e AccountState) Valid() bool {
 // Defines values for AlertKind.
 const (
 	AlertKindCallDue            AlertKind = "call_due"
+	AlertKindCallFailed         AlertKind = "call_failed"
 	AlertKindCanary             AlertKind = "canary"
 	AlertKindCandidatesOverflow AlertKind = "candidates_overflow"
 	AlertKindClockBreach        AlertKind = "clock_breach"
@@ -118,6 +119,8 @@ const (
 func (e AlertKind) Valid() bool {
 	switch e {
 	case AlertKindCallDue:
+		return true
+	case AlertKindCallFailed:
 		return true
 	case AlertKindCanary:
 		return true
@@ -185,6 +188,30 @@ func (e BoardLawyerState) Valid() bool {
 	case BoardLawyerStatePlanned:
 		return true
 	case BoardLawyerStatePresent:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CallOutcome.
+const (
+	CallOutcomeNoAnswer    CallOutcome = "no_answer"
+	CallOutcomeReached     CallOutcome = "reached"
+	CallOutcomeRefused     CallOutcome = "refused"
+	CallOutcomeWrongNumber CallOutcome = "wrong_number"
+)
+
+// Valid indicates whether the value is a known member of the CallOutcome enum.
+func (e CallOutcome) Valid() bool {
+	switch e {
+	case CallOutcomeNoAnswer:
+		return true
+	case CallOutcomeReached:
+		return true
+	case CallOutcomeRefused:
+		return true
+	case CallOutcomeWrongNumber:
 		return true
 	default:
 		return false
@@ -2118,6 +2145,7 @@ type Alert struct {
 	// `release_denied`: a family says that who was reported free is not with them; the custody is open again. `release_disputed`: what
 	// is said of a release contradicts. `release_by_relative`: releases there were confirmed by relatives alone; look at them.
 	// `dispatch_unanswered`: nobody who was asked goes to a department; `dispatch_late`: who goes has not arrived by their time.
+	// `call_failed`: a family cannot be reached by telephone.
 	Kind AlertKind `json:"kind"`
 
 	// LastAt The last time.
@@ -2154,6 +2182,7 @@ type AlertItem struct {
 // `release_denied`: a family says that who was reported free is not with them; the custody is open again. `release_disputed`: what
 // is said of a release contradicts. `release_by_relative`: releases there were confirmed by relatives alone; look at them.
 // `dispatch_unanswered`: nobody who was asked goes to a department; `dispatch_late`: who goes has not arrived by their time.
+// `call_failed`: a family cannot be reached by telephone.
 type AlertKind string
 
 // AlertPage defines model for AlertPage.
@@ -2310,6 +2339,45 @@ type BoardSum struct {
 
 	// Counts People in custody, each once.
 	Counts BoardCounts `json:"counts"`
+}
+
+// Call defines model for Call.
+type Call struct {
+	Attempts     int                 `json:"attempts"`
+	ClaimedBy    *openapi_types.UUID `json:"claimed_by,omitempty"`
+	ClaimedUntil *time.Time          `json:"claimed_until,omitempty"`
+	ClosedAt     *time.Time          `json:"closed_at,omitempty"`
+	CreatedAt    time.Time           `json:"created_at"`
+	ID           openapi_types.UUID  `json:"id"`
+	LastOutcome  *CallOutcome        `json:"last_outcome,omitempty"`
+	NotBefore    time.Time           `json:"not_before"`
+
+	// Note Of the last attempt.
+	Note *string `json:"note,omitempty"`
+
+	// SearchID Whom to call and what to say: read the search.
+	SearchID openapi_types.UUID `json:"search_id"`
+}
+
+// CallOutcome defines model for CallOutcome.
+type CallOutcome string
+
+// CallPage defines model for CallPage.
+type CallPage struct {
+	Items []Call `json:"items"`
+
+	// NextCursor Pass it as `cursor` to read on. Absent on the last page.
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// CallReport defines model for CallReport.
+type CallReport struct {
+	// CallBackAt At most a week ahead.
+	CallBackAt *time.Time `json:"call_back_at,omitempty"`
+
+	// Note Sealed.
+	Note    *string     `json:"note,omitempty"`
+	Outcome CallOutcome `json:"outcome"`
 }
 
 // CanaryPlant Example: {"birth_year":1977,"client_id":"7263d3d0-e087-4d61-90b4-81706253e4d5","department_id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2b1","name":"Жұмағалиев Ерасыл Бекболатұлы"}
@@ -4735,6 +4803,51 @@ type GetBoardParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// ListCallsParams defines parameters for ListCalls.
+type ListCallsParams struct {
+	// Free Only those that are due and that nobody holds.
+	Free *bool `form:"free,omitempty" json:"free,omitempty"`
+
+	// Cursor `next_cursor` of the page before. Opaque; good only with the same filters.
+	Cursor *PageCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Limit At most so many items.
+	Limit *PageLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ClaimCallParams defines parameters for ClaimCall.
+type ClaimCallParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ReleaseCallParams defines parameters for ReleaseCall.
+type ReleaseCallParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ReportCallParams defines parameters for ReportCall.
+type ReportCallParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // PlantCanaryParams defines parameters for PlantCanary.
 type PlantCanaryParams struct {
 	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
@@ -5651,6 +5764,9 @@ type CreateAssemblyJSONRequestBody = AssemblyCreate
 
 // PatchAssemblyJSONRequestBody defines body for PatchAssembly for application/json ContentType.
 type PatchAssemblyJSONRequestBody = AssemblyPatch
+
+// ReportCallJSONRequestBody defines body for ReportCall for application/json ContentType.
+type ReportCallJSONRequestBody = CallReport
 
 // PlantCanaryJSONRequestBody defines body for PlantCanary for application/json ContentType.
 type PlantCanaryJSONRequestBody = CanaryPlant

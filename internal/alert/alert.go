@@ -31,6 +31,7 @@ const (
 	Hold               Kind = "hold"                // families wait for a second person
 	HoldWaits          Kind = "hold_waits"          // nobody has decided for five minutes
 	CallDue            Kind = "call_due"            // a family must be called by an operator
+	CallFailed         Kind = "call_failed"         // a family cannot be reached by telephone
 	PushMisconfigured  Kind = "push_misconfigured"  // the provider refuses our credentials
 	PushRejected       Kind = "push_rejected"       // the provider refuses our message
 	CandidatesOverflow Kind = "candidates_overflow" // a name matched more records than one look can score
@@ -197,4 +198,17 @@ func Acknowledge(ctx context.Context, tx *pg.Tx, reader, id uuid.UUID) (Alert, e
 		return Alert{}, fault.Absent()
 	}
 	return a, err
+}
+
+// Settle closes the open alert of a kind about a subject, when what it asked for was done.
+func Settle(ctx context.Context, tx *pg.Tx, n News, by uuid.UUID) error {
+	if n.Dedupe == "" {
+		n.Dedupe = n.Subject.String()
+	}
+	_, err := tx.Exec(ctx, `update alerts set acknowledged_at = $4, acknowledged_by = $5 where organisation_id = $1 and kind = $2 and dedupe = $3 and acknowledged_at is null`,
+		n.Organisation, n.Kind, n.Dedupe, tx.Now, by)
+	if err != nil {
+		return fmt.Errorf("settle alert: %w", err)
+	}
+	return nil
 }

@@ -102,7 +102,7 @@ func assemble(ctx context.Context, o Options, db *pg.DB, ring *seal.Ring) (*part
 	p.server = &httpapi.Server{
 		DB: db, Ring: ring, Audit: log, Accounts: p.desk, Departments: department.New(db, log), Push: p.center,
 		Detentions: ledger, Watch: p.post, Calendar: roster.New(db, log), Law: book, Rights: p.rights, Inquiries: inquiries, Doors: doors,
-		Board: overview, Dispatch: p.dispatch, Log: o.Log, Version: o.Version,
+		Board: overview, Dispatch: p.dispatch, Hotline: newHotline(db, ring, log, p.center), Log: o.Log, Version: o.Version,
 		Limits: limits.api, TrustedProxies: o.Config.TrustedProxies, Metrics: p.meters, Indexed: p.finder.Ready,
 		// Deliveries that nobody has tried say that jobs do not move; those that wait for a provider say nothing about us.
 		OldestPending: func(ctx context.Context) (time.Duration, error) {

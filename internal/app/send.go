@@ -11,6 +11,7 @@ import (
 	"github.com/qorgau/qorgau/internal/board"
 	"github.com/qorgau/qorgau/internal/dispatch"
 	"github.com/qorgau/qorgau/internal/door"
+	"github.com/qorgau/qorgau/internal/hotline"
 	"github.com/qorgau/qorgau/internal/law"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/push"
@@ -33,6 +34,13 @@ func newDispatch(db *pg.DB, ring *seal.Ring, log *audit.Log, center *push.Center
 		},
 		Places: func(context.Context, *pg.Tx, uuid.UUID) (map[uuid.UUID]dispatch.Place, error) { return nil, nil },
 		Skills: func(context.Context, *pg.Tx, ...uuid.UUID) (map[uuid.UUID]dispatch.Skills, error) { return nil, nil },
+	})
+}
+
+// newHotline makes the operators' desk, and lends it what push knows of notices.
+func newHotline(db *pg.DB, ring *seal.Ring, log *audit.Log, center *push.Center) *hotline.Desk {
+	return hotline.New(db, ring, log, func(ctx context.Context, tx *pg.Tx, search uuid.UUID) error {
+		return center.HeardAll(ctx, tx, push.Owner{Kind: push.SearchOwner, ID: search})
 	})
 }
 

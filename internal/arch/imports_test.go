@@ -46,14 +46,15 @@ var order = []place{
 	{"internal/alert", upTo()},
 	{"internal/account", upTo("internal/alert")},
 	{"internal/department", upTo("internal/alert", "internal/account")},
-	{"internal/push", upTo("internal/alert", "internal/account", "internal/department")},
+	{"internal/hotline", upTo("internal/alert", "internal/account")},
+	{"internal/push", upTo("internal/alert", "internal/account", "internal/department", "internal/hotline")},
 	{"internal/push/fcm", []string{"internal/fault", "internal/push"}},
 	{"internal/push/fcm/standin", nil},
 	{"internal/detention", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/finder")},
 	{"internal/rights", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/finder", "internal/detention", "internal/paper")},
 	{"internal/door", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/finder", "internal/detention", "internal/paper")},
 	{"internal/inquiry", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/detention")},
-	{"internal/watch", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/finder", "internal/detention", "internal/door", "internal/inquiry")},
+	{"internal/watch", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/finder", "internal/detention", "internal/door", "internal/inquiry", "internal/hotline")},
 	{"internal/roster", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/finder", "internal/detention", "internal/rights", "internal/door", "internal/watch")},
 	{"internal/board", upTo("internal/account", "internal/finder", "internal/detention", "internal/door", "internal/rights")},
 	{"internal/dispatch", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/detention")},
@@ -61,7 +62,7 @@ var order = []place{
 
 	// The edge and the whole.
 	{"internal/httpapi", upTo("api", "internal/alert", "internal/account", "internal/department", "internal/push", "internal/detention",
-		"internal/rights", "internal/door", "internal/inquiry", "internal/watch", "internal/roster", "internal/board", "internal/dispatch", "internal/live", "internal/paper", "internal/web")},
+		"internal/rights", "internal/door", "internal/inquiry", "internal/watch", "internal/roster", "internal/board", "internal/dispatch", "internal/hotline", "internal/live", "internal/paper", "internal/web")},
 	{"internal/config", []string{"internal/fault", "internal/httpapi", "internal/law", "internal/watch"}}, // the two read their own limits
 	{"internal/app", []string{"api", "internal/...", "pkg/..."}},
 	{"internal/app/demo", []string{"api", "internal/...", "pkg/..."}},

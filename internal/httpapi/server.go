@@ -35,6 +35,7 @@ import (
 	"github.com/qorgau/qorgau/internal/detention"
 	"github.com/qorgau/qorgau/internal/dispatch"
 	"github.com/qorgau/qorgau/internal/door"
+	"github.com/qorgau/qorgau/internal/hotline"
 	"github.com/qorgau/qorgau/internal/inquiry"
 	"github.com/qorgau/qorgau/internal/law"
 	"github.com/qorgau/qorgau/internal/pg"
@@ -59,6 +60,7 @@ type Server struct {
 	Calendar    *roster.Calendar
 	Dispatch    *dispatch.Desk
 	Board       *board.Board
+	Hotline     *hotline.Desk
 	Law         law.Book
 	Rights      *rights.Watch
 	Doors       *door.Register

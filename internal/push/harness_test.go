@@ -116,7 +116,7 @@ func newWorld(t testing.TB) *world {
 	log := slog.New(slog.NewJSONHandler(w.journal, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	w.center, err = push.New(push.Options{DB: w.db.DB, Ring: w.ring, Senders: map[string]push.Sender{push.FCM: w.provider}, Log: log, Metrics: w.metrics})
 	must(t, err)
-	for _, k := range []string{push.Match, push.Update, push.Retraction, push.Correction, push.Erased} {
+	for _, k := range []string{push.Match, push.Update, push.Retraction, push.Correction, push.Erased, push.Offer, push.OfferGone} {
 		w.center.Recheck(k, func(_ context.Context, _ *pg.Tx, n push.Notice) (bool, error) {
 			_, changed := w.stands.Load(n.Subject)
 			return !changed, nil
@@ -227,6 +227,11 @@ func (w *world) person(kind string) person {
 func (w *world) mother(phones ...string) person {
 	w.t.Helper()
 	p := w.person(push.SearchOwner)
+	profile, err := p.key.Seal("searches.profile_ct", p.ID, []byte("{}"))
+	must(w.t, err)
+	w.exec(`insert into searches (id, organisation_id, client_id, secret_hash, key_id, profile_ct, language, state, created_at, updated_at, expires_at)
+		values ($1, $2, $1, $3, $4, $5, 'ru', 'open', $6, $6, $6::timestamptz + interval '30 days')`,
+		p.ID, w.organisation, append(p.ID[:], p.ID[:]...), p.key.ID, profile, w.db.Now())
 	w.setChannels(p, phones...)
 	return p
 }

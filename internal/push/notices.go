@@ -12,8 +12,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/qorgau/qorgau/internal/alert"
 	"github.com/qorgau/qorgau/internal/fault"
+	"github.com/qorgau/qorgau/internal/hotline"
 	"github.com/qorgau/qorgau/internal/pg"
 )
 
@@ -147,7 +147,7 @@ func (c *Center) handOut(ctx context.Context, tx *pg.Tx, which string, args ...a
 		ids, notices, channels, calls = append(ids, id), append(notices, t.notice), append(channels, t.channel), append(calls, t.kind == Call)
 		if t.kind == Call && !raised[t.owner] {
 			raised[t.owner] = true
-			if err := alert.Raise(ctx, tx, callDue(t.organisation, t.owner)); err != nil {
+			if err := hotline.Due(ctx, tx, t.organisation, t.owner); err != nil {
 				return err
 			}
 		}
@@ -179,10 +179,6 @@ func enqueueDeliveries(ctx context.Context, tx *pg.Tx, ids, notices, channels []
 		return fmt.Errorf("write deliveries: %w", err)
 	}
 	return nil
-}
-
-func callDue(organisation, search uuid.UUID) alert.News {
-	return alert.News{Organisation: organisation, Kind: alert.CallDue, SubjectKind: SearchOwner, Subject: search}
 }
 
 // catchUp gives fresh channels what their owner has missed on all others.
@@ -262,6 +258,18 @@ func (c *Center) List(ctx context.Context, tx *pg.Tx, owner Owner) ([]Told, erro
 		return nil, fmt.Errorf("list notices: %w", err)
 	}
 	return out, nil
+}
+
+// HeardAll says that the owner was told of everything that there is, by voice: nothing of it is pending any more.
+func (c *Center) HeardAll(ctx context.Context, tx *pg.Tx, owner Owner) error {
+	b := &pgx.Batch{}
+	b.Queue(`update deliveries set state = 'superseded', code = 'seen', updated_at = $3 where state = 'pending' and notice_id in (select id from notices
+		where owner_id = $1 and owner_kind = $2 and seen_at is null and hold_id is null)`, owner.ID, owner.Kind, tx.Now)
+	b.Queue("update notices set seen_at = $3 where owner_id = $1 and owner_kind = $2 and seen_at is null and hold_id is null and superseded_at is null", owner.ID, owner.Kind, tx.Now)
+	if err := tx.Send(ctx, b).Close(); err != nil {
+		return fmt.Errorf("mark notices as heard: %w", err)
+	}
+	return nil
 }
 
 // Acknowledge says that the owner has seen a notice: what is still pending of it on other channels ends. A second time it

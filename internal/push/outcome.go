@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/qorgau/qorgau/internal/alert"
+	"github.com/qorgau/qorgau/internal/hotline"
 	"github.com/qorgau/qorgau/internal/pg"
 )
 
@@ -110,7 +111,7 @@ func finish(ctx context.Context, tx *pg.Tx, p *pending, end ending) error {
 	if !unreached {
 		return nil
 	}
-	return alert.Raise(ctx, tx, callDue(p.Organisation, p.Owner.ID))
+	return hotline.Due(ctx, tx, p.Organisation, p.Owner.ID)
 }
 
 // withdraw takes a notice that no longer says what is so out of its owner's list, unless she was told.

@@ -244,6 +244,11 @@ var table = []row{
 	{operation: "listHolds", on: "hold", lawyer: never, operator: ownOrganisation, coordinator: ownOrganisation, admin: never, path: "/v1/holds", listed: true},
 	{operation: "decideHold", on: "hold", lawyer: never, operator: ownOrganisation, coordinator: ownOrganisation, admin: never,
 		method: "POST", path: "/v1/holds/{id}/decision", body: `{"decision": "reject", "reason": "x"}`},
+	{operation: "listCalls", on: "call", lawyer: never, operator: ofCity, coordinator: ofCity, admin: never, path: "/v1/calls", listed: true},
+	{operation: "claimCall", on: "call", lawyer: never, operator: ofCity, coordinator: ofCity, admin: never, method: "POST", path: "/v1/calls/{id}/claim", ok: []int{200, 409}},
+	{operation: "releaseCall", on: "call", lawyer: never, operator: ofCity, coordinator: ofCity, admin: never, method: "POST", path: "/v1/calls/{id}/release", ok: []int{200, 409}},
+	{operation: "reportCall", on: "call", lawyer: never, operator: ofCity, coordinator: ofCity, admin: never,
+		method: "POST", path: "/v1/calls/{id}/report", body: `{"outcome": "no_answer"}`, ok: []int{200, 409}},
 	{operation: "listAlerts", on: "alert", lawyer: concerned, operator: ownOrganisation, coordinator: ownOrganisation, admin: never, path: "/v1/alerts", listed: true},
 	{operation: "acknowledgeAlert", on: "alert", lawyer: concerned, operator: ownOrganisation, coordinator: ownOrganisation, admin: never, method: "POST", path: "/v1/alerts/{id}/acknowledge"},
 

@@ -331,6 +331,10 @@ func (w *world) makeSearches() {
 		w.add(kind, w.enteredSearch(ours, outside))
 	}
 	for _, t := range w.things["search"] {
+		call := *t
+		call.id, call.owner = uuid.New(), ""
+		w.exec(`insert into calls (id, organisation_id, search_id, not_before, created_at, updated_at) values ($1, $2, $3, now(), now(), now())`, call.id, w.orgs[t.org], t.id)
+		w.add("call", &call)
 		t.second = uuid.New()
 		w.exec(`insert into notices (id, organisation_id, kind, subject_kind, subject_id, subject_turn, owner_kind, owner_id, language, created_at)
 			values ($1, $2, 'match', 'search', $3, $3, 'search', $3, 'ru', now())`, t.second, w.orgs[t.org], t.id)

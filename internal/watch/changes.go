@@ -9,9 +9,9 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/qorgau/qorgau/internal/alert"
 	"github.com/qorgau/qorgau/internal/detention"
 	"github.com/qorgau/qorgau/internal/finder"
+	"github.com/qorgau/qorgau/internal/hotline"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/push"
 )
@@ -210,7 +210,7 @@ func (p *Post) tellChangeOf(ctx context.Context, tx *pg.Tx, m MatchRow, s Search
 		if err := p.keep(ctx, tx, m); err != nil {
 			return err
 		}
-		return alert.Raise(ctx, tx, alert.News{Organisation: s.OrganisationID, Kind: alert.CallDue, SubjectKind: "search", Subject: s.ID})
+		return hotline.Due(ctx, tx, s.OrganisationID, s.ID)
 	}
 	hold, err := p.holdFor(ctx, tx, c.actor, aboutOf(d.State))
 	if err != nil {

@@ -10,9 +10,9 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/qorgau/qorgau/internal/alert"
 	"github.com/qorgau/qorgau/internal/detention"
 	"github.com/qorgau/qorgau/internal/finder"
+	"github.com/qorgau/qorgau/internal/hotline"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/push"
 	"github.com/qorgau/qorgau/pkg/names"
@@ -201,7 +201,7 @@ func (p *Post) retractNews(ctx context.Context, tx *pg.Tx, m MatchRow, s Search,
 		return err
 	}
 	if *m.ToldState == callHotline {
-		return alert.Raise(ctx, tx, alert.News{Organisation: s.OrganisationID, Kind: alert.CallDue, SubjectKind: "search", Subject: s.ID})
+		return hotline.Due(ctx, tx, s.OrganisationID, s.ID)
 	}
 	return p.notify(ctx, tx, notice{match: m, search: s, kind: push.Retraction, turn: c.event, reporter: c.actor})
 }

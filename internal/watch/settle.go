@@ -10,6 +10,7 @@ import (
 
 	"github.com/qorgau/qorgau/internal/alert"
 	"github.com/qorgau/qorgau/internal/detention"
+	"github.com/qorgau/qorgau/internal/hotline"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/pkg/names"
 )
@@ -107,7 +108,7 @@ func raiseFor(ctx context.Context, tx *pg.Tx, pr pair, reason Reason) error {
 	case reason == ReasonCanary && pr.verdict.Tier >= names.Likely:
 		return alert.Raise(ctx, tx, alert.News{Organisation: pr.detention.OrganisationID, Kind: alert.Canary, SubjectKind: "detention", Subject: pr.detention.ID})
 	case reason == ReasonCall && pr.verdict.Tier == names.Certain:
-		return alert.Raise(ctx, tx, alert.News{Organisation: pr.search.OrganisationID, Kind: alert.CallDue, SubjectKind: "search", Subject: pr.search.ID})
+		return hotline.Due(ctx, tx, pr.search.OrganisationID, pr.search.ID)
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/qorgau/qorgau/internal/audit"
 	"github.com/qorgau/qorgau/internal/department"
 	"github.com/qorgau/qorgau/internal/detention"
+	"github.com/qorgau/qorgau/internal/hotline"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/push"
 )
@@ -70,7 +71,7 @@ func (p *Post) tellNow(ctx context.Context, tx *pg.Tx, m MatchRow, s Search, d d
 	switch {
 	case known: // by another record of the person: nothing is news
 	case *m.ToldState == callHotline:
-		err = alert.Raise(ctx, tx, alert.News{Organisation: s.OrganisationID, Kind: alert.CallDue, SubjectKind: "search", Subject: s.ID})
+		err = hotline.Due(ctx, tx, s.OrganisationID, s.ID)
 	default:
 		err = p.notify(ctx, tx, notice{match: m, search: s, kind: push.Match, turn: which, reporter: d.RecordedBy})
 	}

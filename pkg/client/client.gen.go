@@ -307,6 +307,47 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/board (the `GetBoard` operationId).
 	GetBoard(ctx context.Context, params *GetBoardParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListCalls Calls to make
+	//
+	// Families that must be told by voice, those that have waited longest first, in the cities of the caller's grants.
+	//
+	// Corresponds with GET /v1/calls (the `ListCalls` operationId).
+	ListCalls(ctx context.Context, params *ListCallsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ClaimCall Take a call
+	//
+	// For a quarter of an hour; 409 `taken` while another operator holds it, `ended` when it is closed.
+	//
+	// Corresponds with POST /v1/calls/{id}/claim (the `ClaimCall` operationId).
+	ClaimCall(ctx context.Context, id PathID, params *ClaimCallParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReleaseCall Give a call back
+	//
+	// To the other operators.
+	//
+	// Corresponds with POST /v1/calls/{id}/release (the `ReleaseCall` operationId).
+	ReleaseCall(ctx context.Context, id PathID, params *ReleaseCallParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReportCallWithBody Say how a call went
+	//
+	// `reached` and `refused` close it; reached, everything there was for the search counts as seen. `no_answer` has it come back later; after the third
+	// time, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/calls/{id}/report (the `ReportCall` operationId).
+	ReportCallWithBody(ctx context.Context, id PathID, params *ReportCallParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReportCall Say how a call went
+	//
+	// `reached` and `refused` close it; reached, everything there was for the search counts as seen. `no_answer` has it come back later; after the third
+	// time, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/calls/{id}/report (the `ReportCall` operationId).
+	ReportCall(ctx context.Context, id PathID, params *ReportCallParams, body ReportCallJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// PlantCanaryWithBody Plant a fictitious detention
 	//
 	// For coordinators. No one honestly searches for this person, so a search that fits raises an alert and tells no one.
@@ -1828,6 +1869,97 @@ func (c *Core) ListAudit(ctx context.Context, params *ListAuditParams, reqEditor
 // Corresponds with GET /v1/board (the `GetBoard` operationId).
 func (c *Core) GetBoard(ctx context.Context, params *GetBoardParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetBoardRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListCalls Calls to make
+//
+// Families that must be told by voice, those that have waited longest first, in the cities of the caller's grants.
+//
+// Corresponds with GET /v1/calls (the `ListCalls` operationId).
+func (c *Core) ListCalls(ctx context.Context, params *ListCallsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListCallsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ClaimCall Take a call
+//
+// For a quarter of an hour; 409 `taken` while another operator holds it, `ended` when it is closed.
+//
+// Corresponds with POST /v1/calls/{id}/claim (the `ClaimCall` operationId).
+func (c *Core) ClaimCall(ctx context.Context, id PathID, params *ClaimCallParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewClaimCallRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReleaseCall Give a call back
+//
+// To the other operators.
+//
+// Corresponds with POST /v1/calls/{id}/release (the `ReleaseCall` operationId).
+func (c *Core) ReleaseCall(ctx context.Context, id PathID, params *ReleaseCallParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReleaseCallRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReportCallWithBody Say how a call went
+//
+// `reached` and `refused` close it; reached, everything there was for the search counts as seen. `no_answer` has it come back later; after the third
+// time, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/calls/{id}/report (the `ReportCall` operationId).
+func (c *Core) ReportCallWithBody(ctx context.Context, id PathID, params *ReportCallParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReportCallRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReportCall Say how a call went
+//
+// `reached` and `refused` close it; reached, everything there was for the search counts as seen. `no_answer` has it come back later; after the third
+// time, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/calls/{id}/report (the `ReportCall` operationId).
+func (c *Core) ReportCall(ctx context.Context, id PathID, params *ReportCallParams, body ReportCallJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReportCallRequest(c.Server, id, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -5396,6 +5528,303 @@ func NewGetBoardRequest(server string, params *GetBoardParams) (*http.Request, e
 			}
 
 			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListCallsRequest constructs an http.Request for the ListCalls method
+func NewListCallsRequest(server string, params *ListCallsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/calls")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Free != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "free", *params.Free, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewClaimCallRequest constructs an http.Request for the ClaimCall method
+func NewClaimCallRequest(server string, id PathID, params *ClaimCallParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/calls/%s/claim", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewReleaseCallRequest constructs an http.Request for the ReleaseCall method
+func NewReleaseCallRequest(server string, id PathID, params *ReleaseCallParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/calls/%s/release", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewReportCallRequest calls the generic ReportCall builder with application/json body
+func NewReportCallRequest(server string, id PathID, params *ReportCallParams, body ReportCallJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReportCallRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewReportCallRequestWithBody constructs an http.Request for the ReportCall method, with any body, and a specified content type
+func NewReportCallRequestWithBody(server string, id PathID, params *ReportCallParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/calls/%s/report", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
 		}
 
 		if params.AcceptLanguage != nil {
@@ -11764,6 +12193,53 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/board (the `GetBoard` operationId).
 	GetBoardWithResponse(ctx context.Context, params *GetBoardParams, reqEditors ...RequestEditorFn) (*GetBoardResponse, error)
 
+	// ListCallsWithResponse Calls to make
+	//
+	// Families that must be told by voice, those that have waited longest first, in the cities of the caller's grants.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/calls (the `ListCalls` operationId).
+	ListCallsWithResponse(ctx context.Context, params *ListCallsParams, reqEditors ...RequestEditorFn) (*ListCallsResponse, error)
+
+	// ClaimCallWithResponse Take a call
+	//
+	// For a quarter of an hour; 409 `taken` while another operator holds it, `ended` when it is closed.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/calls/{id}/claim (the `ClaimCall` operationId).
+	ClaimCallWithResponse(ctx context.Context, id PathID, params *ClaimCallParams, reqEditors ...RequestEditorFn) (*ClaimCallResponse, error)
+
+	// ReleaseCallWithResponse Give a call back
+	//
+	// To the other operators.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/calls/{id}/release (the `ReleaseCall` operationId).
+	ReleaseCallWithResponse(ctx context.Context, id PathID, params *ReleaseCallParams, reqEditors ...RequestEditorFn) (*ReleaseCallResponse, error)
+
+	// ReportCallWithBodyWithResponse Say how a call went
+	//
+	// `reached` and `refused` close it; reached, everything there was for the search counts as seen. `no_answer` has it come back later; after the third
+	// time, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/calls/{id}/report (the `ReportCall` operationId).
+	ReportCallWithBodyWithResponse(ctx context.Context, id PathID, params *ReportCallParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReportCallResponse, error)
+
+	// ReportCallWithResponse Say how a call went
+	//
+	// `reached` and `refused` close it; reached, everything there was for the search counts as seen. `no_answer` has it come back later; after the third
+	// time, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/calls/{id}/report (the `ReportCall` operationId).
+	ReportCallWithResponse(ctx context.Context, id PathID, params *ReportCallParams, body ReportCallJSONRequestBody, reqEditors ...RequestEditorFn) (*ReportCallResponse, error)
+
 	// PlantCanaryWithBodyWithResponse Plant a fictitious detention
 	//
 	// For coordinators. No one honestly searches for this person, so a search that fits raises an alert and tells no one.
@@ -13843,6 +14319,177 @@ func (r GetBoardResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetBoardResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListCallsResponse200Headers the declared response headers of an HTTP 200 response for ListCalls
+type ListCallsResponse200Headers struct {
+	ETag *string
+}
+
+type ListCallsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *CallPage
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListCallsResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListCallsResponse) GetJSON200() *CallPage {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListCallsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListCallsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListCallsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListCallsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ClaimCallResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Call
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ClaimCallResponse) GetJSON200() *Call {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ClaimCallResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ClaimCallResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ClaimCallResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ClaimCallResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ReleaseCallResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Call
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReleaseCallResponse) GetJSON200() *Call {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ReleaseCallResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReleaseCallResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReleaseCallResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReleaseCallResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ReportCallResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Call
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReportCallResponse) GetJSON200() *Call {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ReportCallResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReportCallResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReportCallResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReportCallResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -17898,6 +18545,83 @@ func (c *ClientWithResponses) GetBoardWithResponse(ctx context.Context, params *
 	return ParseGetBoardResponse(rsp)
 }
 
+// ListCallsWithResponse Calls to make
+//
+// Families that must be told by voice, those that have waited longest first, in the cities of the caller's grants.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/calls (the `ListCalls` operationId).
+func (c *ClientWithResponses) ListCallsWithResponse(ctx context.Context, params *ListCallsParams, reqEditors ...RequestEditorFn) (*ListCallsResponse, error) {
+	rsp, err := c.ListCalls(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListCallsResponse(rsp)
+}
+
+// ClaimCallWithResponse Take a call
+//
+// For a quarter of an hour; 409 `taken` while another operator holds it, `ended` when it is closed.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/calls/{id}/claim (the `ClaimCall` operationId).
+func (c *ClientWithResponses) ClaimCallWithResponse(ctx context.Context, id PathID, params *ClaimCallParams, reqEditors ...RequestEditorFn) (*ClaimCallResponse, error) {
+	rsp, err := c.ClaimCall(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseClaimCallResponse(rsp)
+}
+
+// ReleaseCallWithResponse Give a call back
+//
+// To the other operators.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/calls/{id}/release (the `ReleaseCall` operationId).
+func (c *ClientWithResponses) ReleaseCallWithResponse(ctx context.Context, id PathID, params *ReleaseCallParams, reqEditors ...RequestEditorFn) (*ReleaseCallResponse, error) {
+	rsp, err := c.ReleaseCall(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReleaseCallResponse(rsp)
+}
+
+// ReportCallWithBodyWithResponse Say how a call went
+//
+// `reached` and `refused` close it; reached, everything there was for the search counts as seen. `no_answer` has it come back later; after the third
+// time, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/calls/{id}/report (the `ReportCall` operationId).
+func (c *ClientWithResponses) ReportCallWithBodyWithResponse(ctx context.Context, id PathID, params *ReportCallParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReportCallResponse, error) {
+	rsp, err := c.ReportCallWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReportCallResponse(rsp)
+}
+
+// ReportCallWithResponse Say how a call went
+//
+// `reached` and `refused` close it; reached, everything there was for the search counts as seen. `no_answer` has it come back later; after the third
+// time, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/calls/{id}/report (the `ReportCall` operationId).
+func (c *ClientWithResponses) ReportCallWithResponse(ctx context.Context, id PathID, params *ReportCallParams, body ReportCallJSONRequestBody, reqEditors ...RequestEditorFn) (*ReportCallResponse, error) {
+	rsp, err := c.ReportCall(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReportCallResponse(rsp)
+}
+
 // PlantCanaryWithBodyWithResponse Plant a fictitious detention
 //
 // For coordinators. No one honestly searches for this person, so a search that fits raises an alert and tells no one.
@@ -20442,6 +21166,126 @@ func ParseGetBoardResponse(rsp *http.Response) (*GetBoardResponse, error) {
 			headers.ETag = &value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListCallsResponse parses an HTTP response from a ListCallsWithResponse call
+func ParseListCallsResponse(rsp *http.Response) (*ListCallsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListCallsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest CallPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListCallsResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseClaimCallResponse parses an HTTP response from a ClaimCallWithResponse call
+func ParseClaimCallResponse(rsp *http.Response) (*ClaimCallResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ClaimCallResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Call
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseReleaseCallResponse parses an HTTP response from a ReleaseCallWithResponse call
+func ParseReleaseCallResponse(rsp *http.Response) (*ReleaseCallResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReleaseCallResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Call
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseReportCallResponse parses an HTTP response from a ReportCallWithResponse call
+func ParseReportCallResponse(rsp *http.Response) (*ReportCallResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReportCallResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Call
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
 	}
 
 	return response, nil
