@@ -21,13 +21,13 @@ import (
 	"github.com/qorgau/qorgau/pkg/client"
 )
 
-// hotline is a server that keeps searches and matches them when told to.
-type hotline struct {
+// hotlineNumber is a server that keeps searches and matches them when told to.
+type hotlineNumber struct {
 	*office
 	*testing.T
 }
 
-func newHotline(t *testing.T, limits watch.Limits) hotline {
+func newHotline(t *testing.T, limits watch.Limits) hotlineNumber {
 	t.Helper()
 	o := newOffice(t)
 	s := o.Server
@@ -43,11 +43,11 @@ func newHotline(t *testing.T, limits watch.Limits) hotline {
 	if _, err := department.LoadShipped(t.Context(), s.DB); err != nil {
 		t.Fatal(err)
 	}
-	return hotline{office: o, T: t}
+	return hotlineNumber{office: o, T: t}
 }
 
 // call asks as the bearer ("" for anyone) and holds the answer against openapi.yaml.
-func (h hotline) call(bearer, method, path, body string, headers ...string) reply {
+func (h hotlineNumber) call(bearer, method, path, body string, headers ...string) reply {
 	h.Helper()
 	if bearer != "" {
 		bearer = "Bearer " + bearer
@@ -57,7 +57,7 @@ func (h hotline) call(bearer, method, path, body string, headers ...string) repl
 	return r
 }
 
-func (h hotline) body(name string, more string) (body, secret string) {
+func (h hotlineNumber) body(name string, more string) (body, secret string) {
 	key := client.NewSearchKey()
 	return `{"client_id":"` + key.ClientID.String() + `","secret":"` + key.Secret + `","name":"` + name + `","birth_year":1990` + more + `}`, key.Secret
 }
@@ -118,7 +118,7 @@ func TestSearchOverHTTP(t *testing.T) {
 }
 
 // logged has a lawyer log someone, and works the job that this leaves.
-func (h hotline) logged(name string, year int) {
+func (h hotlineNumber) logged(name string, year int) {
 	h.Helper()
 	token, _ := h.person(h.T, account.Lawyer)
 	p, err := h.desk.Authenticate(h.Context(), strings.TrimPrefix(token, "Bearer "))
