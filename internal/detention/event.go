@@ -165,7 +165,7 @@ func (l *Ledger) append(ctx context.Context, tx *pg.Tx, d Detention, chain []Eve
 	switch changed := was.differs(is); {
 	case a.kind == CorrectedKind && changed:
 		tx.Enqueue(Corrected{DetentionID: a.detention, EventID: id, ActorID: a.by, Moved: true, Named: was.State == Withdrawn && is.State != Withdrawn}, nil)
-	case changed:
+	case changed, a.kind == ReleasedKind && is.State == Released: // a second word that they are free is told where the first one waits for a person
 		tx.Enqueue(Happened{DetentionID: d.Stands(), EventID: id, ActorID: a.by, State: is.State}, nil)
 	}
 	return event, nil

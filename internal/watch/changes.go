@@ -173,11 +173,17 @@ func (p *Post) tellChange(ctx context.Context, c change) error {
 		if records, err = p.withCustodies(ctx, tx, records); err != nil {
 			return err
 		}
+		waiting := map[uuid.UUID]bool{}
+		for _, m := range matches {
+			waiting[m.SearchID] = waiting[m.SearchID] || m.told() && m.HoldID != nil
+		}
 		for _, m := range matches {
 			d, there := records[m.DetentionID]
 			switch {
 			case !m.told() || !there || d.State == detention.Withdrawn || d.Disclosure == detention.Sealed:
 				// what withdrew or sealed it has a job of its own, which may come later
+			case silent[m.ID] && m.HoldID != nil, silent[m.ID] && waiting[m.SearchID]:
+				// the family's first record of the person waits for a second person; this one shows no more
 			case silent[m.ID]:
 				if m, err = p.shown(ctx, tx, m, searches[m.SearchID], d); err == nil {
 					err = p.keep(ctx, tx, m)
@@ -198,6 +204,19 @@ func (p *Post) tellChange(ctx context.Context, c change) error {
 func (p *Post) tellChangeOf(ctx context.Context, tx *pg.Tx, m MatchRow, s Search, d detention.Detention, c change) error {
 	if news, err := p.news(ctx, tx, m, s, d); err != nil || !news {
 		return err // this job ran before, or a later event has told more already, or nothing that she may know changed
+	}
+	if m.HoldID != nil {
+		alone, err := p.tellsByItself(ctx, tx, m, c)
+		if err != nil {
+			return err
+		}
+		if !alone {
+			return p.notify(ctx, tx, notice{match: m, search: s, kind: c.kind, turn: c.event, reporter: c.actor, hold: *m.HoldID, says: d.State})
+		}
+		m.HoldID, m.ReviewReason = nil, nil
+		if err := p.push.Supersede(ctx, tx, m.ID, push.Update, push.Correction); err != nil {
+			return err
+		}
 	}
 	if c.kind == push.Retraction {
 		return p.retractNews(ctx, tx, m, s, d, c)
@@ -231,6 +250,19 @@ func (p *Post) tellChangeOf(ctx context.Context, tx *pg.Tx, m MatchRow, s Search
 		return err
 	}
 	return p.notify(ctx, tx, notice{match: m, search: s, kind: c.kind, turn: c.event, reporter: c.actor, hold: hold, says: d.State})
+}
+
+// tellsByItself tells whether a change may be told of a match whose earlier news waits for a second person. What a family reads is the
+// record as it is, with what waits in it; so all later changes wait too, whoever reports them. Only the word of somebody else that the
+// person is free stands beside the one that waits; a relative's word is nobody's in particular, and waits.
+func (p *Post) tellsByItself(ctx context.Context, tx *pg.Tx, m MatchRow, c change) (bool, error) {
+	var alone bool
+	err := tx.QueryRow(ctx, `select coalesce((select h.state <> 'open' or h.about = 'release' and exists (select 1 from detention_events e
+			where e.id = $2 and e.kind = 'released' and e.recorded_by <> h.reporter_id) from holds h where h.id = $1), true)`, *m.HoldID, c.event).Scan(&alone)
+	if err != nil {
+		return false, fmt.Errorf("look at what waits: %w", err)
+	}
+	return alone, nil
 }
 
 // withCustodies reads the chains of all these records at once.
