@@ -110,6 +110,7 @@ const (
 	AlertKindReleaseByRelative  AlertKind = "release_by_relative"
 	AlertKindReleaseDenied      AlertKind = "release_denied"
 	AlertKindReleaseDisputed    AlertKind = "release_disputed"
+	AlertKindReportsKept        AlertKind = "reports_kept"
 	AlertKindRightsBreach       AlertKind = "rights_breach"
 	AlertKindRightsOverdue      AlertKind = "rights_overdue"
 	AlertKindTokenReuse         AlertKind = "token_reuse"
@@ -161,6 +162,8 @@ func (e AlertKind) Valid() bool {
 	case AlertKindReleaseDenied:
 		return true
 	case AlertKindReleaseDisputed:
+		return true
+	case AlertKindReportsKept:
 		return true
 	case AlertKindRightsBreach:
 		return true
@@ -2146,6 +2149,7 @@ type Alert struct {
 	// is said of a release contradicts. `release_by_relative`: releases there were confirmed by relatives alone; look at them.
 	// `dispatch_unanswered`: nobody who was asked goes to a department; `dispatch_late`: who goes has not arrived by their time.
 	// `call_failed`: a family cannot be reached by telephone.
+	// `reports_kept`: a reporter was retracted, and of these people somebody must decide what stays; it gathers by department, too.
 	Kind AlertKind `json:"kind"`
 
 	// LastAt The last time.
@@ -2183,6 +2187,7 @@ type AlertItem struct {
 // is said of a release contradicts. `release_by_relative`: releases there were confirmed by relatives alone; look at them.
 // `dispatch_unanswered`: nobody who was asked goes to a department; `dispatch_late`: who goes has not arrived by their time.
 // `call_failed`: a family cannot be reached by telephone.
+// `reports_kept`: a reporter was retracted, and of these people somebody must decide what stays; it gathers by department, too.
 type AlertKind string
 
 // AlertPage defines model for AlertPage.
@@ -4145,6 +4150,27 @@ type RefreshToken = string
 // Release `reported` until a relative or a lawyer has seen the person free.
 type Release string
 
+// ReportsRetraction defines model for ReportsRetraction.
+type ReportsRetraction struct {
+	AccountID openapi_types.UUID `json:"account_id"`
+	AskedAt   time.Time          `json:"asked_at"`
+	AskedBy   openapi_types.UUID `json:"asked_by"`
+
+	// DoneAt Absent while it runs.
+	DoneAt *time.Time `json:"done_at,omitempty"`
+
+	// Events Events voided so far.
+	Events int                `json:"events"`
+	ID     openapi_types.UUID `json:"id"`
+
+	// Kept People of whom a person has to decide.
+	Kept int `json:"kept"`
+
+	// Records Entries withdrawn so far.
+	Records int        `json:"records"`
+	Since   *time.Time `json:"since,omitempty"`
+}
+
 // Representation defines model for Representation.
 type Representation struct {
 	AccountID openapi_types.UUID `json:"account_id"`
@@ -4160,6 +4186,17 @@ type RepresentationPut struct {
 	// From Absent means now.
 	From  *time.Time `json:"from,omitempty"`
 	Until *time.Time `json:"until,omitempty"`
+}
+
+// RetractReports Example: {"client_id":"0192f1c5-0000-7000-8000-0000000000d2","reason":"телефон отобран"}
+type RetractReports struct {
+	ClientID openapi_types.UUID `json:"client_id"`
+
+	// Reason Kept sealed. No names of detained people.
+	Reason string `json:"reason"`
+
+	// Since What they recorded from then on; absent: everything.
+	Since *time.Time `json:"since,omitempty"`
 }
 
 // ReviewReason Why a match waits for a person.
@@ -4677,6 +4714,15 @@ type ReinviteAccountParams struct {
 
 // LockAccountParams defines parameters for LockAccount.
 type LockAccountParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// RetractReportsParams defines parameters for RetractReports.
+type RetractReportsParams struct {
 	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
@@ -5755,6 +5801,9 @@ type PatchAccountJSONRequestBody = AccountPatch
 
 // LockAccountJSONRequestBody defines body for LockAccount for application/json ContentType.
 type LockAccountJSONRequestBody = ReasonGiven
+
+// RetractReportsJSONRequestBody defines body for RetractReports for application/json ContentType.
+type RetractReportsJSONRequestBody = RetractReports
 
 // UnlockAccountJSONRequestBody defines body for UnlockAccount for application/json ContentType.
 type UnlockAccountJSONRequestBody = ReasonGiven

@@ -56,6 +56,9 @@ type ServerInterface interface {
 	// LockAccount Lock an account
 	// (POST /v1/accounts/{id}/lock)
 	LockAccount(ctx echo.Context, id PathID, params LockAccountParams) error
+	// RetractReports Take back what someone reported
+	// (POST /v1/accounts/{id}/retract-reports)
+	RetractReports(ctx echo.Context, id PathID, params RetractReportsParams) error
 	// UnlockAccount Unlock an account
 	// (POST /v1/accounts/{id}/unlock)
 	UnlockAccount(ctx echo.Context, id PathID, params UnlockAccountParams) error
@@ -755,6 +758,57 @@ func (w *ServerInterfaceWrapper) LockAccount(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.LockAccount(ctx, id, params)
+	return err
+}
+
+// RetractReports converts echo context to params.
+func (w *ServerInterfaceWrapper) RetractReports(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id PathID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RetractReportsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RetractReports(ctx, id, params)
 	return err
 }
 
@@ -5722,6 +5776,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/accounts/:id/approve", wrapper.ApproveAccount, options.OperationMiddlewares["approveAccount"]...)
 	router.POST(options.BaseURL+"/v1/accounts/:id/invitations", wrapper.ReinviteAccount, options.OperationMiddlewares["reinviteAccount"]...)
 	router.POST(options.BaseURL+"/v1/accounts/:id/lock", wrapper.LockAccount, options.OperationMiddlewares["lockAccount"]...)
+	router.POST(options.BaseURL+"/v1/accounts/:id/retract-reports", wrapper.RetractReports, options.OperationMiddlewares["retractReports"]...)
 	router.POST(options.BaseURL+"/v1/accounts/:id/unlock", wrapper.UnlockAccount, options.OperationMiddlewares["unlockAccount"]...)
 	router.GET(options.BaseURL+"/v1/alerts", wrapper.ListAlerts, options.OperationMiddlewares["listAlerts"]...)
 	router.POST(options.BaseURL+"/v1/alerts/:id/acknowledge", wrapper.AcknowledgeAlert, options.OperationMiddlewares["acknowledgeAlert"]...)
@@ -6199,6 +6254,44 @@ func (response LockAccount200JSONResponse) VisitLockAccountResponse(w http.Respo
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetractReportsRequestObject struct {
+	ID     PathID `json:"id"`
+	Params RetractReportsParams
+	Body   *RetractReportsJSONRequestBody
+}
+
+type RetractReportsResponseObject interface {
+	VisitRetractReportsResponse(w http.ResponseWriter) error
+}
+
+type RetractReports200JSONResponse ReportsRetraction
+
+func (response RetractReports200JSONResponse) VisitRetractReportsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetractReports202JSONResponse ReportsRetraction
+
+func (response RetractReports202JSONResponse) VisitRetractReportsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -9375,6 +9468,9 @@ type StrictServerInterface interface {
 	// LockAccount Lock an account
 	// (POST /v1/accounts/{id}/lock)
 	LockAccount(ctx context.Context, request LockAccountRequestObject) (LockAccountResponseObject, error)
+	// RetractReports Take back what someone reported
+	// (POST /v1/accounts/{id}/retract-reports)
+	RetractReports(ctx context.Context, request RetractReportsRequestObject) (RetractReportsResponseObject, error)
 	// UnlockAccount Unlock an account
 	// (POST /v1/accounts/{id}/unlock)
 	UnlockAccount(ctx context.Context, request UnlockAccountRequestObject) (UnlockAccountResponseObject, error)
@@ -10029,6 +10125,55 @@ func (sh *strictHandler) LockAccount(ctx echo.Context, id PathID, params LockAcc
 		return err
 	} else if validResponse, ok := response.(LockAccountResponseObject); ok {
 		return validResponse.VisitLockAccountResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RetractReports operation middleware
+func (sh *strictHandler) RetractReports(ctx echo.Context, id PathID, params RetractReportsParams) error {
+	var request RetractReportsRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	var body RetractReportsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RetractReports(ctx.Request().Context(), request.(RetractReportsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RetractReports")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RetractReportsResponseObject); ok {
+		return validResponse.VisitRetractReportsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -313,6 +313,9 @@ var table = []row{
 		method: "PATCH", path: "/v1/accounts/{id}", body: `{"name": "x"}`, headers: stale, ok: []int{412}},
 	{operation: "approveAccount", on: "account", lawyer: never, operator: never, coordinator: overAccount, admin: everyone, method: "POST", path: "/v1/accounts/{id}/approve", ok: []int{409}},
 	{operation: "reinviteAccount", on: "account", lawyer: never, operator: never, coordinator: overAccount, admin: everyone, method: "POST", path: "/v1/accounts/{id}/invitations"},
+	// An admin's word is not for coordinators to take back, and an admin coordinates nobody.
+	{operation: "retractReports", on: "account", lawyer: never, operator: never, coordinator: overAccount, admin: never,
+		method: "POST", path: "/v1/accounts/{id}/retract-reports", body: `{"client_id": "{new}", "reason": "x"}`},
 	{operation: "lockAccount", on: "account", lawyer: never, operator: never, coordinator: overAccount, admin: everyone, method: "POST", path: "/v1/accounts/{id}/lock"},
 	{operation: "unlockAccount", on: "account", lawyer: never, operator: never, coordinator: overAccount, admin: everyone, method: "POST", path: "/v1/accounts/{id}/unlock"},
 }

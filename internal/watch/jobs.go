@@ -46,5 +46,6 @@ func AddWorkers(workers *river.Workers, p *Post) {
 	river.AddWorker(workers, &worker[detention.Happened]{work: p.AfterEvent})
 	river.AddWorker(workers, &worker[detention.Merged]{work: p.AfterMerge})
 	river.AddWorker(workers, &worker[detention.Unmerged]{work: p.AfterUnmerge})
+	river.AddWorker(workers, &worker[detention.RetractReports]{work: p.AfterRetraction})
 	river.AddWorker(workers, &worker[Searched]{work: func(ctx context.Context, a Searched) error { return p.MatchSearch(ctx, a.SearchID) }})
 }

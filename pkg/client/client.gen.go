@@ -217,6 +217,32 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/accounts/{id}/lock (the `LockAccount` operationId).
 	LockAccount(ctx context.Context, id PathID, params *LockAccountParams, body LockAccountJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// RetractReportsWithBody Take back what someone reported
+	//
+	// For a stolen phone or an impostor; lock the account first. What they added to chains is voided in your name and nothing is erased; entries of
+	// which nobody else has spoken are withdrawn; news that waits on their word is dropped; families hear of it as of any correction. Where
+	// others have spoken of the person, or the account put right what others said, a person decides: alert `reports_kept`. More than 100 families
+	// within the hour wait for a second person (`/v1/holds`), as always. It runs in steps: sent again with the same `client_id`, the answer says how far it is.
+	// Answers and statements about doors stay: they tell no family.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/accounts/{id}/retract-reports (the `RetractReports` operationId).
+	RetractReportsWithBody(ctx context.Context, id PathID, params *RetractReportsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RetractReports Take back what someone reported
+	//
+	// For a stolen phone or an impostor; lock the account first. What they added to chains is voided in your name and nothing is erased; entries of
+	// which nobody else has spoken are withdrawn; news that waits on their word is dropped; families hear of it as of any correction. Where
+	// others have spoken of the person, or the account put right what others said, a person decides: alert `reports_kept`. More than 100 families
+	// within the hour wait for a second person (`/v1/holds`), as always. It runs in steps: sent again with the same `client_id`, the answer says how far it is.
+	// Answers and statements about doors stay: they tell no family.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/accounts/{id}/retract-reports (the `RetractReports` operationId).
+	RetractReports(ctx context.Context, id PathID, params *RetractReportsParams, body RetractReportsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// UnlockAccountWithBody Unlock an account
 	//
 	// The account may open sessions again, with a new invitation. The old sessions stay ended.
@@ -1659,6 +1685,52 @@ func (c *Core) LockAccountWithBody(ctx context.Context, id PathID, params *LockA
 // Corresponds with POST /v1/accounts/{id}/lock (the `LockAccount` operationId).
 func (c *Core) LockAccount(ctx context.Context, id PathID, params *LockAccountParams, body LockAccountJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewLockAccountRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RetractReportsWithBody Take back what someone reported
+//
+// For a stolen phone or an impostor; lock the account first. What they added to chains is voided in your name and nothing is erased; entries of
+// which nobody else has spoken are withdrawn; news that waits on their word is dropped; families hear of it as of any correction. Where
+// others have spoken of the person, or the account put right what others said, a person decides: alert `reports_kept`. More than 100 families
+// within the hour wait for a second person (`/v1/holds`), as always. It runs in steps: sent again with the same `client_id`, the answer says how far it is.
+// Answers and statements about doors stay: they tell no family.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/accounts/{id}/retract-reports (the `RetractReports` operationId).
+func (c *Core) RetractReportsWithBody(ctx context.Context, id PathID, params *RetractReportsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRetractReportsRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RetractReports Take back what someone reported
+//
+// For a stolen phone or an impostor; lock the account first. What they added to chains is voided in your name and nothing is erased; entries of
+// which nobody else has spoken are withdrawn; news that waits on their word is dropped; families hear of it as of any correction. Where
+// others have spoken of the person, or the account put right what others said, a person decides: alert `reports_kept`. More than 100 families
+// within the hour wait for a second person (`/v1/holds`), as always. It runs in steps: sent again with the same `client_id`, the answer says how far it is.
+// Answers and statements about doors stay: they tell no family.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/accounts/{id}/retract-reports (the `RetractReports` operationId).
+func (c *Core) RetractReports(ctx context.Context, id PathID, params *RetractReportsParams, body RetractReportsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRetractReportsRequest(c.Server, id, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4742,6 +4814,79 @@ func NewLockAccountRequestWithBody(server string, id PathID, params *LockAccount
 	}
 
 	operationPath := fmt.Sprintf("/v1/accounts/%s/lock", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRetractReportsRequest calls the generic RetractReports builder with application/json body
+func NewRetractReportsRequest(server string, id PathID, params *RetractReportsParams, body RetractReportsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRetractReportsRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewRetractReportsRequestWithBody constructs an http.Request for the RetractReports method, with any body, and a specified content type
+func NewRetractReportsRequestWithBody(server string, id PathID, params *RetractReportsParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/accounts/%s/retract-reports", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -12091,6 +12236,32 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/accounts/{id}/lock (the `LockAccount` operationId).
 	LockAccountWithResponse(ctx context.Context, id PathID, params *LockAccountParams, body LockAccountJSONRequestBody, reqEditors ...RequestEditorFn) (*LockAccountResponse, error)
 
+	// RetractReportsWithBodyWithResponse Take back what someone reported
+	//
+	// For a stolen phone or an impostor; lock the account first. What they added to chains is voided in your name and nothing is erased; entries of
+	// which nobody else has spoken are withdrawn; news that waits on their word is dropped; families hear of it as of any correction. Where
+	// others have spoken of the person, or the account put right what others said, a person decides: alert `reports_kept`. More than 100 families
+	// within the hour wait for a second person (`/v1/holds`), as always. It runs in steps: sent again with the same `client_id`, the answer says how far it is.
+	// Answers and statements about doors stay: they tell no family.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/accounts/{id}/retract-reports (the `RetractReports` operationId).
+	RetractReportsWithBodyWithResponse(ctx context.Context, id PathID, params *RetractReportsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RetractReportsResponse, error)
+
+	// RetractReportsWithResponse Take back what someone reported
+	//
+	// For a stolen phone or an impostor; lock the account first. What they added to chains is voided in your name and nothing is erased; entries of
+	// which nobody else has spoken are withdrawn; news that waits on their word is dropped; families hear of it as of any correction. Where
+	// others have spoken of the person, or the account put right what others said, a person decides: alert `reports_kept`. More than 100 families
+	// within the hour wait for a second person (`/v1/holds`), as always. It runs in steps: sent again with the same `client_id`, the answer says how far it is.
+	// Answers and statements about doors stay: they tell no family.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/accounts/{id}/retract-reports (the `RetractReports` operationId).
+	RetractReportsWithResponse(ctx context.Context, id PathID, params *RetractReportsParams, body RetractReportsJSONRequestBody, reqEditors ...RequestEditorFn) (*RetractReportsResponse, error)
+
 	// UnlockAccountWithBodyWithResponse Unlock an account
 	//
 	// The account may open sessions again, with a new invitation. The old sessions stay ended.
@@ -13894,6 +14065,54 @@ func (r LockAccountResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r LockAccountResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RetractReportsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ReportsRetraction
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *ReportsRetraction
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RetractReportsResponse) GetJSON200() *ReportsRetraction {
+	return r.JSON200
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r RetractReportsResponse) GetJSON202() *ReportsRetraction {
+	return r.JSON202
+}
+
+// GetBody returns the raw response body bytes
+func (r RetractReportsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RetractReportsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RetractReportsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RetractReportsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -18371,6 +18590,44 @@ func (c *ClientWithResponses) LockAccountWithResponse(ctx context.Context, id Pa
 	return ParseLockAccountResponse(rsp)
 }
 
+// RetractReportsWithBodyWithResponse Take back what someone reported
+//
+// For a stolen phone or an impostor; lock the account first. What they added to chains is voided in your name and nothing is erased; entries of
+// which nobody else has spoken are withdrawn; news that waits on their word is dropped; families hear of it as of any correction. Where
+// others have spoken of the person, or the account put right what others said, a person decides: alert `reports_kept`. More than 100 families
+// within the hour wait for a second person (`/v1/holds`), as always. It runs in steps: sent again with the same `client_id`, the answer says how far it is.
+// Answers and statements about doors stay: they tell no family.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/accounts/{id}/retract-reports (the `RetractReports` operationId).
+func (c *ClientWithResponses) RetractReportsWithBodyWithResponse(ctx context.Context, id PathID, params *RetractReportsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RetractReportsResponse, error) {
+	rsp, err := c.RetractReportsWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRetractReportsResponse(rsp)
+}
+
+// RetractReportsWithResponse Take back what someone reported
+//
+// For a stolen phone or an impostor; lock the account first. What they added to chains is voided in your name and nothing is erased; entries of
+// which nobody else has spoken are withdrawn; news that waits on their word is dropped; families hear of it as of any correction. Where
+// others have spoken of the person, or the account put right what others said, a person decides: alert `reports_kept`. More than 100 families
+// within the hour wait for a second person (`/v1/holds`), as always. It runs in steps: sent again with the same `client_id`, the answer says how far it is.
+// Answers and statements about doors stay: they tell no family.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/accounts/{id}/retract-reports (the `RetractReports` operationId).
+func (c *ClientWithResponses) RetractReportsWithResponse(ctx context.Context, id PathID, params *RetractReportsParams, body RetractReportsJSONRequestBody, reqEditors ...RequestEditorFn) (*RetractReportsResponse, error) {
+	rsp, err := c.RetractReports(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRetractReportsResponse(rsp)
+}
+
 // UnlockAccountWithBodyWithResponse Unlock an account
 //
 // The account may open sessions again, with a new invitation. The old sessions stay ended.
@@ -20813,6 +21070,39 @@ func ParseLockAccountResponse(rsp *http.Response) (*LockAccountResponse, error) 
 			headers.ETag = value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRetractReportsResponse parses an HTTP response from a RetractReportsWithResponse call
+func ParseRetractReportsResponse(rsp *http.Response) (*RetractReportsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RetractReportsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ReportsRetraction
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest ReportsRetraction
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
 	}
 
 	return response, nil
