@@ -410,6 +410,7 @@ const (
 	ClockStateLifted   ClockState = "lifted"
 	ClockStateMet      ClockState = "met"
 	ClockStateRunning  ClockState = "running"
+	ClockStateUnknown  ClockState = "unknown"
 )
 
 // Valid indicates whether the value is a known member of the ClockState enum.
@@ -422,6 +423,8 @@ func (e ClockState) Valid() bool {
 	case ClockStateMet:
 		return true
 	case ClockStateRunning:
+		return true
+	case ClockStateUnknown:
 		return true
 	default:
 		return false
@@ -1795,6 +1798,7 @@ const (
 	WarningCodeFutureTime     WarningCode = "future_time"
 	WarningCodeNotUnderstood  WarningCode = "not_understood"
 	WarningCodeOtherContent   WarningCode = "other_content"
+	WarningCodePastTime       WarningCode = "past_time"
 	WarningCodeSeveralNames   WarningCode = "several_names"
 	WarningCodeUnknown        WarningCode = "unknown"
 	WarningCodeYearOutOfRange WarningCode = "year_out_of_range"
@@ -1808,6 +1812,8 @@ func (e WarningCode) Valid() bool {
 	case WarningCodeNotUnderstood:
 		return true
 	case WarningCodeOtherContent:
+		return true
+	case WarningCodePastTime:
 		return true
 	case WarningCodeSeveralNames:
 		return true
@@ -2569,7 +2575,8 @@ type Clock struct {
 	Regime   LawRegime  `json:"regime"`
 	StartsAt time.Time  `json:"starts_at"`
 
-	// State `met`: done, or custody ended, in time. `lifted`: a longer limit applies for a known reason.
+	// State `met`: done, or custody ended, in time. `lifted`: a longer limit applies for a known reason. `unknown`: its time has passed, and nothing
+	// that is recorded here could show whether the duty was done; nobody is alarmed.
 	State ClockState `json:"state"`
 
 	// WarnedAt When a warning is due.
@@ -2582,7 +2589,8 @@ type ClockArgument string
 // ClockCertainty `earliest_plausible`: nobody said when; the earliest time that is plausible stands in.
 type ClockCertainty string
 
-// ClockState `met`: done, or custody ended, in time. `lifted`: a longer limit applies for a known reason.
+// ClockState `met`: done, or custody ended, in time. `lifted`: a longer limit applies for a known reason. `unknown`: its time has passed, and nothing
+// that is recorded here could show whether the duty was done; nobody is alarmed.
 type ClockState string
 
 // Clocks defines model for Clocks.
@@ -4566,7 +4574,7 @@ type Vehicle struct {
 // Warning defines model for Warning.
 type Warning struct {
 	// Code `not_understood`: kept as given. `other_content`: this id was logged before with other content, which stays.
-	// `year_out_of_range`, `future_time`: kept as given. `several_names`: the name reads as a list of people; it is kept as given,
+	// `year_out_of_range`, `future_time`, `past_time` (more than a year ago): kept as given. `several_names`: the name reads as a list of people; it is kept as given,
 	// as one entry. Log the others as entries of their own. `unknown`: nothing that the caller sees has this id; kept as given.
 	Code WarningCode `json:"code"`
 
@@ -4579,7 +4587,7 @@ type Warning struct {
 }
 
 // WarningCode `not_understood`: kept as given. `other_content`: this id was logged before with other content, which stays.
-// `year_out_of_range`, `future_time`: kept as given. `several_names`: the name reads as a list of people; it is kept as given,
+// `year_out_of_range`, `future_time`, `past_time` (more than a year ago): kept as given. `several_names`: the name reads as a list of people; it is kept as given,
 // as one entry. Log the others as entries of their own. `unknown`: nothing that the caller sees has this id; kept as given.
 type WarningCode string
 

@@ -3,12 +3,14 @@ package detention_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/qorgau/qorgau/internal/detention"
+	"github.com/qorgau/qorgau/internal/fault"
 	"github.com/qorgau/qorgau/internal/law"
 	"github.com/qorgau/qorgau/internal/pg"
 )
@@ -24,7 +26,7 @@ func (f *field) clockOf(id uuid.UUID, code string, now time.Time) *law.Clock {
 		if err != nil {
 			return err
 		}
-		for _, k := range book.At(now).Clocks(files[0].Case(now), now) {
+		for _, k := range book.At(now).Clocks(files[0].Case(), now) {
 			if k.Limit.Code == code {
 				out = &k
 			}
@@ -86,4 +88,55 @@ func TestTheLastCorrectionOfTheTakingMovesTheClock(t *testing.T) {
 	_, err = f.ledger.Correct(f.ctx, p, id, detention.Correction{Revision: d.Revision, Facts: detention.Facts{TakenAt: at(4 * time.Hour)}})
 	f.must(err)
 	starts(4 * time.Hour)
+}
+
+// A mistyped year would breach every limit: it is refused with its place, and the entry of a batch is kept with a warning.
+func TestAMistypedYearBreachesNothing(t *testing.T) {
+	t.Parallel()
+	f := newField(t)
+	p := f.lawyer()
+	id := f.one(p, f.almaly, detention.Entry{Name: "Оспанов Бекзат", Facts: detention.Facts{TakenAt: []byte(`"1926-11-22T10:00:00Z"`)}})
+	if k := f.clockOf(id, "ADM-24H-HEARING", f.db.Now()); k == nil || k.State != law.Running {
+		t.Errorf("%+v", k)
+	}
+	e := f.event(detention.TakenKind, time.Hour, nil)
+	e.Details.HappenedAt = new(f.db.Now().AddDate(-20, 0, 0))
+	_, _, err := f.ledger.Add(f.ctx, p, id, e)
+	if bad := fault.As(err); bad == nil || len(bad.Fields) != 1 || bad.Fields[0] != (fault.Field{Pointer: "/happened_at", Code: "out_of_range"}) {
+		t.Errorf("%v", err)
+	}
+}
+
+// Who was seventeen when they were taken had a child's limits, and New Year heals no breach.
+func TestNewYearHealsNoBreach(t *testing.T) {
+	t.Parallel()
+	f := newField(t)
+	f.db.Clock.Move(time.Date(2026, 12, 31, 6, 0, 0, 0, time.UTC).Sub(f.db.Now()))
+	year := f.db.Now().Year() - 18
+	id := f.one(f.lawyer(), f.almaly, detention.Entry{Name: "Оспанов Бекзат", Facts: detention.Facts{BirthYear: fmt.Append(nil, year)}})
+	for _, later := range []time.Duration{time.Hour, 48 * time.Hour} {
+		if k := f.clockOf(id, "ADM-NOTIFY-PARENTS-0H", f.db.Now().Add(later)); k == nil || k.State != law.Breached {
+			t.Errorf("%s later: %+v", later, k)
+		}
+	}
+}
+
+// A phone's clock that ran ahead when somebody was logged makes no contradiction of what came before that time.
+func TestAPhoneThatRunsAheadContradictsNobody(t *testing.T) {
+	t.Parallel()
+	f := newField(t)
+	p := f.lawyer()
+	id := f.one(p, f.almaly, detention.Entry{Name: "Оспанов Бекзат"})
+	ahead := f.event(detention.TakenKind, 0, nil)
+	ahead.Details.HappenedAt = new(f.db.Now().Add(5 * time.Hour))
+	_, _, err := f.ledger.Add(f.ctx, p, id, ahead)
+	f.must(err)
+	f.db.Clock.Move(time.Hour)
+	_, _, err = f.ledger.Add(f.ctx, p, id, f.event("request_made", 0, nil))
+	f.must(err)
+	got, err := f.ledger.Get(f.ctx, p, id)
+	f.must(err)
+	if len(got.Custody.Contradictions) != 0 {
+		t.Errorf("%+v", got.Custody.Contradictions)
+	}
 }

@@ -235,11 +235,16 @@ func read(chain []Event) Custody {
 	return c
 }
 
-// takenAt is the first time at which somebody says that the person was taken; nil when nobody does.
+// takenAt is the first time at which somebody says that the person was taken; nil when nobody does. Nobody was taken after it was written
+// down: a phone's clock that runs ahead makes nothing before it a contradiction.
 func takenAt(events []Event) *time.Time {
 	var at *time.Time
 	for _, e := range events {
-		if t := e.Details.HappenedAt; e.Kind == TakenKind && t != nil && (at == nil || t.Before(*at)) {
+		t := e.Details.HappenedAt
+		if t != nil && t.After(e.RecordedAt) {
+			t = &e.RecordedAt
+		}
+		if e.Kind == TakenKind && t != nil && (at == nil || t.Before(*at)) {
 			at = t
 		}
 	}

@@ -15,6 +15,9 @@ import (
 const (
 	// maxAhead is how far a phone's clock may run ahead before a time is refused as a mistake.
 	maxAhead = 24 * time.Hour
+	// maxBehind is how far back a time may lie: what is entered late from paper is days old, a custody after an assembly is at most months old,
+	// and a mistyped year would breach every limit and choose the wrong edition of the law.
+	maxBehind = 366 * 24 * time.Hour
 	// maxScheduled is how far away a hearing may be.
 	maxScheduled = 366 * 24 * time.Hour
 	maxPlate     = 20
@@ -50,6 +53,10 @@ func (n NewEvent) check(now time.Time) error {
 	wrong(n.Kind != CorrectedKind && d.Void, "/void", "not_allowed")
 	wrong(later(d.HappenedAt, maxAhead), "/happened_at", "out_of_range")
 	wrong(later(d.DocumentedAt, maxAhead), "/documented_at", "out_of_range")
+	earlier := func(t *time.Time) bool { return t != nil && t.Before(now.Add(-maxBehind)) }
+	wrong(earlier(d.HappenedAt), "/happened_at", "out_of_range")
+	wrong(earlier(d.DocumentedAt), "/documented_at", "out_of_range")
+	wrong(earlier(d.ScheduledAt), "/scheduled_at", "out_of_range")
 	wrong(later(d.ScheduledAt, maxScheduled), "/scheduled_at", "out_of_range")
 	wrong(d.ScheduledAt != nil && n.Kind != CourtKind && n.Kind != CorrectedKind, "/scheduled_at", "not_allowed")
 	wrong(d.Sentence != nil && n.Kind != SentencedKind && n.Kind != CorrectedKind, "/sentence", "not_allowed")

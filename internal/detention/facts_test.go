@@ -62,6 +62,7 @@ func TestFactsAreTolerant(t *testing.T) {
 		{field: taken, raw: `"10:15"`, want: utc("2026-11-22T05:15:00Z")},
 		{field: taken, raw: `"23:40"`, want: utc("2026-11-21T18:40:00Z")}, // of the night before
 		{field: taken, raw: `"2027-01-01T00:00:00Z"`, warning: "future_time", right: `"10:15"`, after: utc("2026-11-22T05:15:00Z")},
+		{field: taken, raw: `"2006-11-22T05:15:00Z"`, warning: "past_time", right: `"10:15"`, after: utc("2026-11-22T05:15:00Z")},
 		{field: taken, raw: `"после обеда"`, warning: "not_understood", right: `null`, after: (*time.Time)(nil)},
 		{field: taken, raw: `1763800000`, warning: "not_understood", right: `"10:15"`, after: utc("2026-11-22T05:15:00Z")},
 

@@ -131,9 +131,21 @@ func assembliesBegan(ctx context.Context, tx *pg.Tx, of []Detention) (map[uuid.U
 	return out, err
 }
 
-// Case is the record as the rules of law read it.
-func (f File) Case(now time.Time) law.Case {
-	c := law.Case{Person: f.Profile.Legal(now), Recorded: f.RecordedAt, Assembly: f.Assembly, Ended: f.Custody.Ended, Events: make([]law.Event, len(f.Chain))}
+// Began is the earliest time that anything says of the custody; never after it was written down.
+func (f File) Began() time.Time {
+	at := f.RecordedAt
+	for _, e := range f.Chain {
+		if t := e.Details.HappenedAt; t != nil && t.Before(at) {
+			at = *t
+		}
+	}
+	return at
+}
+
+// Case is the record as the rules of law read it. Ages are those when the custody began: whoever was seventeen then had a child's limits, and
+// New Year heals no breach.
+func (f File) Case() law.Case {
+	c := law.Case{Person: f.Profile.Legal(f.Began()), Recorded: f.RecordedAt, Assembly: f.Assembly, Ended: f.Custody.Ended, Events: make([]law.Event, len(f.Chain))}
 	if f.Custody.State == Withdrawn {
 		c.Ended = &f.RecordedAt
 	}
@@ -155,13 +167,14 @@ func (f File) Case(now time.Time) law.Case {
 	return c
 }
 
-// Legal is the person as the rules of law read them.
-func (p Profile) Legal(now time.Time) law.Person {
+// Legal is the person as the rules of law read them, as of that time; years are those of Kazakhstan.
+func (p Profile) Legal(at time.Time) law.Person {
+	at = at.In(zone)
 	out := law.Person{Sex: p.Sex, Foreign: p.foreign(), Least: -1, Most: -1}
 	if p.BirthYear != 0 {
-		out.Most = now.Year() - p.BirthYear
+		out.Most = at.Year() - p.BirthYear
 		out.Least = out.Most - 1
 	}
-	out.Needs = p.Flags(now)
+	out.Needs = p.Flags(at)
 	return out
 }

@@ -90,7 +90,7 @@ func (p Profile) Minor(now time.Time) bool {
 			return err == nil && len(s) <= 2 && n <= adult
 		})
 	}
-	return now.Year()-p.BirthYear <= adult
+	return now.In(zone).Year()-p.BirthYear <= adult
 }
 
 func numbers(s string) []string {
@@ -211,9 +211,11 @@ func readYear(to *int, s string, now time.Time) string {
 	return ""
 }
 
-// readTime takes RFC 3339, and the time or date as written in a corridor, in Kazakhstan's one zone (UTC+5).
+// zone is Kazakhstan's, one since 1 March 2024 (domain.md).
+var zone = time.FixedZone("+05", 5*60*60)
+
+// readTime takes RFC 3339, and the time or date as written in a corridor, in Kazakhstan's one zone.
 func readTime(to **time.Time, s string, now time.Time) string {
-	zone := time.FixedZone("+05", 5*60*60)
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04", "02.01.2006 15:04", "15:04"} {
 		t, err := time.ParseInLocation(layout, s, zone)
 		if err != nil {
@@ -228,6 +230,9 @@ func readTime(to **time.Time, s string, now time.Time) string {
 		}
 		if t.After(now.Add(time.Hour)) {
 			return "future_time"
+		}
+		if t.Before(now.Add(-maxBehind)) {
+			return "past_time"
 		}
 		t = t.UTC()
 		*to = &t

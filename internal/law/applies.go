@@ -64,10 +64,16 @@ func names(charge, article string) bool {
 	return at+1 < len(numbers) && numbers[at+1] == part
 }
 
-// partFirst tells whether a charge begins with the part: "ч. 6 ст. 488".
+// partFirst tells whether a charge names the part first: "ч. 6 ст. 488", "по ч.6 ст.488", "part 6 of art. 488".
 func partFirst(charge string) bool {
-	charge = strings.ToLower(strings.TrimSpace(charge))
-	return strings.HasPrefix(charge, "ч") || strings.HasPrefix(charge, "part")
+	before, _, _ := strings.Cut(strings.Map(func(r rune) rune {
+		if unicode.IsDigit(r) {
+			return '0'
+		}
+		return unicode.ToLower(r)
+	}, charge), "0")
+	words := strings.FieldsFunc(before, func(r rune) bool { return !unicode.IsLetter(r) })
+	return len(words) > 0 && slices.Contains([]string{"ч", "час", "част", "часть", "части", "частью", "part", "pt"}, words[len(words)-1])
 }
 
 // exempt says who may not be put under administrative arrest (CoAO 50(2), edition c. 2018): an argument that the 24 hours of 789(3)

@@ -13,64 +13,100 @@ type facts struct {
 	regime   Regime
 	regimes  []Regime // every one that it was under
 	charge   string
+	changed  bool      // the charge
 	arrest   int       // days, as the last court said
 	liberty  time.Time // when it was really restricted
 	sureness Certainty
+	views    map[Regime]*facts
 }
 
-// starts maps starts_at_event to the events of domain.md that start it. Not begun: ok is false.
-var starts = map[string]func(*facts) (at time.Time, sure Certainty, ok bool){
+// start is when a limit begins to run.
+type start struct {
+	at   time.Time
+	sure Certainty
+}
+
+// starts maps starts_at_event to the events of domain.md that start it, each time that it starts, in order. Not begun: none.
+var starts = map[string]func(*facts) []start{
 	"liberty_actually_restricted": (*facts).restricted,
 	"detained":                    (*facts).restricted, // whatever the paper says
 	// Delivery counts into the term (CPC 129(2)), so it starts with liberty, too, if that is known; arrival bounds it otherwise.
 	"delivered":                         (*facts).delivered,
-	"delivery_ended":                    last("arrived"),
+	"delivery_ended":                    each("arrived"),
 	"protocol_drawn":                    first("protocol_drawn"),
-	"placed_or_moved":                   last("moved"),
+	"placed_or_moved":                   each("moved"),
 	"sobriety_certified_by_medic":       first("sobriety_certified"),
-	"request_made":                      last("request_made"),
-	"search_done":                       last("searched"),
-	"complaint_handed_in":               last("complaint_filed"),
+	"request_made":                      each("request_made"),
+	"search_done":                       each("searched"),
+	"complaint_handed_in":               each("complaint_filed"),
 	"appointment_order_received_by_bar": first("counsel_appointed"),
-	"court_order":                       last("sentenced"),
-	"released":                          last("released"),
+	"court_order":                       each("sentenced"),
+	"released":                          each("released"),
 }
 
-func first(kind string) func(*facts) (time.Time, Certainty, bool) {
-	return func(f *facts) (time.Time, Certainty, bool) { return f.event(slices.IndexFunc(f.Events, is(kind))) }
+func first(kind string) func(*facts) []start {
+	return func(f *facts) []start {
+		if all := each(kind)(f); len(all) > 0 {
+			return all[:1]
+		}
+		return nil
+	}
 }
 
-func last(kind string) func(*facts) (time.Time, Certainty, bool) {
-	return func(f *facts) (time.Time, Certainty, bool) {
-		for i := len(f.Events) - 1; i >= 0; i-- {
-			if f.Events[i].Kind == kind {
-				return f.event(i)
+// each starts anew with every event of that kind: the duty to say where somebody is now does not end the one to have said where they were.
+func each(kind string) func(*facts) []start {
+	return func(f *facts) []start {
+		var out []start
+		for _, e := range f.Events {
+			switch {
+			case e.Kind != kind:
+			case e.At.IsZero(): // nobody said when: not before liberty was restricted
+				out = append(out, start{f.liberty, Earliest})
+			default:
+				out = append(out, start{e.At, e.Certainty})
 			}
 		}
-		return f.event(-1)
+		return out
 	}
 }
 
-func is(kind string) func(Event) bool { return func(e Event) bool { return e.Kind == kind } }
+func (f *facts) restricted() []start { return []start{{f.liberty, f.sureness}} }
 
-func (f *facts) event(i int) (time.Time, Certainty, bool) {
+func (f *facts) delivered() []start {
+	arrived := first("arrived")(f)
 	switch {
-	case i < 0:
-		return time.Time{}, "", false
-	case f.Events[i].At.IsZero(): // nobody said when: not before liberty was restricted
-		return f.liberty, Earliest, true
+	case len(arrived) > 0 && f.liberty.After(arrived[0].at):
+		return arrived
+	case len(arrived) > 0, f.regime == Criminal:
+		return f.restricted()
 	}
-	return f.Events[i].At, f.Events[i].Certainty, true
+	return nil
 }
 
-func (f *facts) restricted() (time.Time, Certainty, bool) { return f.liberty, f.sureness, true }
-
-func (f *facts) delivered() (time.Time, Certainty, bool) {
-	at, sure, ok := first("arrived")(f)
-	if ok && f.liberty.After(at) {
-		return at, sure, true
+// of gives the case as a limit of that regime reads it. A protocol is drawn under one procedure: the one of an administrative case neither meets
+// nor starts what the other asks for, whatever the case becomes later.
+func (f *facts) of(r Regime) *facts {
+	if !r.procedure() || !slices.ContainsFunc(f.Events, func(e Event) bool { return e.Kind == "protocol_drawn" }) {
+		return f
 	}
-	return f.liberty, f.sureness, ok || f.regime == Criminal
+	if f.views == nil {
+		f.views = map[Regime]*facts{}
+	}
+	if f.views[r] == nil {
+		view := *f
+		view.Events = nil
+		under := f.regimes[0]
+		for _, e := range f.Events {
+			if e.Regime != "" {
+				under = e.Regime
+			}
+			if e.Kind != "protocol_drawn" || under == r {
+				view.Events = append(view.Events, e)
+			}
+		}
+		f.views[r] = &view
+	}
+	return f.views[r]
 }
 
 // read takes from the case what every limit asks for.
@@ -91,6 +127,7 @@ func read(c Case, now time.Time) *facts {
 			f.arrest = e.ArrestDays
 		}
 		if e.Charge != "" {
+			f.changed = f.changed || f.charge != "" && f.charge != e.Charge
 			f.charge = e.Charge
 		}
 	}
@@ -121,7 +158,8 @@ func (f *facts) sayStart() {
 	}
 }
 
-// Clocks are the limits that apply to the case, in the order of the file. A limit whose start has not come yet is left out.
+// Clocks are the limits that apply to the case, in the order of the file. A limit whose start has not come yet is left out. One that starts
+// anew before its end is told by its last start; where the end had passed by then, each stands.
 func (v *Version) Clocks(c Case, now time.Time) []Clock {
 	f := read(c, now)
 	out := make([]Clock, 0, len(v.Limits))
@@ -130,22 +168,66 @@ func (v *Version) Clocks(c Case, now time.Time) []Clock {
 		if !f.under(l) || !l.applies(f) {
 			continue
 		}
-		at, sure, ok := l.starts(f)
-		if !ok {
-			continue
+		began := l.starts(f.of(l.Regime))
+		for j, s := range began {
+			k := Clock{Limit: l, Starts: s.at, Certainty: s.sure, State: Running}
+			f.end(&k)
+			if j+1 < len(began) && (k.Due.IsZero() || began[j+1].at.Before(k.Due.Add(l.grace()))) {
+				continue
+			}
+			if l.Kind == MaxDetention && l.Regime == Administrative && f.charged("488") && c.Person.exempt() {
+				k.Argument = "exempt_from_arrest"
+			}
+			out = append(out, k)
 		}
-		k := Clock{Limit: l, Starts: at, Certainty: sure, State: Running}
-		f.end(&k)
-		if l.Kind == MaxDetention && l.Regime == Administrative && f.charged("488") && c.Person.exempt() {
-			k.Argument = "exempt_from_arrest"
-		}
-		out = append(out, k)
 	}
 	f.lift(out)
+	v.putOff(f, out)
 	for i := range out {
-		f.run(&out[i])
+		f.of(out[i].Limit.Regime).run(&out[i])
 	}
 	return out
+}
+
+// putOff moves the end of a shorter limit to when the reason for a longer one fell away: until then the longer one stood in its place, and
+// a charge that is changed at hour five does not make hour four unlawful.
+func (v *Version) putOff(f *facts, clocks []Clock) {
+	if !f.changed {
+		return
+	}
+	for i := range v.Limits {
+		l := &v.Limits[i]
+		if len(l.Lifts) == 0 || f.under(l) && l.applies(f) {
+			continue
+		}
+		for j := range clocks {
+			if k := &clocks[j]; k.State == Running && slices.Contains(l.Lifts, k.Limit.Code) && k.Due.Before(f.now) {
+				f.putOff(l, k)
+			}
+		}
+	}
+}
+
+func (f *facts) putOff(l *Limit, k *Clock) {
+	if !f.reasonStood(l, k.Due) {
+		return
+	}
+	for _, e := range f.Events {
+		if e.At.After(k.Due) && !f.reasonStood(l, e.At) {
+			k.Due = e.At
+			if longest := k.Starts.Add(orZero(l.Length)); longest.Before(k.Due) {
+				k.Due = longest
+			}
+			return
+		}
+	}
+}
+
+func orZero(d *time.Duration) time.Duration {
+	if d == nil {
+		return 0
+	}
+	return *d
 }
 
 // under says whether a limit's regime is, or was, the case's.
@@ -173,7 +255,7 @@ func (f *facts) lift(clocks []Clock) {
 // reasonStood tells whether a limit that applies now applied at that time already.
 func (f *facts) reasonStood(l *Limit, at time.Time) bool {
 	if !at.Before(f.now) {
-		return true
+		return l.applies(f)
 	}
 	then := f.Case
 	then.Events = slices.DeleteFunc(slices.Clone(f.Events), func(e Event) bool { return e.At.After(at) })
@@ -195,6 +277,10 @@ func (f *facts) run(k *Clock) {
 		return
 	case isDone, !f.now.Before(k.Due.Add(k.Limit.grace())): // at its end, so that who looks at that moment need not look again
 		k.State = Breached
+		if !isDone && k.Limit.unseen() {
+			k.State = Unknown
+			return
+		}
 	}
 	if k.Limit.alarm != nil {
 		k.Alarm = k.Due.Add(*k.Limit.alarm)
@@ -202,6 +288,12 @@ func (f *facts) run(k *Clock) {
 	if k.Limit.warn != nil {
 		k.Warn = k.Due.Add(-*k.Limit.warn)
 	}
+}
+
+// unseen tells whether it is a duty of which nothing that is recorded here could show that it was done: that nobody wrote it down proves
+// nothing. People are warned, to ask; a breach is what somebody knows.
+func (l *Limit) unseen() bool {
+	return (l.Kind == DutyDeadline || l.Kind == ImmediateDuty) && len(l.MetBy) == 0
 }
 
 // left tells whether the case was under another regime when the clock ended, and is now. Who is brought back under the old one has its
@@ -273,7 +365,11 @@ func (f *facts) metBy(by string, since time.Time) (time.Time, bool) {
 
 func (f *facts) seen(what string, since time.Time) (time.Time, bool) {
 	for _, e := range f.Events {
-		if e.Kind == what && !e.Announced && !e.At.Before(since) {
+		switch {
+		case e.Kind != what || e.Announced:
+		case e.At.IsZero(): // it was done, and nobody said when: that it came late is not known
+			return since, true
+		case !e.At.Before(since):
 			return e.At, true
 		}
 	}

@@ -67,7 +67,7 @@ type Limit struct {
 	warn, alarm *time.Duration
 	read        bool // limit-readings.csv has its row
 	applies     func(*facts) bool
-	starts      func(*facts) (at time.Time, sure Certainty, ok bool)
+	starts      func(*facts) []start
 }
 
 // Circumstance is a fact of a case that a limit asks for and that a person has to state (an event carries it).
@@ -149,12 +149,14 @@ type Case struct {
 // State of a clock.
 type State string
 
-// The states. Met: the duty was done, or the custody ended, in time. Lifted: a longer limit applies for a known reason.
+// The states. Met: the duty was done, or the custody ended, in time. Lifted: a longer limit applies for a known reason. Unknown: its time
+// has passed, and nothing that is recorded could show whether the duty was done.
 const (
 	Running  State = "running"
 	Met      State = "met"
 	Breached State = "breached"
 	Lifted   State = "lifted"
+	Unknown  State = "unknown"
 )
 
 // Clock is a limit that applies to a case. Due is when it ends (zero: the law names no figure, and nothing fires). Warn and Alarm are

@@ -49,15 +49,7 @@ func New(o Options) *Watch {
 }
 
 // version is the law that a case keeps: the one in force when liberty was restricted, as far as that is known.
-func (w *Watch) version(f detention.File) *law.Version {
-	at := f.RecordedAt
-	for _, e := range f.Chain {
-		if t := e.Details.HappenedAt; t != nil && t.Before(at) {
-			at = *t
-		}
-	}
-	return w.book.At(at)
-}
+func (w *Watch) version(f detention.File) *law.Version { return w.book.At(f.Began()) }
 
 // standing is a custody as the rules read it.
 type standing struct {
@@ -69,7 +61,7 @@ type standing struct {
 
 // judge applies the law to a file.
 func (w *Watch) judge(f detention.File, answers []law.Answer, paces map[string]law.Pace, now time.Time) standing {
-	c := f.Case(now)
+	c := f.Case()
 	c.Answers = answers
 	v := w.version(f)
 	s := standing{version: v, clocks: v.Clocks(c, now), tasks: v.Checklist(c, paces, now)}
