@@ -88,6 +88,7 @@ func (e AccountState) Valid() bool {
 
 // Defines values for AlertKind.
 const (
+	AlertKindBulkEndings        AlertKind = "bulk_endings"
 	AlertKindCallDue            AlertKind = "call_due"
 	AlertKindCallFailed         AlertKind = "call_failed"
 	AlertKindCanary             AlertKind = "canary"
@@ -119,6 +120,8 @@ const (
 // Valid indicates whether the value is a known member of the AlertKind enum.
 func (e AlertKind) Valid() bool {
 	switch e {
+	case AlertKindBulkEndings:
+		return true
 	case AlertKindCallDue:
 		return true
 	case AlertKindCallFailed:
@@ -2156,6 +2159,7 @@ type Alert struct {
 	// `dispatch_unanswered`: nobody who was asked goes to a department; `dispatch_late`: who goes has not arrived by their time.
 	// `call_failed`: a family cannot be reached by telephone.
 	// `reports_kept`: a reporter was retracted, and of these people somebody must decide what stays; it gathers by department, too.
+	// `bulk_endings`: one account (`subject_id`) reported more than 50 people free, dead or entered by mistake within an hour: is it who it says?
 	Kind AlertKind `json:"kind"`
 
 	// LastAt The last time.
@@ -2194,6 +2198,7 @@ type AlertItem struct {
 // `dispatch_unanswered`: nobody who was asked goes to a department; `dispatch_late`: who goes has not arrived by their time.
 // `call_failed`: a family cannot be reached by telephone.
 // `reports_kept`: a reporter was retracted, and of these people somebody must decide what stays; it gathers by department, too.
+// `bulk_endings`: one account (`subject_id`) reported more than 50 people free, dead or entered by mistake within an hour: is it who it says?
 type AlertKind string
 
 // AlertPage defines model for AlertPage.

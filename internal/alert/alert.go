@@ -31,6 +31,7 @@ const (
 	Hold               Kind = "hold"                // families wait for a second person
 	HoldWaits          Kind = "hold_waits"          // nobody has decided for five minutes
 	CallDue            Kind = "call_due"            // a family must be called by an operator
+	BulkEndings        Kind = "bulk_endings"        // one account ended very many custodies within an hour
 	ReportsKept        Kind = "reports_kept"        // who reported was retracted, and a person must decide what stays
 	CallFailed         Kind = "call_failed"         // a family cannot be reached by telephone
 	PushMisconfigured  Kind = "push_misconfigured"  // the provider refuses our credentials

@@ -140,3 +140,25 @@ func TestAPhoneThatRunsAheadContradictsNobody(t *testing.T) {
 		t.Errorf("%+v", got.Custody.Contradictions)
 	}
 }
+
+// One account that reports everyone free stops their clocks: after fifty within an hour somebody looks at it.
+func TestWhoEndsVeryManyIsLookedAt(t *testing.T) {
+	t.Parallel()
+	f := newField(t)
+	p := f.lawyer()
+	var ids []uuid.UUID
+	for range 51 {
+		ids = append(ids, f.one(p, f.almaly, detention.Entry{Name: "Оспанов Бекзат"}))
+	}
+	alerts := func() int { return f.count("select count(*) from alerts where kind = 'bulk_endings' and subject_id = $1", p.Account) }
+	for i, id := range ids {
+		if i == 50 && alerts() != 0 {
+			t.Fatal("called after fifty")
+		}
+		_, _, err := f.ledger.Add(f.ctx, p, id, f.event(detention.ReleasedKind, 0, nil))
+		f.must(err)
+	}
+	if n := alerts(); n != 1 || f.count("select count(*) from alerts where kind = 'bulk_endings'") != 1 {
+		t.Errorf("%d alerts after fifty-one", n)
+	}
+}

@@ -280,12 +280,18 @@ func (r *reader) take(e Event) {
 	case ReleasedKind:
 		r.releases(e)
 	case DiedKind:
-		r.death, c.Ended = e, instantOf(e)
+		r.death = e
+		if c.Ended == nil && e.sighted() {
+			c.Ended = instantOf(e)
+		}
 	}
 	if e.opening() && e.RecordedAt.After(r.written) {
 		r.written = e.RecordedAt
 	}
 }
+
+// sighted tells whether a lawyer or a relative saw it themselves. Only then does a custody end: clocks and alarms go on over a rumour.
+func (e Event) sighted() bool { return e.Details.Source == "seen" || e.Details.Source == "relative" }
 
 // releases: who was seen free by a lawyer or a relative is free; all other words are reports.
 func (r *reader) releases(e Event) {
@@ -296,7 +302,7 @@ func (r *reader) releases(e Event) {
 	if c.Release == "" {
 		r.release, c.Release = e, ReleaseReported
 	}
-	if e.Details.Source == "seen" || e.Details.Source == "relative" {
+	if e.sighted() {
 		c.Release, c.Ended = ReleaseConfirmed, instantOf(r.release)
 	}
 }

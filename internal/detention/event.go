@@ -132,8 +132,30 @@ func (l *Ledger) add(ctx context.Context, tx *pg.Tx, p account.Principal, d Dete
 	if err != nil {
 		return Event{}, false, err
 	}
+	if err := mindEndings(ctx, tx, p, d, n.Kind); err != nil {
+		return Event{}, false, err
+	}
 	return event, true, l.log.Write(ctx, tx, audit.Entry{Organisation: d.OrganisationID, Actor: p.Account, Action: "detention.event",
 		SubjectKind: "detention", Subject: d.ID, Details: map[string]any{"kind": n.Kind}})
+}
+
+// mostEndings is how many custodies one account may end within an hour before coordinators are called: as many as releases are told by
+// themselves (issue: 50). A stolen phone that reports everyone free stops their clocks; what it said can be retracted.
+const mostEndings = 50
+
+func mindEndings(ctx context.Context, tx *pg.Tx, p account.Principal, d Detention, kind EventKind) error {
+	if kind != ReleasedKind && kind != DiedKind && kind != WithdrawnKind {
+		return nil
+	}
+	var n int
+	if err := tx.QueryRow(ctx, "select count(*) from detention_events where recorded_by = $1 and recorded_at > $2 and kind in ('released', 'died', 'withdrawn')",
+		p.Account, tx.Now.Add(-time.Hour)).Scan(&n); err != nil {
+		return fmt.Errorf("count endings: %w", err)
+	}
+	if n <= mostEndings {
+		return nil
+	}
+	return alert.Raise(ctx, tx, alert.News{Organisation: d.OrganisationID, Kind: alert.BulkEndings, SubjectKind: "account", Subject: p.Account})
 }
 
 // append writes an event, brings the row up to what the chain says with it, lets the clocks be looked at anew, and announces what

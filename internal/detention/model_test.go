@@ -92,7 +92,10 @@ func (m Model) Of(group []uuid.UUID) Told {
 		}
 		believed = append(believed, e)
 	}
-	t := Told{State: Held, Ended: end < len(events) || confirmed < len(events)}
+	seenDead := slices.ContainsFunc(events, func(e Event) bool {
+		return e.Kind == DiedKind && (e.Details.Source == "seen" || e.Details.Source == "relative")
+	})
+	t := Told{State: Held, Ended: seenDead || confirmed < len(events)}
 	t.Department, t.PlaceKind = wherePut(believed)
 	for _, e := range slices.Backward(believed) {
 		if s, says := map[EventKind]State{TakenKind: Held, ArrivedKind: Held, MovedKind: Held, HospitalisedKind: Hospitalised, ReleasedKind: Released,
