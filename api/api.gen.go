@@ -1952,6 +1952,27 @@ func (e GetEvidenceParamsLang) Valid() bool {
 	}
 }
 
+// Defines values for GetOwnChecklistPdfParamsLang.
+const (
+	GetOwnChecklistPdfParamsLangEn GetOwnChecklistPdfParamsLang = "en"
+	GetOwnChecklistPdfParamsLangKk GetOwnChecklistPdfParamsLang = "kk"
+	GetOwnChecklistPdfParamsLangRu GetOwnChecklistPdfParamsLang = "ru"
+)
+
+// Valid indicates whether the value is a known member of the GetOwnChecklistPdfParamsLang enum.
+func (e GetOwnChecklistPdfParamsLang) Valid() bool {
+	switch e {
+	case GetOwnChecklistPdfParamsLangEn:
+		return true
+	case GetOwnChecklistPdfParamsLangKk:
+		return true
+	case GetOwnChecklistPdfParamsLangRu:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListSearchesParamsState.
 const (
 	ListSearchesParamsStateClosed ListSearchesParamsState = "closed"
@@ -4222,6 +4243,9 @@ type RightsReport struct {
 
 // RightsTotal defines model for RightsTotal.
 type RightsTotal struct {
+	// AssemblyID Where they were taken; absent of those taken at no assembly that is known.
+	AssemblyID *openapi_types.UUID `json:"assembly_id,omitempty"`
+
 	// ClocksBreached People of whom a legal limit has passed.
 	ClocksBreached int                `json:"clocks_breached"`
 	DepartmentID   openapi_types.UUID `json:"department_id"`
@@ -5567,6 +5591,24 @@ type GetMeParams struct {
 	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
+
+// GetOwnChecklistPdfParams defines parameters for GetOwnChecklistPdf.
+type GetOwnChecklistPdfParams struct {
+	// Lang The language of the sheet. When absent, Accept-Language chooses.
+	Lang *GetOwnChecklistPdfParamsLang `form:"lang,omitempty" json:"lang,omitempty"`
+
+	// Version The month from which the version is in force; the one in force now if none is given.
+	Version *LawAsOf `form:"version,omitempty" json:"version,omitempty"`
+
+	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// GetOwnChecklistPdfParamsLang defines parameters for GetOwnChecklistPdf.
+type GetOwnChecklistPdfParamsLang string
 
 // GetEvidenceNamingParams defines parameters for GetEvidenceNaming.
 type GetEvidenceNamingParams struct {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/qorgau/qorgau/api"
 	"github.com/qorgau/qorgau/internal/fault"
+	"github.com/qorgau/qorgau/internal/account"
 	"github.com/qorgau/qorgau/internal/law"
 	"github.com/qorgau/qorgau/internal/rights"
 )
@@ -69,12 +70,30 @@ func (s *Server) GetChecklistPdf(ctx context.Context, r GetChecklistPdfRequestOb
 	if r.Params.Lang != nil {
 		language = string(*r.Params.Lang)
 	}
-	once, _ := s.sheets.LoadOrStore(v.Name+" "+language, sync.OnceValues(func() ([]byte, error) { return rights.Sheet(v, language) }))
+	once, _ := s.sheets.LoadOrStore(v.Name+" "+language, sync.OnceValues(func() ([]byte, error) { return rights.Sheet(v, language, nil) }))
 	pdf, err := once.(func() ([]byte, error))()
 	if err != nil {
 		return nil, err
 	}
 	return GetChecklistPdf200ApplicationPdfResponse{Body: bytes.NewReader(pdf), ContentLength: int64(len(pdf))}, nil
+}
+
+// GetOwnChecklistPdf is the sheet with the times of the caller's organisation.
+func (s *Server) GetOwnChecklistPdf(ctx context.Context, r GetOwnChecklistPdfRequestObject) (GetOwnChecklistPdfResponseObject, error) {
+	p, _ := account.From(ctx)
+	v, err := s.lawOf(r.Params.Version)
+	if err != nil {
+		return nil, err
+	}
+	language := LanguageOf(ctx)
+	if r.Params.Lang != nil {
+		language = string(*r.Params.Lang)
+	}
+	pdf, err := s.Rights.OwnSheet(ctx, p, v, language)
+	if err != nil {
+		return nil, err
+	}
+	return GetOwnChecklistPdf200ApplicationPdfResponse{Body: bytes.NewReader(pdf), ContentLength: int64(len(pdf))}, nil
 }
 
 // ListObstructionTypes gives the ways in which lawyers are hindered.

@@ -173,7 +173,7 @@ func (s *Server) ReportRights(ctx context.Context, r ReportRightsRequestObject) 
 	}
 	out := api.RightsReport{Items: make([]api.RightsTotal, len(found))}
 	for i, t := range found {
-		out.Items[i] = api.RightsTotal{DepartmentID: t.DepartmentID, InCustody: t.InCustody, ClocksBreached: t.Breached, RightsBreached: t.Broken,
+		out.Items[i] = api.RightsTotal{DepartmentID: t.DepartmentID, AssemblyID: t.AssemblyID, InCustody: t.InCustody, ClocksBreached: t.Breached, RightsBreached: t.Broken,
 			RightsOverdue: t.Overdue, NextDueAt: inUTC(t.NextDue)}
 	}
 	return ReportRights200JSONResponse{Body: out}, nil

@@ -263,6 +263,9 @@ type ServerInterface interface {
 	// GetMe Read one's own account
 	// (GET /v1/me)
 	GetMe(ctx echo.Context, params GetMeParams) error
+	// GetOwnChecklistPdf Rights checklist on paper, with the organisation's times
+	// (GET /v1/me/checklist.pdf)
+	GetOwnChecklistPdf(ctx echo.Context, params GetOwnChecklistPdfParams) error
 	// GetEvidenceNaming Whether one is named in evidence
 	// (GET /v1/me/evidence-naming)
 	GetEvidenceNaming(ctx echo.Context, params GetEvidenceNamingParams) error
@@ -290,7 +293,7 @@ type ServerInterface interface {
 	// RecordObstruction Record an incident
 	// (POST /v1/obstructions)
 	RecordObstruction(ctx echo.Context, params RecordObstructionParams) error
-	// ReportRights Rights and clocks, counted by department
+	// ReportRights Rights and clocks, counted by department and assembly
 	// (GET /v1/reports/rights)
 	ReportRights(ctx echo.Context, params ReportRightsParams) error
 	// ListSearches List searches
@@ -4566,6 +4569,63 @@ func (w *ServerInterfaceWrapper) GetMe(ctx echo.Context) error {
 	return err
 }
 
+// GetOwnChecklistPdf converts echo context to params.
+func (w *ServerInterfaceWrapper) GetOwnChecklistPdf(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetOwnChecklistPdfParams
+	// ------------- Optional query parameter "lang" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "lang", ctx.QueryParams(), &params.Lang, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter lang: %s", err))
+	}
+
+	// ------------- Optional query parameter "version" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "version", ctx.QueryParams(), &params.Version, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter version: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetOwnChecklistPdf(ctx, params)
+	return err
+}
+
 // GetEvidenceNaming converts echo context to params.
 func (w *ServerInterfaceWrapper) GetEvidenceNaming(ctx echo.Context) error {
 	var err error
@@ -5845,6 +5905,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/matches/:id", wrapper.GetMatch, options.OperationMiddlewares["getMatch"]...)
 	router.POST(options.BaseURL+"/v1/matches/:id/decision", wrapper.DecideMatch, options.OperationMiddlewares["decideMatch"]...)
 	router.GET(options.BaseURL+"/v1/me", wrapper.GetMe, options.OperationMiddlewares["getMe"]...)
+	router.GET(options.BaseURL+"/v1/me/checklist.pdf", wrapper.GetOwnChecklistPdf, options.OperationMiddlewares["getOwnChecklistPdf"]...)
 	router.GET(options.BaseURL+"/v1/me/evidence-naming", wrapper.GetEvidenceNaming, options.OperationMiddlewares["getEvidenceNaming"]...)
 	router.PUT(options.BaseURL+"/v1/me/evidence-naming", wrapper.PutEvidenceNaming, options.OperationMiddlewares["putEvidenceNaming"]...)
 	router.POST(options.BaseURL+"/v1/me/invitations", wrapper.InviteOwnDevice, options.OperationMiddlewares["inviteOwnDevice"]...)
@@ -8693,6 +8754,49 @@ func (response GetMe304Response) VisitGetMeResponse(w http.ResponseWriter) error
 	return nil
 }
 
+type GetOwnChecklistPdfRequestObject struct {
+	Params GetOwnChecklistPdfParams
+}
+
+type GetOwnChecklistPdfResponseObject interface {
+	VisitGetOwnChecklistPdfResponse(w http.ResponseWriter) error
+}
+
+type GetOwnChecklistPdf200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetOwnChecklistPdf200ApplicationPdfResponse struct {
+	Body          io.Reader
+	Headers       GetOwnChecklistPdf200ResponseHeaders
+	ContentLength int64
+}
+
+func (response GetOwnChecklistPdf200ApplicationPdfResponse) VisitGetOwnChecklistPdfResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/pdf")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetOwnChecklistPdf304Response = NotModifiedResponse
+
+func (response GetOwnChecklistPdf304Response) VisitGetOwnChecklistPdfResponse(w http.ResponseWriter) error {
+	w.WriteHeader(304)
+	return nil
+}
+
 type GetEvidenceNamingRequestObject struct {
 	Params GetEvidenceNamingParams
 }
@@ -9675,6 +9779,9 @@ type StrictServerInterface interface {
 	// GetMe Read one's own account
 	// (GET /v1/me)
 	GetMe(ctx context.Context, request GetMeRequestObject) (GetMeResponseObject, error)
+	// GetOwnChecklistPdf Rights checklist on paper, with the organisation's times
+	// (GET /v1/me/checklist.pdf)
+	GetOwnChecklistPdf(ctx context.Context, request GetOwnChecklistPdfRequestObject) (GetOwnChecklistPdfResponseObject, error)
 	// GetEvidenceNaming Whether one is named in evidence
 	// (GET /v1/me/evidence-naming)
 	GetEvidenceNaming(ctx context.Context, request GetEvidenceNamingRequestObject) (GetEvidenceNamingResponseObject, error)
@@ -9702,7 +9809,7 @@ type StrictServerInterface interface {
 	// RecordObstruction Record an incident
 	// (POST /v1/obstructions)
 	RecordObstruction(ctx context.Context, request RecordObstructionRequestObject) (RecordObstructionResponseObject, error)
-	// ReportRights Rights and clocks, counted by department
+	// ReportRights Rights and clocks, counted by department and assembly
 	// (GET /v1/reports/rights)
 	ReportRights(ctx context.Context, request ReportRightsRequestObject) (ReportRightsResponseObject, error)
 	// ListSearches List searches
@@ -12547,6 +12654,31 @@ func (sh *strictHandler) GetMe(ctx echo.Context, params GetMeParams) error {
 		return err
 	} else if validResponse, ok := response.(GetMeResponseObject); ok {
 		return validResponse.VisitGetMeResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetOwnChecklistPdf operation middleware
+func (sh *strictHandler) GetOwnChecklistPdf(ctx echo.Context, params GetOwnChecklistPdfParams) error {
+	var request GetOwnChecklistPdfRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetOwnChecklistPdf(ctx.Request().Context(), request.(GetOwnChecklistPdfRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetOwnChecklistPdf")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetOwnChecklistPdfResponseObject); ok {
+		return validResponse.VisitGetOwnChecklistPdfResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

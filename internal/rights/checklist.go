@@ -52,6 +52,19 @@ func (w *Watch) Paces(ctx context.Context, p account.Principal) ([]Pace, error) 
 	return out, err
 }
 
+// OwnSheet is the paper twin with the times of the caller's organisation. Faults: forbidden.
+func (w *Watch) OwnSheet(ctx context.Context, p account.Principal, v *law.Version, language string) ([]byte, error) {
+	list, err := w.Paces(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	paces := make(map[string]law.Pace, len(list))
+	for _, x := range list {
+		paces[x.Item] = x.Pace
+	}
+	return Sheet(v, language, paces)
+}
+
 const maxPace = 7 * 24 * time.Hour
 
 // SetPaces replaces what the caller's organisation has changed; what is not in the list is as shipped again. Open custodies are looked at
@@ -87,8 +100,9 @@ func (w *Watch) SetPaces(ctx context.Context, p account.Principal, list []Pace) 
 			b.Queue("insert into checklist_paces (organisation_id, item, due_minutes, repeat_minutes, set_by, set_at) values ($1, $2, nullif($3, 0), nullif($4, 0), $5, $6)",
 				p.Organisation, x.Item, int(x.Due/time.Minute), int(x.Repeat/time.Minute), p.Account, tx.Now)
 		}
-		b.Queue(`update clocks c set next_at = $2 from detentions d where d.id = c.detention_id and d.organisation_id = $1 and d.merged_into is null
-			and (d.state in ('held', 'hospitalised', 'whereabouts_unknown') or d.release = 'reported')`, p.Organisation, tx.Now)
+		// The tick looks at them, fifty at a time. Locked in one order, as whoever changes two of them does.
+		b.Queue(`update clocks set next_at = $2 where detention_id in (select c.detention_id from clocks c join detentions d on d.id = c.detention_id
+			where d.organisation_id = $1 and d.merged_into is null`+detention.InCustody+` order by c.detention_id for update of c)`, p.Organisation, tx.Now)
 		if err := tx.Send(ctx, b).Close(); err != nil {
 			return fmt.Errorf("set paces: %w", err)
 		}

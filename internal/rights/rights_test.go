@@ -549,6 +549,17 @@ func TestTotals(t *testing.T) {
 	if len(got) != 2 {
 		t.Errorf("%+v (late %s)", got, late)
 	}
+	square := uuid.New()
+	d.exec(`insert into assemblies (id, organisation_id, client_id, title, city, place, starts_at, created_at, updated_at, revision)
+		values ($1, $2, $1, 'x', 'almaty', '', $3, $3, $3, 1)`, square, d.org, d.db.Now())
+	d.exec("update detentions set assembly_id = $2 where id = $1", broken, square)
+	if got, err = d.watch.Totals(d.ctx, d.chief, rights.TotalsFilter{DepartmentID: &d.almaly}); err != nil || len(got) != 2 || got[0].AssemblyID != nil || got[0].InCustody != 1 ||
+		*got[1].AssemblyID != square || got[1].Broken != 1 {
+		t.Errorf("by assembly: %+v, %v", got, err)
+	}
+	if got, err = d.watch.Totals(d.ctx, d.chief, rights.TotalsFilter{AssemblyID: &square}); err != nil || len(got) != 1 || got[0].InCustody != 1 {
+		t.Errorf("of the assembly: %+v, %v", got, err)
+	}
 	if none, err := d.watch.Totals(d.ctx, d.person(account.Coordinator, d.organisation()), rights.TotalsFilter{}); err != nil || len(none) != 0 {
 		t.Errorf("another organisation counts %+v, %v", none, err)
 	}

@@ -69,8 +69,8 @@ var sheetIn = map[string]sheetWords{
 }
 
 // Sheet is the paper twin of the checklist, in kk, ru or en (any other: en): a sheet for one person, so that one that is seized names
-// one only, and is entered with one request. Each item stands with its code, for late entry.
-func Sheet(v *law.Version, language string) ([]byte, error) {
+// one only, and is entered with one request. Each item stands with its code, for late entry. paces replaces the shipped times of the items in it.
+func Sheet(v *law.Version, language string, paces map[string]law.Pace) ([]byte, error) {
 	if _, known := sheetIn[language]; !known {
 		language = "en"
 	}
@@ -91,7 +91,11 @@ func Sheet(v *law.Version, language string) ([]byte, error) {
 	for i := 0; i < len(v.Items); {
 		group, rows := v.Items[i].Group, []paper.Tick(nil)
 		for ; i < len(v.Items) && v.Items[i].Group == group; i++ {
-			rows = append(rows, w.tick(&v.Items[i], language))
+			pace, changed := paces[v.Items[i].Code]
+			if !changed {
+				pace = v.Items[i].Pace
+			}
+			rows = append(rows, w.tick(&v.Items[i], pace, language))
 		}
 		heading, known := w.groups[group]
 		if !known {
@@ -104,10 +108,10 @@ func Sheet(v *law.Version, language string) ([]byte, error) {
 	return s.Bytes()
 }
 
-func (w sheetWords) tick(i *law.Item, language string) paper.Tick {
+func (w sheetWords) tick(i *law.Item, pace law.Pace, language string) paper.Tick {
 	t := paper.Tick{Text: i.Text.In(language), Small: i.Code}
-	if i.Due > 0 {
-		t.Small += " · " + fmt.Sprintf(w.within, long(i.Due, language))
+	if pace.Due > 0 {
+		t.Small += " · " + fmt.Sprintf(w.within, long(pace.Due, language))
 	}
 	for n, q := range law.Quote(i.Cites, language) {
 		if n == 0 {
@@ -116,8 +120,8 @@ func (w sheetWords) tick(i *law.Item, language string) paper.Tick {
 			t.Small += "; " + q
 		}
 	}
-	if i.Repeat > 0 {
-		t.Again = fmt.Sprintf(w.again, long(i.Repeat, language))
+	if pace.Repeat > 0 {
+		t.Again = fmt.Sprintf(w.again, long(pace.Repeat, language))
 	}
 	return t
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/qorgau/qorgau/internal/law"
 	"github.com/qorgau/qorgau/internal/paper/papertest"
@@ -21,7 +22,7 @@ func TestThePaperTwinHasEveryItem(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, language := range []string{"kk", "ru", "en"} {
-		pdf, err := Sheet(book[0], language)
+		pdf, err := Sheet(book[0], language, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,13 +57,20 @@ func TestThePaperTwinHasEveryItem(t *testing.T) {
 		if w := sheetIn[language]; strings.Count(text, spaceless(w.name)) != len(pages) || !strings.Contains(text, spaceless(w.keep)) || !strings.Contains(text, book[0].Name) {
 			t.Errorf("%s: a page without a name, or the sheet without its warning or version", language)
 		}
-		again, err := Sheet(book[0], language)
+		again, err := Sheet(book[0], language, nil)
 		if err != nil || !bytes.Equal(pdf, again) {
 			t.Errorf("%s: written twice it differs (%v)", language, err)
 		}
 	}
-	en, _ := Sheet(book[0], "en")
-	if other, _ := Sheet(book[0], "de"); !bytes.Equal(other, en) {
+	own, err := Sheet(book[0], "en", map[string]law.Pace{"TOILET_ACCESS": {Due: 55 * time.Minute, Repeat: 70 * time.Minute}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := spaceless(strings.Join(papertest.Pages(t, own), "")); !strings.Contains(text, "TOILET_ACCESS·within55min") || !strings.Contains(text, "askagain:every70min") {
+		t.Error("the sheet of an organisation does not ask when the organisation does")
+	}
+	en, _ := Sheet(book[0], "en", nil)
+	if other, _ := Sheet(book[0], "de", nil); !bytes.Equal(other, en) {
 		t.Error("a language that we have not is not English")
 	}
 }
@@ -73,7 +81,7 @@ func BenchmarkSheet(b *testing.B) {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		if _, err := Sheet(book[0], "kk"); err != nil {
+		if _, err := Sheet(book[0], "kk", nil); err != nil {
 			b.Fatal(err)
 		}
 	}

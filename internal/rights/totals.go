@@ -14,10 +14,11 @@ import (
 	"github.com/qorgau/qorgau/internal/pg"
 )
 
-// Total counts people in custody at one department: all, and those of whom a legal limit is breached, a right was seen broken, an item
+// Total counts people in custody at one department, of those taken at one assembly (nil: at none that is known): all, and those of whom a legal limit is breached, a right was seen broken, an item
 // is overdue. NextDue is when the next limit of detention ends there.
 type Total struct {
 	DepartmentID uuid.UUID
+	AssemblyID   *uuid.UUID
 	InCustody    int
 	Breached     int
 	Broken       int
@@ -32,14 +33,14 @@ type TotalsFilter struct {
 }
 
 // Each person is counted once: a record that was merged into another is left out.
-const totals = `select d.department_id, count(*), count(*) filter (where c.breached > 0), count(*) filter (where c.broken > 0),
+const totals = `select d.department_id, ` + detention.AssemblyOf + ` as taken_at_assembly, count(*), count(*) filter (where c.breached > 0), count(*) filter (where c.broken > 0),
 	count(*) filter (where c.overdue > 0), min(c.due_at) filter (where c.due_at > @now)
 	from detentions d join departments dep on dep.id = d.department_id join clocks c on c.detention_id = d.id
-	where ` + detention.Readable + ` and d.merged_into is null and (d.state in ('held', 'hospitalised', 'whereabouts_unknown') or d.release = 'reported')
-	and (@department::uuid is null or d.department_id = @department) and (@assembly::uuid is null or d.assembly_id = @assembly) and (@city = '' or dep.city = @city)
-	group by d.department_id order by d.department_id`
+	where ` + detention.Readable + ` and d.merged_into is null` + detention.InCustody + `
+	and (@department::uuid is null or d.department_id = @department) and (@assembly::uuid is null or ` + detention.AssemblyOf + ` = @assembly) and (@city = '' or dep.city = @city)
+	group by 1, 2 order by 1, 2 nulls first`
 
-// Totals counts, by department, the people in the reader's scope who are in custody; audited. Faults: forbidden.
+// Totals counts, by department and assembly, the people in the reader's scope who are in custody; audited. Faults: forbidden.
 func (w *Watch) Totals(ctx context.Context, p account.Principal, f TotalsFilter) ([]Total, error) {
 	if err := p.Needs(account.Lawyer, account.Operator, account.Coordinator); err != nil {
 		return nil, err

@@ -214,6 +214,7 @@ var table = []row{
 	{operation: "getChecklistSettings", on: "nothing", lawyer: everyone, operator: everyone, coordinator: everyone, admin: never, path: "/v1/checklist-settings"},
 	{operation: "putChecklistSettings", on: "nothing", lawyer: never, operator: never, coordinator: everyone, admin: never,
 		method: "PUT", path: "/v1/checklist-settings", body: `{"items": [{"code": "TOILET_ACCESS", "due_minutes": 60, "repeat_minutes": 120}]}`},
+	{operation: "getOwnChecklistPdf", on: "nothing", lawyer: everyone, operator: everyone, coordinator: everyone, admin: never, path: "/v1/me/checklist.pdf"},
 	{operation: "reportRights", on: "nothing", lawyer: everyone, operator: everyone, coordinator: everyone, admin: never, path: "/v1/reports/rights"},
 	{operation: "putRepresentation", on: "detention to act for", lawyer: their, operator: ofCity, coordinator: ofCity, admin: never,
 		method: "PUT", path: "/v1/detentions/{id}/representation", body: `{"account_id": "{second}"}`},

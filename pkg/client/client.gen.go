@@ -1087,6 +1087,13 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/me (the `GetMe` operationId).
 	GetMe(ctx context.Context, params *GetMeParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetOwnChecklistPdf Rights checklist on paper, with the organisation's times
+	//
+	// As `/v1/checklist.pdf`; items are asked for when the caller's organisation does (`/v1/checklist-settings`).
+	//
+	// Corresponds with GET /v1/me/checklist.pdf (the `GetOwnChecklistPdf` operationId).
+	GetOwnChecklistPdf(ctx context.Context, params *GetOwnChecklistPdfParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetEvidenceNaming Whether one is named in evidence
 	//
 	// Without consent an advocate is a letter in evidence.
@@ -1181,7 +1188,7 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/obstructions (the `RecordObstruction` operationId).
 	RecordObstruction(ctx context.Context, params *RecordObstructionParams, body RecordObstructionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ReportRights Rights and clocks, counted by department
+	// ReportRights Rights and clocks, counted by department and assembly
 	//
 	// People in the caller's sight who are in custody, each once.
 	//
@@ -3535,6 +3542,23 @@ func (c *Core) GetMe(ctx context.Context, params *GetMeParams, reqEditors ...Req
 	return c.Client.Do(req)
 }
 
+// GetOwnChecklistPdf Rights checklist on paper, with the organisation's times
+//
+// As `/v1/checklist.pdf`; items are asked for when the caller's organisation does (`/v1/checklist-settings`).
+//
+// Corresponds with GET /v1/me/checklist.pdf (the `GetOwnChecklistPdf` operationId).
+func (c *Core) GetOwnChecklistPdf(ctx context.Context, params *GetOwnChecklistPdfParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetOwnChecklistPdfRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetEvidenceNaming Whether one is named in evidence
 //
 // Without consent an advocate is a letter in evidence.
@@ -3749,7 +3773,7 @@ func (c *Core) RecordObstruction(ctx context.Context, params *RecordObstructionP
 	return c.Client.Do(req)
 }
 
-// ReportRights Rights and clocks, counted by department
+// ReportRights Rights and clocks, counted by department and assembly
 //
 // People in the caller's sight who are in custody, each once.
 //
@@ -10359,6 +10383,98 @@ func NewGetMeRequest(server string, params *GetMeParams) (*http.Request, error) 
 	return req, nil
 }
 
+// NewGetOwnChecklistPdfRequest constructs an http.Request for the GetOwnChecklistPdf method
+func NewGetOwnChecklistPdfRequest(server string, params *GetOwnChecklistPdfParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/me/checklist.pdf")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Lang != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "lang", *params.Lang, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Version != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "version", *params.Version, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewGetEvidenceNamingRequest constructs an http.Request for the GetEvidenceNaming method
 func NewGetEvidenceNamingRequest(server string, params *GetEvidenceNamingParams) (*http.Request, error) {
 	var err error
@@ -13188,6 +13304,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/me (the `GetMe` operationId).
 	GetMeWithResponse(ctx context.Context, params *GetMeParams, reqEditors ...RequestEditorFn) (*GetMeResponse, error)
 
+	// GetOwnChecklistPdfWithResponse Rights checklist on paper, with the organisation's times
+	//
+	// As `/v1/checklist.pdf`; items are asked for when the caller's organisation does (`/v1/checklist-settings`).
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/me/checklist.pdf (the `GetOwnChecklistPdf` operationId).
+	GetOwnChecklistPdfWithResponse(ctx context.Context, params *GetOwnChecklistPdfParams, reqEditors ...RequestEditorFn) (*GetOwnChecklistPdfResponse, error)
+
 	// GetEvidenceNamingWithResponse Whether one is named in evidence
 	//
 	// Without consent an advocate is a letter in evidence.
@@ -13294,7 +13419,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/obstructions (the `RecordObstruction` operationId).
 	RecordObstructionWithResponse(ctx context.Context, params *RecordObstructionParams, body RecordObstructionJSONRequestBody, reqEditors ...RequestEditorFn) (*RecordObstructionResponse, error)
 
-	// ReportRightsWithResponse Rights and clocks, counted by department
+	// ReportRightsWithResponse Rights and clocks, counted by department and assembly
 	//
 	// People in the caller's sight who are in custody, each once.
 	//
@@ -17278,6 +17403,47 @@ func (r GetMeResponse) ContentType() string {
 	return ""
 }
 
+// GetOwnChecklistPdfResponse200Headers the declared response headers of an HTTP 200 response for GetOwnChecklistPdf
+type GetOwnChecklistPdfResponse200Headers struct {
+	ETag *string
+}
+
+type GetOwnChecklistPdfResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetOwnChecklistPdfResponse200Headers
+}
+
+// GetBody returns the raw response body bytes
+func (r GetOwnChecklistPdfResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetOwnChecklistPdfResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetOwnChecklistPdfResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetOwnChecklistPdfResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetEvidenceNamingResponse200Headers the declared response headers of an HTTP 200 response for GetEvidenceNaming
 type GetEvidenceNamingResponse200Headers struct {
 	ETag *string
@@ -20124,6 +20290,21 @@ func (c *ClientWithResponses) GetMeWithResponse(ctx context.Context, params *Get
 	return ParseGetMeResponse(rsp)
 }
 
+// GetOwnChecklistPdfWithResponse Rights checklist on paper, with the organisation's times
+//
+// As `/v1/checklist.pdf`; items are asked for when the caller's organisation does (`/v1/checklist-settings`).
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/me/checklist.pdf (the `GetOwnChecklistPdf` operationId).
+func (c *ClientWithResponses) GetOwnChecklistPdfWithResponse(ctx context.Context, params *GetOwnChecklistPdfParams, reqEditors ...RequestEditorFn) (*GetOwnChecklistPdfResponse, error) {
+	rsp, err := c.GetOwnChecklistPdf(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetOwnChecklistPdfResponse(rsp)
+}
+
 // GetEvidenceNamingWithResponse Whether one is named in evidence
 //
 // Without consent an advocate is a letter in evidence.
@@ -20302,7 +20483,7 @@ func (c *ClientWithResponses) RecordObstructionWithResponse(ctx context.Context,
 	return ParseRecordObstructionResponse(rsp)
 }
 
-// ReportRightsWithResponse Rights and clocks, counted by department
+// ReportRightsWithResponse Rights and clocks, counted by department and assembly
 //
 // People in the caller's sight who are in custody, each once.
 //
@@ -23606,6 +23787,35 @@ func ParseGetMeResponse(rsp *http.Response) (*GetMeResponse, error) {
 	switch {
 	case rsp.StatusCode == 200:
 		var headers GetMeResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetOwnChecklistPdfResponse parses an HTTP response from a GetOwnChecklistPdfWithResponse call
+func ParseGetOwnChecklistPdfResponse(rsp *http.Response) (*GetOwnChecklistPdfResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetOwnChecklistPdfResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetOwnChecklistPdfResponse200Headers
 		if values := rsp.Header.Values("ETag"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
