@@ -322,6 +322,8 @@ func (p *planter) detentions() {
 		`", "status": "fortress", "pretext": `+p.quoted("pretext at a door")+`, "note": `+p.quoted("note on a door")+`}`))
 	p.expect(201, p.ask("POST", "/v1/obstructions", p.lawyer.bearer(), `{"client_id": "`+uuid.NewString()+`", "department_id": "`+almaly.String()+
 		`", "code": "ENTRY_REFUSED", "at": "2026-01-01T00:00:00Z", "officer": `+p.quoted("officer at a door")+`, "badge": `+p.quoted("badge at a door")+`, "note": `+p.quoted("note on an officer")+`}`))
+	p.exports()
+	p.help()
 	p.expect(400, p.ask("POST", "/v1/detentions/"+p.held.String()+"/observations", p.lawyer.bearer(), `{"client_id": "`+uuid.NewString()+`", "item": "TOILET_ACCESS", "value": "observed", "at": `+p.quoted("time of an answer")+`}`))
 	_, err = p.lawyer.ListObservationsWithResponse(p.ctx, p.held, nil)
 	p.must(err)
@@ -338,6 +340,36 @@ func (p *planter) detentions() {
 	}
 	_, err = p.chief.PlantCanaryWithResponse(p.ctx, nil, api.CanaryPlant{ClientID: uuid.New(), Name: p.name("name of a canary"), DepartmentID: almaly})
 	p.must(err)
+}
+
+// exports has evidence leave the house, in every form: officers and pretexts stand in it, and nowhere else.
+func (p *planter) exports() {
+	p.Helper()
+	var made struct{ ID uuid.UUID }
+	a := p.ask("POST", "/v1/exports", p.chief.bearer(), `{"client_id": "`+uuid.NewString()+`", "department_id": "`+almaly.String()+`", "from": "2025-12-01T00:00:00Z", "to": "`+
+		time.Now().UTC().Format(time.RFC3339Nano)+`"}`)
+	p.expect(201, a)
+	p.must(json.Unmarshal(a.body, &made))
+	p.expect(200, p.ask("POST", "/v1/exports/"+made.ID.String()+"/decision", p.second.bearer(), `{"decision": "approve"}`))
+	for _, format := range []string{"json", "csv", "pdf"} {
+		p.expect(200, p.ask("GET", "/v1/exports/"+made.ID.String()+"/evidence?format="+format, p.chief.bearer(), ""))
+	}
+}
+
+// help asks lawyers to come, has families called, and takes back what one reported.
+func (p *planter) help() {
+	p.Helper()
+	p.expect(201, p.ask("POST", "/v1/dispatches", p.chief.bearer(), `{"client_id": "`+uuid.NewString()+`", "department_id": "`+almaly.String()+
+		`", "account_ids": ["`+p.lawyer.me.ID.String()+`"], "off_duty": true, "note": `+p.quoted("note of a call for a lawyer")+`}`))
+	p.expect(200, p.ask("GET", "/v1/board", p.chief.bearer(), ""))
+	p.expect(200, p.ask("GET", "/v1/dispatch-suggestions?department_id="+almaly.String(), p.chief.bearer(), ""))
+	search := p.town.searches(p.name("name of who is called about")).Key().ID
+	call := uuid.New()
+	p.exec(`insert into calls (id, organisation_id, search_id, not_before, created_at, updated_at) values ($1, $2, $3, now(), now(), now())`, call, p.operator.me.OrganisationID, search)
+	p.expect(200, p.ask("POST", "/v1/calls/"+call.String()+"/report", p.operator.bearer(), `{"outcome": "no_answer", "note": `+p.quoted("note of a call")+`}`))
+	impostor := p.invited(account.Lawyer)
+	impostor.logs(almaly, p.name("name that an impostor logged"))
+	p.expect(202, p.ask("POST", "/v1/accounts/"+impostor.me.ID.String()+"/retract-reports", p.chief.bearer(), `{"client_id": "`+uuid.NewString()+`", "reason": `+p.quoted("reason of a retraction of reports")+`}`))
 }
 
 func (p *planter) quoted(way string) string { return p.written(p.name(way)) }
