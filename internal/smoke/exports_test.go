@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -60,6 +61,11 @@ func TestEvidenceInEveryForm(t *testing.T) {
 			case "csv":
 				cells(t, a.body, officer, pretext)
 			case "pdf":
+				if dir := os.Getenv("QORGAU_SHOW_PAGES"); dir != "" { // to be looked at
+					if err := os.WriteFile(dir+"/evidence-"+language+".pdf", a.body, 0o600); err != nil {
+						t.Fatal(err)
+					}
+				}
 				if !bytes.HasPrefix(a.body, []byte("%PDF-")) || !bytes.Contains(a.body[max(0, len(a.body)-32):], []byte("%%EOF")) {
 					t.Errorf("no whole PDF in %s", language)
 				}
