@@ -2744,9 +2744,11 @@ type Department struct {
 	// Name A text in three languages.
 	//
 	// Example: {"en":"Almaly District Police Division","kk":"Алмалы ауданының Полиция басқармасы","ru":"Управление полиции Алмалинского района"}
-	Name     Names               `json:"name"`
-	ParentID *openapi_types.UUID `json:"parent_id,omitempty"`
-	Phone    *string             `json:"phone,omitempty"`
+	Name      Names               `json:"name"`
+	Parcels   *string             `json:"parcels,omitempty"`
+	ParcelsAt *time.Time          `json:"parcels_at,omitempty"`
+	ParentID  *openapi_types.UUID `json:"parent_id,omitempty"`
+	Phone     *string             `json:"phone,omitempty"`
 
 	// Region ISO 3166-2:KZ.
 	Region   *string `json:"region,omitempty"`
@@ -2804,7 +2806,10 @@ type DepartmentPatch struct {
 	// Name A text in three languages.
 	//
 	// Example: {"en":"Almaly District Police Division","kk":"Алмалы ауданының Полиция басқармасы","ru":"Управление полиции Алмалинского района"}
-	Name     *Names                    `json:"name,omitempty"`
+	Name *Names `json:"name,omitempty"`
+
+	// Parcels What is taken for those inside, when and where: families read it.
+	Parcels  nullable.Nullable[string] `json:"parcels,omitempty"`
 	Phone    nullable.Nullable[string] `json:"phone,omitempty"`
 	Verified *bool                     `json:"verified,omitempty"`
 }
@@ -2819,9 +2824,15 @@ type DepartmentTold struct {
 	ID      *openapi_types.UUID `json:"id,omitempty"`
 
 	// Name In the language asked for.
-	Name     string  `json:"name"`
-	Phone    *string `json:"phone,omitempty"`
-	Verified bool    `json:"verified"`
+	Name string `json:"name"`
+
+	// Parcels What is taken for those inside, in the words of who asked; absent: not known.
+	Parcels *string `json:"parcels,omitempty"`
+
+	// ParcelsAt When they were told.
+	ParcelsAt *time.Time `json:"parcels_at,omitempty"`
+	Phone     *string    `json:"phone,omitempty"`
+	Verified  bool       `json:"verified"`
 
 	// VerifiedAt When a person last confirmed address and phone.
 	VerifiedAt *time.Time `json:"verified_at,omitempty"`

@@ -18,11 +18,12 @@ type Names struct{ KK, RU, EN string }
 // Coordinate is one side of a point; nil degrees clear it.
 type Coordinate struct{ Degrees *float64 }
 
-// Change is what a coordinator corrects; nil leaves a field as it is, an empty address or phone clears it.
+// Change is what a coordinator corrects; nil leaves a field as it is, an empty address, phone or parcels clears it.
 type Change struct {
 	Name     *Names
 	Address  *string
 	Phone    *string
+	Parcels  *string
 	Lat, Lon *Coordinate
 	City     *string
 	Kind     *Kind
@@ -83,6 +84,9 @@ func (d *Directory) apply(ctx context.Context, tx *pg.Tx, p account.Principal, b
 	if len(fields) > 0 {
 		now.EditedAt = &tx.Now
 	}
+	if now.Parcels != before.Parcels {
+		now.ParcelsAt = &tx.Now
+	}
 	if now.verify(c.Verified, before, p.Account, tx.Now) {
 		fields = append(fields, "verified")
 	}
@@ -124,6 +128,9 @@ func (c Change) onto(d Department) Department {
 	if c.Phone != nil {
 		d.Phone = *c.Phone
 	}
+	if c.Parcels != nil {
+		d.Parcels = *c.Parcels
+	}
 	if c.City != nil {
 		d.City = *c.City
 	}
@@ -157,6 +164,7 @@ func (c Change) differs(d Department) []string {
 	add("name", c.Name != nil && *c.Name != Names{d.NameKK, d.NameRU, d.NameEN})
 	add("address", c.Address != nil && *c.Address != d.Address)
 	add("phone", c.Phone != nil && *c.Phone != d.Phone)
+	add("parcels", c.Parcels != nil && *c.Parcels != d.Parcels)
 	add("lat", c.Lat != nil && !same(c.Lat.Degrees, d.Lat))
 	add("lon", c.Lon != nil && !same(c.Lon.Degrees, d.Lon))
 	add("city", c.City != nil && *c.City != d.City)

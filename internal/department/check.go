@@ -17,6 +17,7 @@ const (
 	maxName    = 300
 	maxAddress = 500
 	maxPhone   = 100
+	maxParcels = 1000
 	maxSource  = 1000
 )
 
@@ -89,6 +90,9 @@ func (c *Change) check() error {
 	}
 	if c.Phone != nil {
 		f.text("/phone", c.Phone, maxPhone, false)
+	}
+	if c.Parcels != nil {
+		f.text("/parcels", c.Parcels, maxParcels, false)
 	}
 	if c.City != nil {
 		f.text("/city", c.City, maxName, true)

@@ -81,6 +81,8 @@ type Department struct {
 	CreatedBy    *uuid.UUID `gorm:"column:created_by"`
 	CreatedAt    time.Time  `gorm:"column:created_at;autoCreateTime:false"`
 	UpdatedAt    time.Time  `gorm:"column:updated_at;autoUpdateTime:false"`
+	Parcels      string     `gorm:"column:parcels"`    // what is taken for those inside, as a coordinator was told
+	ParcelsAt    *time.Time `gorm:"column:parcels_at"` // when
 	Revision     int        `gorm:"column:revision"`
 }
 

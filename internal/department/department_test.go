@@ -269,6 +269,35 @@ func TestFamiliesReadOnlyWhatIsVerified(t *testing.T) {
 	}
 }
 
+// What is taken for those inside is a coordinator's word with its date; it confirms no address.
+func TestParcels(t *testing.T) {
+	t.Parallel()
+	w := newTown(t, true)
+	boss := w.person(account.Coordinator)
+	id := department.IDOf("UP-75-ALMALY")
+	before, err := w.directory.Get(t.Context(), boss, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	change := department.Change{Parcels: ptr(" вода, еда; до 18:00, окно 3 ")}
+	got, err := w.directory.Correct(t.Context(), boss, department.Correction{ID: id, Revision: before.Revision, Change: change})
+	if err != nil || got.Parcels != "вода, еда; до 18:00, окно 3" || got.ParcelsAt == nil || got.Verified() != before.Verified() {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if v := got.ForFamily("ru", "1402"); v.Parcels != got.Parcels || v.ParcelsAt == nil {
+		t.Fatalf("a family reads %+v", v)
+	}
+	again, err := w.directory.Correct(t.Context(), boss, department.Correction{ID: id, Revision: got.Revision, Change: change})
+	if err != nil || again.Revision != got.Revision {
+		t.Fatalf("%+v, %v", again, err)
+	}
+	if none, err := w.directory.Correct(t.Context(), boss, department.Correction{ID: id, Revision: got.Revision, Change: department.Change{Parcels: ptr("")}}); err != nil || none.ForFamily("ru", "").ParcelsAt != nil {
+		t.Fatalf("%+v, %v", none, err)
+	}
+	_, err = w.directory.Correct(t.Context(), boss, department.Correction{ID: id, Revision: got.Revision + 1, Change: department.Change{Parcels: ptr(strings.Repeat("я", 1001))}})
+	wantFault(t, err, "invalid", "/parcels too_long")
+}
+
 func TestFind(t *testing.T) {
 	t.Parallel()
 	w := newTown(t, true)

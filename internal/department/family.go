@@ -12,11 +12,17 @@ type FamilyView struct {
 	Address  string
 	Phone    string
 	Hotline  string
+	// What is taken for those inside, in the words of who asked, and when they were told; empty: not known.
+	Parcels   string
+	ParcelsAt *time.Time
 }
 
 // ForFamily cuts the entry down to what a family may read; language is kk, ru or en.
 func (d Department) ForFamily(language, hotline string) FamilyView {
-	v := FamilyView{Name: d.Name(language), City: d.CityName(language), Verified: d.Verified()}
+	v := FamilyView{Name: d.Name(language), City: d.CityName(language), Verified: d.Verified(), Parcels: d.Parcels}
+	if v.Parcels != "" {
+		v.ParcelsAt = d.ParcelsAt
+	}
 	if v.Verified {
 		v.Address, v.Phone, v.At = d.Address, d.Phone, d.VerifiedAt
 	}

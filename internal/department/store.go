@@ -14,10 +14,10 @@ import (
 
 // columns are all of an entry; facts are those that a change or an import may write.
 const columns = `id, code, client_id, kind, name_kk, name_ru, name_en, city, city_ru, city_en, region, parent_id, address,
-	phone, lat, lon, geo_precision, source, confidence, verified_at, verified_by, edited_at, created_by, created_at, updated_at, revision`
+	phone, lat, lon, geo_precision, source, confidence, verified_at, verified_by, edited_at, created_by, created_at, updated_at, parcels, parcels_at, revision`
 
 var facts = []string{"kind", "name_kk", "name_ru", "name_en", "city", "city_ru", "city_en", "region", "parent_id", "address",
-	"phone", "lat", "lon", "geo_precision", "source", "confidence", "verified_at", "verified_by", "edited_at", "updated_at", "revision"}
+	"phone", "lat", "lon", "geo_precision", "source", "confidence", "verified_at", "verified_by", "edited_at", "updated_at", "parcels", "parcels_at", "revision"}
 
 // read gives one entry outside a transaction; fault.Absent when there is none.
 func read(ctx context.Context, db *pg.DB, id uuid.UUID) (Department, error) {

@@ -83,7 +83,7 @@ func (s *Server) PatchDepartment(ctx context.Context, r PatchDepartmentRequestOb
 
 func departmentChange(b api.DepartmentPatch) department.Change {
 	c := department.Change{
-		Address: orCleared(b.Address), Phone: orCleared(b.Phone), Lat: coordinate(b.Lat), Lon: coordinate(b.Lon),
+		Address: orCleared(b.Address), Phone: orCleared(b.Phone), Parcels: orCleared(b.Parcels), Lat: coordinate(b.Lat), Lon: coordinate(b.Lon),
 		City: b.City, Kind: (*department.Kind)(b.Kind), Verified: b.Verified,
 	}
 	if b.Name != nil {
@@ -122,7 +122,7 @@ func wireDepartment(d department.Department) api.Department {
 		City: d.City, CityName: api.CityName{Ru: d.CityRU, En: d.CityEN}, Region: orNil(d.Region), ParentID: d.ParentID,
 		Address: orNil(d.Address), Phone: orNil(d.Phone), Lat: d.Lat, Lon: d.Lon, GeoPrecision: orNil(d.GeoPrecision),
 		Verified: d.Verified(), VerifiedAt: utcOf(d.VerifiedAt), Source: orNil(d.Source), Confidence: orNil(d.Confidence),
-		CreatedAt: d.CreatedAt.UTC(), Revision: int64(d.Revision),
+		Parcels: orNil(d.Parcels), ParcelsAt: utcOf(d.ParcelsAt), CreatedAt: d.CreatedAt.UTC(), Revision: int64(d.Revision),
 	}
 }
 

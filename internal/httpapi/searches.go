@@ -259,7 +259,8 @@ func searchMatchWire(m watch.ToldMatch, staff bool) api.SearchMatch {
 }
 
 func departmentToldWire(d department.FamilyView) *api.DepartmentTold {
-	return &api.DepartmentTold{Name: d.Name, City: d.City, Verified: d.Verified, VerifiedAt: utcOf(d.At), Address: orNil(d.Address), Phone: orNil(d.Phone), Hotline: orNil(d.Hotline)}
+	return &api.DepartmentTold{Name: d.Name, City: d.City, Verified: d.Verified, VerifiedAt: utcOf(d.At), Address: orNil(d.Address), Phone: orNil(d.Phone), Hotline: orNil(d.Hotline),
+		Parcels: orNil(d.Parcels), ParcelsAt: utcOf(d.ParcelsAt)}
 }
 
 // searchTag is the ETag of a search; the time of reading is no news.

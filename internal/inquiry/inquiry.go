@@ -41,6 +41,8 @@ const (
 	maxName  = 300
 	maxNote  = 4000
 	maxAhead = 24 * time.Hour // a phone's clock may run ahead; further is a mistake, as for events
+	// maxBehind is how old an inquiry may be when it is entered: a mistyped year would show a family an answer of another century.
+	maxBehind = 31 * 24 * time.Hour
 )
 
 // Desk is where inquiries are kept.
@@ -135,7 +137,7 @@ func (q *Question) check(now time.Time) error {
 	wrong(utf8.RuneCountInString(q.SpokeTo) > maxName, "/spoke_to", "too_long")
 	wrong(utf8.RuneCountInString(q.Note) > maxNote, "/note", "too_long")
 	wrong(q.Answer != Confirmed && q.Answer != Denied && q.Answer != NoAnswer, "/answer", "not_allowed")
-	wrong(q.At != nil && q.At.After(now.Add(maxAhead)), "/at", "out_of_range")
+	wrong(q.At != nil && (q.At.After(now.Add(maxAhead)) || q.At.Before(now.Add(-maxBehind))), "/at", "out_of_range")
 	if len(bad) > 0 {
 		return fault.BadFields(bad...)
 	}

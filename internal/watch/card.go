@@ -143,7 +143,8 @@ func (p *Post) withInquiries(ctx context.Context, tx *pg.Tx, v *View, h heard) e
 	for _, i := range h.asked {
 		mine := i.SearchID != nil && *i.SearchID == v.ID || i.DetentionID != nil && slices.Contains(records, *i.DetentionID)
 		hidden := i.Answer == inquiry.Confirmed && !h.staff && !slices.Contains(told, i.DepartmentID)
-		if !mine || hidden || seen[i.DepartmentID] {
+		lent := i.OrganisationID != v.OrganisationID && !slices.ContainsFunc(records, func(id uuid.UUID) bool { return h.records[id].OrganisationID == i.OrganisationID })
+		if !mine || hidden || lent || seen[i.DepartmentID] { // who is lent a record to read writes on no family's card
 			continue
 		}
 		seen[i.DepartmentID] = true
