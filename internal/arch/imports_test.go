@@ -53,7 +53,7 @@ var order = []place{
 	{"internal/detention", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/finder")},
 	{"internal/rights", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/finder", "internal/detention", "internal/paper")},
 	{"internal/door", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/finder", "internal/detention", "internal/paper")},
-	{"internal/inquiry", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/detention")},
+	{"internal/inquiry", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/finder", "internal/detention")},
 	{"internal/watch", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/finder", "internal/detention", "internal/door", "internal/inquiry", "internal/hotline")},
 	{"internal/roster", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/finder", "internal/detention", "internal/rights", "internal/door", "internal/watch")},
 	{"internal/board", upTo("internal/account", "internal/finder", "internal/detention", "internal/door", "internal/rights")},
