@@ -150,7 +150,9 @@ func TestWhoEndsVeryManyIsLookedAt(t *testing.T) {
 	for range 51 {
 		ids = append(ids, f.one(p, f.almaly, detention.Entry{Name: "Оспанов Бекзат"}))
 	}
-	alerts := func() int { return f.count("select count(*) from alerts where kind = 'bulk_endings' and subject_id = $1", p.Account) }
+	alerts := func() int {
+		return f.count("select count(*) from alerts where kind = 'bulk_endings' and subject_id = $1", p.Account)
+	}
 	for i, id := range ids {
 		if i == 50 && alerts() != 0 {
 			t.Fatal("called after fifty")

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/qorgau/qorgau/api"
-	"github.com/qorgau/qorgau/internal/fault"
 	"github.com/qorgau/qorgau/internal/account"
+	"github.com/qorgau/qorgau/internal/fault"
 	"github.com/qorgau/qorgau/internal/law"
 	"github.com/qorgau/qorgau/internal/rights"
 )

@@ -50,7 +50,9 @@ func newLine(t *testing.T) *line {
 	log := audit.New(l.ring)
 	l.ledger = detention.New(l.db.DB, l.ring, log, names)
 	l.desk = inquiry.New(l.db.DB, l.ring, log, l.ledger)
-	l.desk.Lend(func(context.Context, *pg.Tx, account.Principal, uuid.UUID) (inquiry.Search, error) { return inquiry.Search{}, fault.Absent() },
+	l.desk.Lend(func(context.Context, *pg.Tx, account.Principal, uuid.UUID) (inquiry.Search, error) {
+		return inquiry.Search{}, fault.Absent()
+	},
 		func(context.Context, *pg.Tx, inquiry.Inquiry) error { return nil })
 	l.exec("insert into organisations (id, name, created_at) values ($1, 'o', $2)", l.org, l.db.Now())
 	l.exec(`insert into departments (id, kind, name_kk, name_ru, name_en, city, created_at, updated_at) values ($1, 'police_department', 'к', 'р', 'e', 'almaty', $2, $2)`, l.place, l.db.Now())
@@ -133,7 +135,9 @@ func TestWhoAskedAndWhoAnsweredIsSealed(t *testing.T) {
 	t.Parallel()
 	l := newLine(t)
 	ahead := l.db.Now().Add(time.Hour) // a phone's clock
-	made, err := l.record(l.lawyer, func(q *inquiry.Question) { q.SpokeTo, q.Note, q.At = "дежурный Ережепов", "кричал", &ahead })
+	made, err := l.record(l.lawyer, func(q *inquiry.Question) {
+		q.SpokeTo, q.Note, q.At = "дежурный Ережепов", "кричал", &ahead
+	})
 	l.must(err)
 	if !made.AskedAt.Equal(l.db.Now()) {
 		t.Errorf("asked at %v, after it was recorded", made.AskedAt)
