@@ -1715,6 +1715,63 @@ func (e Sex) Valid() bool {
 	}
 }
 
+// Defines values for ShiftState.
+const (
+	ShiftStateLeft    ShiftState = "left"
+	ShiftStatePlanned ShiftState = "planned"
+	ShiftStatePresent ShiftState = "present"
+)
+
+// Valid indicates whether the value is a known member of the ShiftState enum.
+func (e ShiftState) Valid() bool {
+	switch e {
+	case ShiftStateLeft:
+		return true
+	case ShiftStatePlanned:
+		return true
+	case ShiftStatePresent:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ShiftKind.
+const (
+	ShiftKindDuty   ShiftKind = "duty"
+	ShiftKindLawyer ShiftKind = "lawyer"
+)
+
+// Valid indicates whether the value is a known member of the ShiftKind enum.
+func (e ShiftKind) Valid() bool {
+	switch e {
+	case ShiftKindDuty:
+		return true
+	case ShiftKindLawyer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ShiftLeftOutWhy.
+const (
+	ShiftLeftOutWhyAccount ShiftLeftOutWhy = "account"
+	ShiftLeftOutWhyWindow  ShiftLeftOutWhy = "window"
+)
+
+// Valid indicates whether the value is a known member of the ShiftLeftOutWhy enum.
+func (e ShiftLeftOutWhy) Valid() bool {
+	switch e {
+	case ShiftLeftOutWhyAccount:
+		return true
+	case ShiftLeftOutWhyWindow:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Source.
 const (
 	SourceCall       Source = "call"
@@ -2230,6 +2287,13 @@ type AlertPage struct {
 	NextCursor *NextCursor `json:"next_cursor,omitempty"`
 }
 
+// Arrival defines model for Arrival.
+type Arrival struct {
+	// Far The fix lies more than 50 km from the department.
+	Far   bool  `json:"far"`
+	Shift Shift `json:"shift"`
+}
+
 // Assembly defines model for Assembly.
 type Assembly struct {
 	// City A city in Latin letters, as in the directory of departments.
@@ -2237,12 +2301,18 @@ type Assembly struct {
 	// Example: almaty
 	City     CitySlug           `json:"city"`
 	ClientID openapi_types.UUID `json:"client_id"`
-	EndsAt   *time.Time         `json:"ends_at,omitempty"`
-	ID       openapi_types.UUID `json:"id"`
-	Place    *string            `json:"place,omitempty"`
-	Revision int64              `json:"revision"`
-	StartsAt time.Time          `json:"starts_at"`
-	Title    string             `json:"title"`
+
+	// DepartmentIds Where people are likely to be taken.
+	DepartmentIds []openapi_types.UUID `json:"department_ids,omitempty"`
+	EndsAt        *time.Time           `json:"ends_at,omitempty"`
+
+	// ExpectedSize How many may come.
+	ExpectedSize *int               `json:"expected_size,omitempty"`
+	ID           openapi_types.UUID `json:"id"`
+	Place        *string            `json:"place,omitempty"`
+	Revision     int64              `json:"revision"`
+	StartsAt     time.Time          `json:"starts_at"`
+	Title        string             `json:"title"`
 }
 
 // AssemblyCreate Example: {"city":"almaty","client_id":"2d1e8e8b-9b32-4e1c-8b6f-3c2b1d0e9f80","place":"Площадь Республики","starts_at":"2026-12-16T07:00:00Z","title":"Мирное собрание 16 декабря"}
@@ -2252,10 +2322,16 @@ type AssemblyCreate struct {
 	// Example: almaty
 	City     CitySlug           `json:"city"`
 	ClientID openapi_types.UUID `json:"client_id"`
-	EndsAt   *time.Time         `json:"ends_at,omitempty"`
-	Place    *string            `json:"place,omitempty"`
-	StartsAt time.Time          `json:"starts_at"`
-	Title    string             `json:"title"`
+
+	// DepartmentIds Where people are likely to be taken.
+	DepartmentIds []openapi_types.UUID `json:"department_ids,omitempty"`
+	EndsAt        *time.Time           `json:"ends_at,omitempty"`
+
+	// ExpectedSize How many may come.
+	ExpectedSize *int      `json:"expected_size,omitempty"`
+	Place        *string   `json:"place,omitempty"`
+	StartsAt     time.Time `json:"starts_at"`
+	Title        string    `json:"title"`
 }
 
 // AssemblyPage defines model for AssemblyPage.
@@ -2271,11 +2347,17 @@ type AssemblyPatch struct {
 	// City A city in Latin letters, as in the directory of departments.
 	//
 	// Example: almaty
-	City     *CitySlug                    `json:"city,omitempty"`
-	EndsAt   nullable.Nullable[time.Time] `json:"ends_at,omitempty"`
-	Place    nullable.Nullable[string]    `json:"place,omitempty"`
-	StartsAt *time.Time                   `json:"starts_at,omitempty"`
-	Title    *string                      `json:"title,omitempty"`
+	City *CitySlug `json:"city,omitempty"`
+
+	// DepartmentIds Where people are likely to be taken.
+	DepartmentIds []openapi_types.UUID         `json:"department_ids,omitempty"`
+	EndsAt        nullable.Nullable[time.Time] `json:"ends_at,omitempty"`
+
+	// ExpectedSize How many may come.
+	ExpectedSize nullable.Nullable[int]    `json:"expected_size,omitempty"`
+	Place        nullable.Nullable[string] `json:"place,omitempty"`
+	StartsAt     *time.Time                `json:"starts_at,omitempty"`
+	Title        *string                   `json:"title,omitempty"`
 }
 
 // AuditEntry defines model for AuditEntry.
@@ -2490,6 +2572,19 @@ type ChannelsPut struct {
 	Channels []ChannelAdd `json:"channels"`
 }
 
+// CheckIn defines model for CheckIn.
+type CheckIn struct {
+	// AccuracyM Taken and not kept.
+	AccuracyM *float64 `json:"accuracy_m,omitempty"`
+
+	// At When; a phone that was away says it later.
+	At           *time.Time          `json:"at,omitempty"`
+	ClientID     openapi_types.UUID  `json:"client_id"`
+	DepartmentID *openapi_types.UUID `json:"department_id,omitempty"`
+	Lat          *float64            `json:"lat,omitempty"`
+	Lon          *float64            `json:"lon,omitempty"`
+}
+
 // Checklist defines model for Checklist.
 type Checklist struct {
 	Items []ChecklistItem `json:"items"`
@@ -2656,6 +2751,21 @@ type ContradictionCode string
 
 // ContradictionProposal `void_event`: of the event `other_event_id`. `new_detention`: the person was taken anew.
 type ContradictionProposal string
+
+// Coverage defines model for Coverage.
+type Coverage struct {
+	From   time.Time     `json:"from"`
+	Gaps   []CoverageGap `json:"gaps"`
+	Shifts []Shift       `json:"shifts"`
+	To     time.Time     `json:"to"`
+}
+
+// CoverageGap defines model for CoverageGap.
+type CoverageGap struct {
+	DepartmentID openapi_types.UUID `json:"department_id"`
+	From         time.Time          `json:"from"`
+	To           time.Time          `json:"to"`
+}
 
 // Custody What the chain of events says.
 type Custody struct {
@@ -3519,6 +3629,23 @@ type GrantGive struct {
 
 // GrantState `waiting`: needs a second person's approval.
 type GrantState string
+
+// HandOver defines model for HandOver.
+type HandOver struct {
+	DepartmentID openapi_types.UUID `json:"department_id"`
+	People       []HandOverPerson   `json:"people"`
+}
+
+// HandOverPerson defines model for HandOver.people.
+type HandOverPerson struct {
+	DetentionID    openapi_types.UUID `json:"detention_id"`
+	LimitsBreached int                `json:"limits_breached"`
+	NextDueAt      *time.Time         `json:"next_due_at,omitempty"`
+	RightsBroken   int                `json:"rights_broken"`
+	RightsOverdue  int                `json:"rights_overdue"`
+	Vulnerable     bool               `json:"vulnerable"`
+	WithoutLawyer  bool               `json:"without_lawyer"`
+}
 
 // Health defines model for Health.
 type Health struct {
@@ -4546,6 +4673,91 @@ type SessionTokens struct {
 // Sex defines model for Sex.
 type Sex string
 
+// Shift defines model for Shift.
+type Shift struct {
+	AccountID   openapi_types.UUID  `json:"account_id"`
+	ArrivedAt   *time.Time          `json:"arrived_at,omitempty"`
+	AssemblyID  *openapi_types.UUID `json:"assembly_id,omitempty"`
+	CancelledAt *time.Time          `json:"cancelled_at,omitempty"`
+	City        string              `json:"city"`
+	ClientID    *openapi_types.UUID `json:"client_id,omitempty"`
+	ConfirmedAt *time.Time          `json:"confirmed_at,omitempty"`
+
+	// Conflicts The same person's other shifts at that time.
+	Conflicts    []openapi_types.UUID `json:"conflicts"`
+	CreatedAt    time.Time            `json:"created_at"`
+	DepartmentID *openapi_types.UUID  `json:"department_id,omitempty"`
+	EndsAt       time.Time            `json:"ends_at"`
+	ID           openapi_types.UUID   `json:"id"`
+	Kind         ShiftKind            `json:"kind"`
+	LeftAt       *time.Time           `json:"left_at,omitempty"`
+	Revision     int                  `json:"revision"`
+	StartsAt     time.Time            `json:"starts_at"`
+	State        ShiftState           `json:"state"`
+}
+
+// ShiftState defines model for Shift.state.
+type ShiftState string
+
+// ShiftKind defines model for ShiftKind.
+type ShiftKind string
+
+// ShiftNew defines model for ShiftNew.
+type ShiftNew struct {
+	AccountID  openapi_types.UUID  `json:"account_id"`
+	AssemblyID *openapi_types.UUID `json:"assembly_id,omitempty"`
+
+	// City A city in Latin letters, as in the directory of departments.
+	//
+	// Example: almaty
+	City         *CitySlug           `json:"city,omitempty"`
+	ClientID     openapi_types.UUID  `json:"client_id"`
+	DepartmentID *openapi_types.UUID `json:"department_id,omitempty"`
+
+	// EndsAt At most 36 hours later, and not over yet.
+	EndsAt   time.Time  `json:"ends_at"`
+	Kind     *ShiftKind `json:"kind,omitempty"`
+	StartsAt time.Time  `json:"starts_at"`
+}
+
+// ShiftPage defines model for ShiftPage.
+type ShiftPage struct {
+	Items []Shift `json:"items"`
+
+	// NextCursor Pass it as `cursor` to read on. Absent on the last page.
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// ShiftPlan Example: {"shifts":[{"account_id":"0192f1c5-0000-7000-8000-0000000000a1","client_id":"0192f1c5-0000-7000-8000-0000000000e1","department_id":"0192f1c5-0000-7000-8000-000000000001","ends_at":"2026-12-16T16:00:00Z","starts_at":"2026-12-16T04:00:00Z"}]}
+type ShiftPlan struct {
+	Shifts []ShiftNew `json:"shifts"`
+}
+
+// ShiftsCopied defines model for ShiftsCopied.
+type ShiftsCopied struct {
+	Items   []Shift        `json:"items"`
+	LeftOut []ShiftLeftOut `json:"left_out"`
+}
+
+// ShiftLeftOutWhy defines model for ShiftsCopied.left_out.why.
+type ShiftLeftOutWhy string
+
+// ShiftLeftOut defines model for ShiftsCopied.left_out.
+type ShiftLeftOut struct {
+	ShiftID openapi_types.UUID `json:"shift_id"`
+	Why     ShiftLeftOutWhy    `json:"why"`
+}
+
+// ShiftsCopy defines model for ShiftsCopy.
+type ShiftsCopy struct {
+	FromAssemblyID openapi_types.UUID `json:"from_assembly_id"`
+}
+
+// ShiftsPlanned defines model for ShiftsPlanned.
+type ShiftsPlanned struct {
+	Items []Shift `json:"items"`
+}
+
 // SigningKey defines model for SigningKey.
 type SigningKey struct {
 	Alg string `json:"alg"`
@@ -4867,6 +5079,24 @@ type PatchAssemblyParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// CopyShiftsParams defines parameters for CopyShifts.
+type CopyShiftsParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// GetCoverageParams defines parameters for GetCoverage.
+type GetCoverageParams struct {
+	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // ListAuditParams defines parameters for ListAudit.
 type ListAuditParams struct {
 	// Cursor `next_cursor` of the page before. Opaque; good only with the same filters.
@@ -4944,6 +5174,15 @@ type ReportCallParams struct {
 
 // PlantCanaryParams defines parameters for PlantCanary.
 type PlantCanaryParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// CheckInAnywhereParams defines parameters for CheckInAnywhere.
+type CheckInAnywhereParams struct {
 	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
@@ -5859,6 +6098,98 @@ type GetSessionParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// ListShiftsParams defines parameters for ListShifts.
+type ListShiftsParams struct {
+	AccountID    *openapi_types.UUID `form:"account_id,omitempty" json:"account_id,omitempty"`
+	DepartmentID *openapi_types.UUID `form:"department_id,omitempty" json:"department_id,omitempty"`
+	AssemblyID   *openapi_types.UUID `form:"assembly_id,omitempty" json:"assembly_id,omitempty"`
+	City         *string             `form:"city,omitempty" json:"city,omitempty"`
+
+	// From Shifts that end after it.
+	From *time.Time `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Shifts that begin before it.
+	To *time.Time `form:"to,omitempty" json:"to,omitempty"`
+
+	// Mine Only one's own.
+	Mine *bool `form:"mine,omitempty" json:"mine,omitempty"`
+
+	// Cursor `next_cursor` of the page before. Opaque; good only with the same filters.
+	Cursor *PageCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Limit At most so many items.
+	Limit *PageLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// PlanShiftsParams defines parameters for PlanShifts.
+type PlanShiftsParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// GetShiftParams defines parameters for GetShift.
+type GetShiftParams struct {
+	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// CancelShiftParams defines parameters for CancelShift.
+type CancelShiftParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// CheckInParams defines parameters for CheckIn.
+type CheckInParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// CheckOutParams defines parameters for CheckOut.
+type CheckOutParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ConfirmShiftParams defines parameters for ConfirmShift.
+type ConfirmShiftParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// GetHandOverParams defines parameters for GetHandOver.
+type GetHandOverParams struct {
+	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // InviteAccountJSONRequestBody defines body for InviteAccount for application/json ContentType.
 type InviteAccountJSONRequestBody = AccountInvite
 
@@ -5880,11 +6211,17 @@ type CreateAssemblyJSONRequestBody = AssemblyCreate
 // PatchAssemblyJSONRequestBody defines body for PatchAssembly for application/json ContentType.
 type PatchAssemblyJSONRequestBody = AssemblyPatch
 
+// CopyShiftsJSONRequestBody defines body for CopyShifts for application/json ContentType.
+type CopyShiftsJSONRequestBody = ShiftsCopy
+
 // ReportCallJSONRequestBody defines body for ReportCall for application/json ContentType.
 type ReportCallJSONRequestBody = CallReport
 
 // PlantCanaryJSONRequestBody defines body for PlantCanary for application/json ContentType.
 type PlantCanaryJSONRequestBody = CanaryPlant
+
+// CheckInAnywhereJSONRequestBody defines body for CheckInAnywhere for application/json ContentType.
+type CheckInAnywhereJSONRequestBody = CheckIn
 
 // PutChecklistSettingsJSONRequestBody defines body for PutChecklistSettings for application/json ContentType.
 type PutChecklistSettingsJSONRequestBody = ChecklistSettings
@@ -5984,3 +6321,9 @@ type OpenSessionJSONRequestBody = SessionOpen
 
 // RefreshSessionJSONRequestBody defines body for RefreshSession for application/json ContentType.
 type RefreshSessionJSONRequestBody = SessionRefresh
+
+// PlanShiftsJSONRequestBody defines body for PlanShifts for application/json ContentType.
+type PlanShiftsJSONRequestBody = ShiftPlan
+
+// CheckInJSONRequestBody defines body for CheckIn for application/json ContentType.
+type CheckInJSONRequestBody = CheckIn

@@ -63,6 +63,7 @@ type parts struct {
 	law      law.Book
 	rights   *rights.Watch
 	dispatch *dispatch.Desk
+	roster   *roster.Calendar
 	sender   *fcm.Sender // nil: notices go to the console
 	meters   *prometheus.Registry
 }
@@ -98,10 +99,13 @@ func assemble(ctx context.Context, o Options, db *pg.DB, ring *seal.Ring) (*part
 	p.rights = rights.New(rights.Options{DB: db, Ring: ring, Audit: log, Detentions: ledger, Law: book, Log: o.Log})
 	doors := door.New(door.Options{DB: db, Ring: ring, Audit: log, Accounts: p.desk, Law: book})
 	overview := board.New(db, p.rights, doors)
-	p.dispatch = newDispatch(db, ring, log, p.center, book, overview)
+	p.roster = roster.New(roster.Options{DB: db, Ring: ring, Audit: log, Rights: p.rights, Arrived: func(ctx context.Context, tx *pg.Tx, who, department uuid.UUID) error {
+		return p.dispatch.Arrived(ctx, tx, who, department)
+	}})
+	p.dispatch = newDispatch(db, ring, log, p.center, book, overview, p.roster)
 	p.server = &httpapi.Server{
 		DB: db, Ring: ring, Audit: log, Accounts: p.desk, Departments: department.New(db, log), Push: p.center,
-		Detentions: ledger, Watch: p.post, Calendar: roster.New(db, log), Law: book, Rights: p.rights, Inquiries: inquiries, Doors: doors,
+		Detentions: ledger, Watch: p.post, Calendar: p.roster, Law: book, Rights: p.rights, Inquiries: inquiries, Doors: doors,
 		Board: overview, Dispatch: p.dispatch, Hotline: newHotline(db, ring, log, p.center), Log: o.Log, Version: o.Version,
 		Limits: limits.api, TrustedProxies: o.Config.TrustedProxies, Metrics: p.meters, Indexed: p.finder.Ready,
 		// Deliveries that nobody has tried say that jobs do not move; those that wait for a provider say nothing about us.

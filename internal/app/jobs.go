@@ -91,6 +91,10 @@ func addWorkers(workers *river.Workers, db *pg.DB, p *parts) error {
 		_, err := p.post.Sweep(ctx)
 		return err
 	}})
+	river.AddWorker(workers, &chore[forget]{do: func(ctx context.Context) error {
+		_, err := p.roster.ForgetPlaces(ctx)
+		return err
+	}})
 	river.AddWorker(workers, &chore[purge]{do: func(ctx context.Context) error {
 		_, err := httpapi.PurgeIdempotency(ctx, db)
 		return err
@@ -130,10 +134,14 @@ type (
 	sweep     struct{}
 	purge     struct{}
 	checkKeys struct{}
+	forget    struct{}
 )
 
 // Kind names the job.
 func (sweep) Kind() string { return "watch_sweep" }
+
+// Kind names the job.
+func (forget) Kind() string { return "places_forget" }
 
 // Kind names the job.
 func (purge) Kind() string { return "idempotency_purge" }
@@ -158,7 +166,7 @@ func chores() []*river.PeriodicJob {
 			return args, &river.InsertOpts{MaxAttempts: 1, UniqueOpts: river.UniqueOpts{ByState: unfinished}}
 		}, &river.PeriodicJobOpts{RunOnStart: true})
 	}
-	return []*river.PeriodicJob{every(sweepEvery, sweep{}), every(purgeEvery, purge{}), every(keysEvery, checkKeys{})}
+	return []*river.PeriodicJob{every(sweepEvery, sweep{}), every(sweepEvery, forget{}), every(purgeEvery, purge{}), every(keysEvery, checkKeys{})}
 }
 
 // keysLeft tells the coordinators of every organisation in time that months are coming for which the keyset holds no key.

@@ -15,11 +15,12 @@ import (
 	"github.com/qorgau/qorgau/internal/law"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/push"
+	"github.com/qorgau/qorgau/internal/roster"
 	"github.com/qorgau/qorgau/internal/seal"
 )
 
 // newDispatch makes the desk that sends lawyers, and lends it what the board knows of departments.
-func newDispatch(db *pg.DB, ring *seal.Ring, log *audit.Log, center *push.Center, book law.Book, overview *board.Board) *dispatch.Desk {
+func newDispatch(db *pg.DB, ring *seal.Ring, log *audit.Log, center *push.Center, book law.Book, overview *board.Board, calendar *roster.Calendar) *dispatch.Desk {
 	return dispatch.NewDesk(dispatch.Options{DB: db, Ring: ring, Audit: log, Push: center, Law: book,
 		Needs: func(ctx context.Context, organisation uuid.UUID) (map[uuid.UUID]dispatch.Need, error) {
 			shown, err := overview.All(ctx, organisation)
@@ -32,7 +33,17 @@ func newDispatch(db *pg.DB, ring *seal.Ring, log *audit.Log, center *push.Center
 			}
 			return out, nil
 		},
-		Places: func(context.Context, *pg.Tx, uuid.UUID) (map[uuid.UUID]dispatch.Place, error) { return nil, nil },
+		Places: func(ctx context.Context, tx *pg.Tx, organisation uuid.UUID) (map[uuid.UUID]dispatch.Place, error) {
+			seen, err := calendar.Places(ctx, tx, organisation)
+			if err != nil {
+				return nil, err
+			}
+			out := make(map[uuid.UUID]dispatch.Place, len(seen))
+			for id, at := range seen {
+				out[id] = dispatch.Place{Lat: at.Lat, Lon: at.Lon, At: at.At}
+			}
+			return out, nil
+		},
 		Skills: func(context.Context, *pg.Tx, ...uuid.UUID) (map[uuid.UUID]dispatch.Skills, error) { return nil, nil },
 	})
 }

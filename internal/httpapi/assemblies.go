@@ -27,7 +27,7 @@ func (s *Server) CreateAssembly(ctx context.Context, r CreateAssemblyRequestObje
 	p, _ := account.From(ctx)
 	a, err := s.Calendar.Create(ctx, p, roster.Draft{
 		ClientID: r.Body.ClientID, Title: r.Body.Title, City: r.Body.City, Place: orZero(r.Body.Place),
-		StartsAt: r.Body.StartsAt, EndsAt: r.Body.EndsAt,
+		StartsAt: r.Body.StartsAt, EndsAt: r.Body.EndsAt, ExpectedSize: r.Body.ExpectedSize, Departments: r.Body.DepartmentIds,
 	})
 	if err != nil {
 		return nil, err
@@ -54,7 +54,7 @@ func (s *Server) PatchAssembly(ctx context.Context, r PatchAssemblyRequestObject
 	}
 	a, err := s.Calendar.Correct(ctx, p, roster.Correction{ID: r.ID, Revision: revision, Change: roster.Change{
 		Title: r.Body.Title, City: r.Body.City, Place: orCleared(r.Body.Place), StartsAt: r.Body.StartsAt,
-		EndsAt: orCleared(r.Body.EndsAt),
+		EndsAt: orCleared(r.Body.EndsAt), ExpectedSize: orCleared(r.Body.ExpectedSize), Departments: orAbsent(r.Body.DepartmentIds),
 	}})
 	if err != nil {
 		return nil, shown(err, wireAssembly)
@@ -65,6 +65,14 @@ func (s *Server) PatchAssembly(ctx context.Context, r PatchAssemblyRequestObject
 func wireAssembly(a roster.Assembly) api.Assembly {
 	return api.Assembly{
 		ID: a.ID, ClientID: a.ClientID, Title: a.Title, City: a.City, Place: orNil(a.Place), StartsAt: a.StartsAt.UTC(),
-		EndsAt: utcOf(a.EndsAt), Revision: int64(a.Revision),
+		EndsAt: utcOf(a.EndsAt), ExpectedSize: a.ExpectedSize, DepartmentIds: a.Departments, Revision: int64(a.Revision),
 	}
+}
+
+// orAbsent reads a list that may be left out: absent is nil.
+func orAbsent[T any](list []T) *[]T {
+	if list == nil {
+		return nil
+	}
+	return &list
 }

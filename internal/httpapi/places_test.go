@@ -40,7 +40,7 @@ func newPlaces(t *testing.T) places {
 	g := newRig(t, func(s *Server) {
 		log := audit.New(s.Ring)
 		s.Doors = door.New(door.Options{DB: s.DB, Ring: s.Ring, Audit: log})
-		s.Departments, s.Calendar = department.New(s.DB, log), roster.New(s.DB, log)
+		s.Departments, s.Calendar = department.New(s.DB, log), roster.New(roster.Options{DB: s.DB, Ring: s.Ring, Audit: log})
 		s.authenticate = func(_ context.Context, token string) (account.Principal, error) { return people[token], nil }
 	})
 	if _, err := department.LoadShipped(t.Context(), g.db.DB); err != nil {

@@ -1,18 +1,21 @@
-// Package roster prepares the day: it keeps the assemblies that detentions are tied to. Shifts and presence of
-// lawyers come with issue 5.
+// Package roster prepares the day: assemblies, the shifts of lawyers and of coordinators on duty, and who is on the spot.
 //
-// Why it exists: at one assembly people are taken to many departments, and who coordinates must see them together.
+// Why it exists: lawyers stand at the departments before the first bus arrives, and whoever coordinates sees who is there, who comes and
+// where nobody is.
 //
-// An assembly has no states; it is planned, may be corrected, and is never deleted: detentions point at it.
+// An assembly has no states; it is planned, may be corrected, and is never deleted: detentions point at it. A shift: planned ─▶ present (its
+// owner checked in) ─▶ left (they checked out, or it was called off).
 //
-// Invariants. An assembly belongs to one organisation; for everyone else it does not exist. The revision grows by one with
-// each change. A client id makes one assembly, however often it is sent. It does not end before it starts.
+// Invariants. What is here belongs to one organisation; for everyone else it does not exist. The revision grows by one with each change. A client
+// id makes one row, however often it is sent. A check-in is never refused for a bad fix; where somebody was is rounded, sealed and gone
+// after a day. Who comes without a shift gets one.
 package roster
 
 import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -24,6 +27,8 @@ import (
 	"github.com/qorgau/qorgau/internal/audit"
 	"github.com/qorgau/qorgau/internal/fault"
 	"github.com/qorgau/qorgau/internal/pg"
+	"github.com/qorgau/qorgau/internal/rights"
+	"github.com/qorgau/qorgau/internal/seal"
 )
 
 // Assembly is an event. City is a slug as in the directory of departments; Place is free text, empty when not given.
@@ -36,6 +41,8 @@ type Assembly struct {
 	Place        string     `gorm:"column:place"`
 	StartsAt     time.Time  `gorm:"column:starts_at"`
 	EndsAt       *time.Time `gorm:"column:ends_at"`
+	ExpectedSize *int       `gorm:"column:expected_size"` // people; nil: nobody said
+	Departments  UUIDs      `gorm:"column:departments"`   // where people are likely to be taken
 	CreatedBy    *uuid.UUID `gorm:"column:created_by"`
 	CreatedAt    time.Time  `gorm:"column:created_at;autoCreateTime:false"`
 	UpdatedAt    time.Time  `gorm:"column:updated_at;autoUpdateTime:false"`
@@ -45,14 +52,28 @@ type Assembly struct {
 // TableName tells GORM the table.
 func (Assembly) TableName() string { return "assemblies" }
 
-// Calendar keeps the assemblies.
+// Calendar keeps the assemblies and the roster.
 type Calendar struct {
-	db  *pg.DB
-	log *audit.Log
+	db      *pg.DB
+	ring    *seal.Ring
+	log     *audit.Log
+	rights  *rights.Watch
+	arrived func(ctx context.Context, tx *pg.Tx, account, department uuid.UUID) error
+}
+
+// Options of New. Arrived is told of each check-in at a department, by who sends lawyers; nil: nobody is.
+type Options struct {
+	DB      *pg.DB
+	Ring    *seal.Ring
+	Audit   *audit.Log
+	Rights  *rights.Watch
+	Arrived func(ctx context.Context, tx *pg.Tx, account, department uuid.UUID) error
 }
 
 // New opens the calendar.
-func New(db *pg.DB, log *audit.Log) *Calendar { return &Calendar{db: db, log: log} }
+func New(o Options) *Calendar {
+	return &Calendar{db: o.DB, ring: o.Ring, log: o.Audit, rights: o.Rights, arrived: o.Arrived}
+}
 
 // Draft is an assembly to be entered.
 type Draft struct {
@@ -62,6 +83,9 @@ type Draft struct {
 	Place    string
 	StartsAt time.Time
 	EndsAt   *time.Time
+	// ExpectedSize is how many people may come; Departments are where they may be taken.
+	ExpectedSize *int
+	Departments  []uuid.UUID
 }
 
 // Create enters an assembly for the caller's own organisation. The same client id gives the assembly that the first request
@@ -82,8 +106,11 @@ func (c *Calendar) Create(ctx context.Context, p account.Principal, d Draft) (As
 		}
 		made = Assembly{
 			ID: id, Organisation: p.Organisation, ClientID: d.ClientID, Title: d.Title, City: d.City, Place: d.Place,
-			StartsAt: cut(d.StartsAt), EndsAt: cutAll(d.EndsAt), CreatedBy: &p.Account,
+			StartsAt: cut(d.StartsAt), EndsAt: cutAll(d.EndsAt), ExpectedSize: d.ExpectedSize, Departments: d.Departments, CreatedBy: &p.Account,
 			CreatedAt: tx.Now, UpdatedAt: tx.Now, Revision: 1,
+		}
+		if err := knownDepartments(ctx, tx, d.Departments); err != nil {
+			return err
 		}
 		first, err := insertOnce(ctx, tx, made)
 		if err != nil {
@@ -115,6 +142,9 @@ type Change struct {
 	Place    *string
 	StartsAt *time.Time
 	EndsAt   *time.Time
+	// ExpectedSize 0 clears it.
+	ExpectedSize *int
+	Departments  *[]uuid.UUID
 }
 
 // Correction is one request to change an assembly. Revision is the one that the caller has read.
@@ -156,6 +186,9 @@ func (c *Calendar) Correct(ctx context.Context, p account.Principal, k Correctio
 		if len(fields) == 0 {
 			return nil
 		}
+		if err := knownDepartments(ctx, tx, now.Departments); err != nil {
+			return err
+		}
 		now.UpdatedAt, now.Revision = tx.Now, before.Revision+1
 		if err := save(ctx, tx, now); err != nil {
 			return err
@@ -184,6 +217,15 @@ func (k Change) onto(a Assembly) Assembly {
 	if k.EndsAt != nil {
 		a.EndsAt = cutAll(k.EndsAt)
 	}
+	if k.ExpectedSize != nil {
+		a.ExpectedSize = k.ExpectedSize
+		if *k.ExpectedSize == 0 {
+			a.ExpectedSize = nil
+		}
+	}
+	if k.Departments != nil {
+		a.Departments = *k.Departments
+	}
 	return a
 }
 
@@ -199,6 +241,8 @@ func (k Change) differs(a Assembly) []string {
 		{"city", now.City != a.City},
 		{"place", now.Place != a.Place},
 		{"starts_at", !now.StartsAt.Equal(a.StartsAt)},
+		{"expected_size", !sameCount(now.ExpectedSize, a.ExpectedSize)},
+		{"department_ids", !slices.Equal(now.Departments, a.Departments)},
 		{"ends_at", (now.EndsAt == nil) != (a.EndsAt == nil) || now.EndsAt != nil && !now.EndsAt.Equal(*a.EndsAt)},
 	} {
 		if m.differs {
@@ -232,6 +276,8 @@ func cutAll(t *time.Time) *time.Time {
 const (
 	maxTitle = 300
 	maxPlace = 500
+	maxSize  = 1_000_000
+	maxNamed = 200 // departments
 )
 
 var slug = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
@@ -291,8 +337,20 @@ func (d *Draft) check() error {
 			f.add("/ends_at", "out_of_range")
 		}
 	}
+	f.expects(d.ExpectedSize, d.Departments)
 	return f.err()
 }
+
+func (f *checks) expects(size *int, departments []uuid.UUID) {
+	if size != nil && (*size < 0 || *size > maxSize) {
+		f.add("/expected_size", "out_of_range")
+	}
+	if len(departments) > maxNamed {
+		f.add("/department_ids", "too_many")
+	}
+}
+
+func sameCount(a, b *int) bool { return (a == nil) == (b == nil) && (a == nil || *a == *b) }
 
 func (k *Change) check() error {
 	var f checks
@@ -307,6 +365,11 @@ func (k *Change) check() error {
 	}
 	if k.StartsAt != nil {
 		f.instant("/starts_at", *k.StartsAt)
+	}
+	if k.Departments != nil {
+		f.expects(k.ExpectedSize, *k.Departments)
+	} else {
+		f.expects(k.ExpectedSize, nil)
 	}
 	if k.EndsAt != nil && !k.EndsAt.IsZero() {
 		f.instant("/ends_at", *k.EndsAt)

@@ -37,7 +37,7 @@ func newDesk(t *testing.T) desk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return desk{T: t, db: db, calendar: roster.New(db.DB, audit.New(ring))}
+	return desk{T: t, db: db, calendar: roster.New(roster.Options{DB: db.DB, Ring: ring, Audit: audit.New(ring)})}
 }
 
 func (d desk) organisation() uuid.UUID {

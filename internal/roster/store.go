@@ -2,6 +2,7 @@ package roster
 
 import (
 	"context"
+	"database/sql/driver"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
@@ -17,7 +19,7 @@ import (
 	"github.com/qorgau/qorgau/internal/pg"
 )
 
-const columns = `id, organisation_id, client_id, title, city, place, starts_at, ends_at, created_by, created_at, updated_at, revision`
+const columns = `id, organisation_id, client_id, title, city, place, starts_at, ends_at, expected_size, departments, created_by, created_at, updated_at, revision`
 
 // mine is the scope: assemblies of the organisations in which the caller has a grant in force now.
 const mine = `exists (select 1 from grants g where g.account_id = @account and g.organisation_id = assemblies.organisation_id
@@ -71,7 +73,7 @@ func insertOnce(ctx context.Context, tx *pg.Tx, a Assembly) (first bool, err err
 // save writes an assembly that is locked.
 func save(ctx context.Context, tx *pg.Tx, a Assembly) error {
 	err := tx.Gorm(ctx).Model(&Assembly{}).Where("id = ?", a.ID).
-		Select("title", "city", "place", "starts_at", "ends_at", "updated_at", "revision").Updates(&a).Error
+		Select("title", "city", "place", "starts_at", "ends_at", "expected_size", "departments", "updated_at", "revision").Updates(&a).Error
 	if err != nil {
 		return fmt.Errorf("change assembly: %w", err)
 	}
@@ -161,4 +163,56 @@ func (q *Query) check() (*position, error) {
 		f.add("#cursor", "bad_format")
 	}
 	return after, f.err()
+}
+
+// UUIDs is a uuid[] of PostgreSQL, for GORM, which speaks text.
+type UUIDs []uuid.UUID
+
+// Scan reads {a,b}.
+func (u *UUIDs) Scan(from any) error {
+	text, ok := from.(string)
+	if !ok {
+		return fmt.Errorf("uuid[] comes as %T", from)
+	}
+	*u = nil
+	for part := range strings.SplitSeq(strings.Trim(text, "{}"), ",") {
+		if part == "" {
+			continue
+		}
+		id, err := uuid.Parse(part)
+		if err != nil {
+			return err
+		}
+		*u = append(*u, id)
+	}
+	return nil
+}
+
+// Value writes {a,b}.
+func (u UUIDs) Value() (driver.Value, error) {
+	parts := make([]string, len(u))
+	for i, id := range u {
+		parts[i] = id.String()
+	}
+	return "{" + strings.Join(parts, ",") + "}", nil
+}
+
+// knownDepartments refuses ids that the directory does not have.
+func knownDepartments(ctx context.Context, tx *pg.Tx, ids []uuid.UUID) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	rows, err := tx.Query(ctx, "select i.n::int from unnest($1::uuid[]) with ordinality as i(id, n) where not exists (select 1 from departments d where d.id = i.id) order by i.n", ids)
+	if err != nil {
+		return fmt.Errorf("look up departments: %w", err)
+	}
+	missing, err := pgx.CollectRows(rows, pgx.RowTo[int])
+	if err != nil {
+		return fmt.Errorf("look up departments: %w", err)
+	}
+	var bad checks
+	for _, n := range missing {
+		bad.add(fmt.Sprintf("/department_ids/%d", n-1), "unknown")
+	}
+	return bad.err()
 }

@@ -298,6 +298,21 @@ var table = []row{
 	{operation: "listInquiries", on: "department", lawyer: everyone, operator: everyone, coordinator: everyone, admin: never, path: "/v1/departments/{id}/inquiries"},
 	{operation: "recordInquiry", on: "department", lawyer: everyone, operator: everyone, coordinator: everyone, admin: never,
 		method: "POST", path: "/v1/departments/{id}/inquiries", body: `{"client_id": "{new}", "name": "Тұманбай Ырысты", "answer": "no_answer"}`},
+	// The roster: one's own shifts, and those of the cities of a coordinator.
+	{operation: "planShifts", on: "department", lawyer: never, operator: never, coordinator: never400, admin: never,
+		method: "POST", path: "/v1/shifts", body: `{"shifts": [{"client_id": "{new}", "account_id": "{new}", "department_id": "{place}", "starts_at": "2026-01-01T00:00:00Z", "ends_at": "2026-01-01T01:00:00Z"}]}`},
+	{operation: "listShifts", on: "shift", lawyer: their, operator: never, coordinator: ofCity, admin: never, path: "/v1/shifts", listed: true},
+	{operation: "getShift", on: "shift", lawyer: their, operator: never, coordinator: ofCity, admin: never, path: "/v1/shifts/{id}"},
+	{operation: "getHandOver", on: "shift", lawyer: their, operator: never, coordinator: ofCity, admin: never, path: "/v1/shifts/{id}/hand-over", ok: []int{200, 409}},
+	{operation: "confirmShift", on: "shift", lawyer: their, operator: never, coordinator: onlyTheirs, admin: never, method: "POST", path: "/v1/shifts/{id}/confirm"},
+	{operation: "checkIn", on: "shift", lawyer: their, operator: never, coordinator: onlyTheirs, admin: never,
+		method: "POST", path: "/v1/shifts/{id}/check-in", body: `{"client_id": "{new}"}`},
+	{operation: "checkOut", on: "shift", lawyer: their, operator: never, coordinator: onlyTheirs, admin: never, method: "POST", path: "/v1/shifts/{id}/check-out"},
+	{operation: "cancelShift", on: "shift", lawyer: theirsToKeep, operator: never, coordinator: ofCity, admin: never, method: "POST", path: "/v1/shifts/{id}/cancel"},
+	{operation: "checkInAnywhere", on: "nothing", lawyer: wrongBody, operator: never, coordinator: wrongBody, admin: never, method: "POST", path: "/v1/check-ins", body: `{"client_id": "{new}"}`},
+	{operation: "getCoverage", on: "assembly", lawyer: never, operator: never, coordinator: ownOrganisation, admin: never, path: "/v1/assemblies/{id}/coverage"},
+	{operation: "copyShifts", on: "assembly", lawyer: never, operator: never, coordinator: ownOrganisation, admin: never,
+		method: "POST", path: "/v1/assemblies/{id}/copy-shifts", body: `{"from_assembly_id": "{new}"}`, ok: []int{400}},
 	{operation: "listAssemblies", on: "assembly", lawyer: ownOrganisation, operator: ownOrganisation, coordinator: ownOrganisation, admin: never, path: "/v1/assemblies", listed: true},
 	{operation: "getAssembly", on: "assembly", lawyer: ownOrganisation, operator: ownOrganisation, coordinator: ownOrganisation, admin: never, path: "/v1/assemblies/{id}"},
 	{operation: "createAssembly", on: "department", lawyer: everyone, operator: everyone, coordinator: everyone, admin: never,
@@ -344,6 +359,25 @@ func search(operation, on string, staff reach, method, below, body string) row {
 // acting is what who was asked does with a call; who coordinates it sees it, and was not asked.
 func acting(operation, act string) row {
 	return row{operation: operation, on: "dispatch", lawyer: their, operator: never, coordinator: ofCity, admin: never, method: "POST", path: "/v1/dispatches/{id}/" + act, ok: []int{200, 409}}
+}
+
+// never400: the body names an account that does not exist, whoever asks.
+func never400(*actor, *thing) int { return wrong }
+
+// wrongBody: there is no department in it.
+func wrongBody(*actor, *thing) int { return wrong }
+
+// onlyTheirs: a coordinator sees the shift of another, and is not on it.
+func onlyTheirs(a *actor, t *thing) int { return seenOnly(a.covers(t)) }
+
+// theirsToKeep: a lawyer sees their own shift, and does not call it off.
+func theirsToKeep(a *actor, t *thing) int { return seenOnly(t.owner == a.name) }
+
+func seenOnly(seen bool) int {
+	if seen {
+		return inSight
+	}
+	return hidden
 }
 
 // refusedAs is a row whose body is refused to whoever may do it, and only to them.

@@ -410,6 +410,7 @@ func (w *world) makeRest() {
 			w.add("export", &thing{org: org, city: city, id: export})
 		}
 		for _, city := range []string{almaty, outside} {
+			w.add("shift", &thing{org: org, city: city, id: w.onDuty(id, reporter.me.ID, placeIn[city])})
 			w.add("dispatch", &thing{org: org, city: city, id: w.called(id, reporter.me.ID, placeIn[city], reporter.me.ID)})
 		}
 		alert, hold, entry := uuid.New(), uuid.New(), uuid.New()
@@ -429,6 +430,7 @@ func (w *world) makeRest() {
 		}
 	}
 	lawyer := w.actor("lawyer")
+	w.add("shift", &thing{name: "of the lawyer", org: ours, city: outside, owner: "lawyer", id: w.onDuty(w.orgs[ours], lawyer.account, placeIn[outside])})
 	w.add("dispatch", &thing{name: "to which the lawyer was asked", org: ours, city: outside, owner: "lawyer",
 		id: w.called(w.orgs[ours], w.people["reporter of "+ours].me.ID, placeIn[outside], lawyer.account)})
 	w.obstructed(lawyer.bearer, &thing{name: "said by the lawyer", org: ours, city: almaty, place: almaly, owner: "lawyer"})
@@ -439,6 +441,15 @@ func (w *world) makeRest() {
 			w.add("invitation", &thing{name: role, city: city, admin: role == "admin"})
 		}
 	}
+}
+
+// onDuty is a shift that begins tomorrow: it opens nothing yet.
+func (w *world) onDuty(org, who, place uuid.UUID) uuid.UUID {
+	w.Helper()
+	id := uuid.New()
+	w.exec(`insert into shifts (id, organisation_id, account_id, department_id, state, starts_at, ends_at, created_at) values ($1, $2, $3, $4, 'planned', $5, $6, now())`,
+		id, org, who, place, time.Now().Add(24*time.Hour), time.Now().Add(30*time.Hour))
+	return id
 }
 
 // called is a call for a lawyer, made by someone, to which one was asked.

@@ -317,6 +317,31 @@ type ClientInterface interface {
 	// Corresponds with PATCH /v1/assemblies/{id} (the `PatchAssembly` operationId).
 	PatchAssembly(ctx context.Context, id PathID, params *PatchAssemblyParams, body PatchAssemblyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// CopyShiftsWithBody Plan as for an earlier assembly
+	//
+	// Its shifts, moved by the time between the two beginnings. Whom it cannot be planned for is left out, with the reason. Sent again, nothing is doubled.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/assemblies/{id}/copy-shifts (the `CopyShifts` operationId).
+	CopyShiftsWithBody(ctx context.Context, id PathID, params *CopyShiftsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CopyShifts Plan as for an earlier assembly
+	//
+	// Its shifts, moved by the time between the two beginnings. Whom it cannot be planned for is left out, with the reason. Sent again, nothing is doubled.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/assemblies/{id}/copy-shifts (the `CopyShifts` operationId).
+	CopyShifts(ctx context.Context, id PathID, params *CopyShiftsParams, body CopyShiftsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetCoverage Where nobody stands
+	//
+	// The shifts around an assembly, from an hour before it until its end, and the windows of its departments that no lawyer covers.
+	//
+	// Corresponds with GET /v1/assemblies/{id}/coverage (the `GetCoverage` operationId).
+	GetCoverage(ctx context.Context, id PathID, params *GetCoverageParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListAudit Read the audit trail
 	//
 	// For coordinators (own organisation) and admins. The newest first. Actors stand under a pseudonym that changes each month.
@@ -393,6 +418,24 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/canaries (the `PlantCanary` operationId).
 	PlantCanary(ctx context.Context, params *PlantCanaryParams, body PlantCanaryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CheckInAnywhereWithBody I am here, without a shift
+	//
+	// At a department: one's own shift that is on, or begins within two hours, else a new one of twelve hours.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/check-ins (the `CheckInAnywhere` operationId).
+	CheckInAnywhereWithBody(ctx context.Context, params *CheckInAnywhereParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CheckInAnywhere I am here, without a shift
+	//
+	// At a department: one's own shift that is on, or begins within two hours, else a new one of twelve hours.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/check-ins (the `CheckInAnywhere` operationId).
+	CheckInAnywhere(ctx context.Context, params *CheckInAnywhereParams, body CheckInAnywhereJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetChecklist Rights checklist
 	//
@@ -1427,6 +1470,88 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/sessions/{id} (the `GetSession` operationId).
 	GetSession(ctx context.Context, id SessionID, params *GetSessionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListShifts Who is on duty
+	//
+	// In the order of their beginning: lawyers see their own, coordinators those of the cities of their grants. What was called off is left out.
+	//
+	// Corresponds with GET /v1/shifts (the `ListShifts` operationId).
+	ListShifts(ctx context.Context, params *ListShiftsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PlanShiftsWithBody Plan shifts
+	//
+	// Up to 500 at once, all or none; each with its own `client_id`, so that sent again nothing is doubled. A lawyer stands at a department, or floats in a
+	// city; `duty` is a coordinator who is called first. Overlaps of one person are allowed and shown (`conflicts`).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/shifts (the `PlanShifts` operationId).
+	PlanShiftsWithBody(ctx context.Context, params *PlanShiftsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PlanShifts Plan shifts
+	//
+	// Up to 500 at once, all or none; each with its own `client_id`, so that sent again nothing is doubled. A lawyer stands at a department, or floats in a
+	// city; `duty` is a coordinator who is called first. Overlaps of one person are allowed and shown (`conflicts`).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/shifts (the `PlanShifts` operationId).
+	PlanShifts(ctx context.Context, params *PlanShiftsParams, body PlanShiftsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetShift One shift
+	//
+	// Its owner, and who coordinates there.
+	//
+	// Corresponds with GET /v1/shifts/{id} (the `GetShift` operationId).
+	GetShift(ctx context.Context, id PathID, params *GetShiftParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CancelShift Call a shift off
+	//
+	// By a coordinator.
+	//
+	// Corresponds with POST /v1/shifts/{id}/cancel (the `CancelShift` operationId).
+	CancelShift(ctx context.Context, id PathID, params *CancelShiftParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CheckInWithBody I am here
+	//
+	// By its owner. A fix of the position is optional, rounded to about a kilometre, sealed, and gone after a day; a bad one never refuses a check-in, one that is far
+	// away is kept and marked (`far`). At another department than planned, the shift moves there. A call to this department is `arrived` by it.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/shifts/{id}/check-in (the `CheckIn` operationId).
+	CheckInWithBody(ctx context.Context, id PathID, params *CheckInParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CheckIn I am here
+	//
+	// By its owner. A fix of the position is optional, rounded to about a kilometre, sealed, and gone after a day; a bad one never refuses a check-in, one that is far
+	// away is kept and marked (`far`). At another department than planned, the shift moves there. A call to this department is `arrived` by it.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/shifts/{id}/check-in (the `CheckIn` operationId).
+	CheckIn(ctx context.Context, id PathID, params *CheckInParams, body CheckInJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CheckOut I leave
+	//
+	// By its owner. The hand-over sheet stays readable for an hour.
+	//
+	// Corresponds with POST /v1/shifts/{id}/check-out (the `CheckOut` operationId).
+	CheckOut(ctx context.Context, id PathID, params *CheckOutParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ConfirmShift I will be there
+	//
+	// By its owner.
+	//
+	// Corresponds with POST /v1/shifts/{id}/confirm (the `ConfirmShift` operationId).
+	ConfirmShift(ctx context.Context, id PathID, params *ConfirmShiftParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetHandOver What to hand over
+	//
+	// Of the department: who has no lawyer, whose clock is near, whose rights are open; the nearest limit first. Without names.
+	//
+	// Corresponds with GET /v1/shifts/{id}/hand-over (the `GetHandOver` operationId).
+	GetHandOver(ctx context.Context, id PathID, params *GetHandOverParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
 // GetSigningKeys Public keys of access tokens
@@ -1922,6 +2047,61 @@ func (c *Core) PatchAssembly(ctx context.Context, id PathID, params *PatchAssemb
 	return c.Client.Do(req)
 }
 
+// CopyShiftsWithBody Plan as for an earlier assembly
+//
+// Its shifts, moved by the time between the two beginnings. Whom it cannot be planned for is left out, with the reason. Sent again, nothing is doubled.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/assemblies/{id}/copy-shifts (the `CopyShifts` operationId).
+func (c *Core) CopyShiftsWithBody(ctx context.Context, id PathID, params *CopyShiftsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCopyShiftsRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CopyShifts Plan as for an earlier assembly
+//
+// Its shifts, moved by the time between the two beginnings. Whom it cannot be planned for is left out, with the reason. Sent again, nothing is doubled.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/assemblies/{id}/copy-shifts (the `CopyShifts` operationId).
+func (c *Core) CopyShifts(ctx context.Context, id PathID, params *CopyShiftsParams, body CopyShiftsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCopyShiftsRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetCoverage Where nobody stands
+//
+// The shifts around an assembly, from an hour before it until its end, and the windows of its departments that no lawyer covers.
+//
+// Corresponds with GET /v1/assemblies/{id}/coverage (the `GetCoverage` operationId).
+func (c *Core) GetCoverage(ctx context.Context, id PathID, params *GetCoverageParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetCoverageRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListAudit Read the audit trail
 //
 // For coordinators (own organisation) and admins. The newest first. Actors stand under a pseudonym that changes each month.
@@ -2079,6 +2259,44 @@ func (c *Core) PlantCanaryWithBody(ctx context.Context, params *PlantCanaryParam
 // Corresponds with POST /v1/canaries (the `PlantCanary` operationId).
 func (c *Core) PlantCanary(ctx context.Context, params *PlantCanaryParams, body PlantCanaryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewPlantCanaryRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CheckInAnywhereWithBody I am here, without a shift
+//
+// At a department: one's own shift that is on, or begins within two hours, else a new one of twelve hours.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/check-ins (the `CheckInAnywhere` operationId).
+func (c *Core) CheckInAnywhereWithBody(ctx context.Context, params *CheckInAnywhereParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCheckInAnywhereRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CheckInAnywhere I am here, without a shift
+//
+// At a department: one's own shift that is on, or begins within two hours, else a new one of twelve hours.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/check-ins (the `CheckInAnywhere` operationId).
+func (c *Core) CheckInAnywhere(ctx context.Context, params *CheckInAnywhereParams, body CheckInAnywhereJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCheckInAnywhereRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4253,6 +4471,188 @@ func (c *Core) GetSession(ctx context.Context, id SessionID, params *GetSessionP
 	return c.Client.Do(req)
 }
 
+// ListShifts Who is on duty
+//
+// In the order of their beginning: lawyers see their own, coordinators those of the cities of their grants. What was called off is left out.
+//
+// Corresponds with GET /v1/shifts (the `ListShifts` operationId).
+func (c *Core) ListShifts(ctx context.Context, params *ListShiftsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListShiftsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PlanShiftsWithBody Plan shifts
+//
+// Up to 500 at once, all or none; each with its own `client_id`, so that sent again nothing is doubled. A lawyer stands at a department, or floats in a
+// city; `duty` is a coordinator who is called first. Overlaps of one person are allowed and shown (`conflicts`).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/shifts (the `PlanShifts` operationId).
+func (c *Core) PlanShiftsWithBody(ctx context.Context, params *PlanShiftsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPlanShiftsRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PlanShifts Plan shifts
+//
+// Up to 500 at once, all or none; each with its own `client_id`, so that sent again nothing is doubled. A lawyer stands at a department, or floats in a
+// city; `duty` is a coordinator who is called first. Overlaps of one person are allowed and shown (`conflicts`).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/shifts (the `PlanShifts` operationId).
+func (c *Core) PlanShifts(ctx context.Context, params *PlanShiftsParams, body PlanShiftsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPlanShiftsRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetShift One shift
+//
+// Its owner, and who coordinates there.
+//
+// Corresponds with GET /v1/shifts/{id} (the `GetShift` operationId).
+func (c *Core) GetShift(ctx context.Context, id PathID, params *GetShiftParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetShiftRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CancelShift Call a shift off
+//
+// By a coordinator.
+//
+// Corresponds with POST /v1/shifts/{id}/cancel (the `CancelShift` operationId).
+func (c *Core) CancelShift(ctx context.Context, id PathID, params *CancelShiftParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCancelShiftRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CheckInWithBody I am here
+//
+// By its owner. A fix of the position is optional, rounded to about a kilometre, sealed, and gone after a day; a bad one never refuses a check-in, one that is far
+// away is kept and marked (`far`). At another department than planned, the shift moves there. A call to this department is `arrived` by it.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/shifts/{id}/check-in (the `CheckIn` operationId).
+func (c *Core) CheckInWithBody(ctx context.Context, id PathID, params *CheckInParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCheckInRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CheckIn I am here
+//
+// By its owner. A fix of the position is optional, rounded to about a kilometre, sealed, and gone after a day; a bad one never refuses a check-in, one that is far
+// away is kept and marked (`far`). At another department than planned, the shift moves there. A call to this department is `arrived` by it.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/shifts/{id}/check-in (the `CheckIn` operationId).
+func (c *Core) CheckIn(ctx context.Context, id PathID, params *CheckInParams, body CheckInJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCheckInRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CheckOut I leave
+//
+// By its owner. The hand-over sheet stays readable for an hour.
+//
+// Corresponds with POST /v1/shifts/{id}/check-out (the `CheckOut` operationId).
+func (c *Core) CheckOut(ctx context.Context, id PathID, params *CheckOutParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCheckOutRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ConfirmShift I will be there
+//
+// By its owner.
+//
+// Corresponds with POST /v1/shifts/{id}/confirm (the `ConfirmShift` operationId).
+func (c *Core) ConfirmShift(ctx context.Context, id PathID, params *ConfirmShiftParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewConfirmShiftRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetHandOver What to hand over
+//
+// Of the department: who has no lawyer, whose clock is near, whose rights are open; the nearest limit first. Without names.
+//
+// Corresponds with GET /v1/shifts/{id}/hand-over (the `GetHandOver` operationId).
+func (c *Core) GetHandOver(ctx context.Context, id PathID, params *GetHandOverParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetHandOverRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // NewGetSigningKeysRequest constructs an http.Request for the GetSigningKeys method
 func NewGetSigningKeysRequest(server string) (*http.Request, error) {
 	var err error
@@ -5519,6 +5919,139 @@ func NewPatchAssemblyRequestWithBody(server string, id PathID, params *PatchAsse
 	return req, nil
 }
 
+// NewCopyShiftsRequest calls the generic CopyShifts builder with application/json body
+func NewCopyShiftsRequest(server string, id PathID, params *CopyShiftsParams, body CopyShiftsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCopyShiftsRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewCopyShiftsRequestWithBody constructs an http.Request for the CopyShifts method, with any body, and a specified content type
+func NewCopyShiftsRequestWithBody(server string, id PathID, params *CopyShiftsParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/assemblies/%s/copy-shifts", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetCoverageRequest constructs an http.Request for the GetCoverage method
+func NewGetCoverageRequest(server string, id PathID, params *GetCoverageParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/assemblies/%s/coverage", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListAuditRequest constructs an http.Request for the ListAudit method
 func NewListAuditRequest(server string, params *ListAuditParams) (*http.Request, error) {
 	var err error
@@ -6033,6 +6566,72 @@ func NewPlantCanaryRequestWithBody(server string, params *PlantCanaryParams, con
 	}
 
 	operationPath := fmt.Sprintf("/v1/canaries")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewCheckInAnywhereRequest calls the generic CheckInAnywhere builder with application/json body
+func NewCheckInAnywhereRequest(server string, params *CheckInAnywhereParams, body CheckInAnywhereJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCheckInAnywhereRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCheckInAnywhereRequestWithBody constructs an http.Request for the CheckInAnywhere method, with any body, and a specified content type
+func NewCheckInAnywhereRequestWithBody(server string, params *CheckInAnywhereParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/check-ins")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -12167,6 +12766,621 @@ func NewGetSessionRequest(server string, id SessionID, params *GetSessionParams)
 	return req, nil
 }
 
+// NewListShiftsRequest constructs an http.Request for the ListShifts method
+func NewListShiftsRequest(server string, params *ListShiftsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/shifts")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.AccountID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "account_id", *params.AccountID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.DepartmentID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "department_id", *params.DepartmentID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.AssemblyID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "assembly_id", *params.AssemblyID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.City != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "city", *params.City, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.From != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", *params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.To != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", *params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Mine != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "mine", *params.Mine, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewPlanShiftsRequest calls the generic PlanShifts builder with application/json body
+func NewPlanShiftsRequest(server string, params *PlanShiftsParams, body PlanShiftsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPlanShiftsRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewPlanShiftsRequestWithBody constructs an http.Request for the PlanShifts method, with any body, and a specified content type
+func NewPlanShiftsRequestWithBody(server string, params *PlanShiftsParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/shifts")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetShiftRequest constructs an http.Request for the GetShift method
+func NewGetShiftRequest(server string, id PathID, params *GetShiftParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/shifts/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewCancelShiftRequest constructs an http.Request for the CancelShift method
+func NewCancelShiftRequest(server string, id PathID, params *CancelShiftParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/shifts/%s/cancel", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewCheckInRequest calls the generic CheckIn builder with application/json body
+func NewCheckInRequest(server string, id PathID, params *CheckInParams, body CheckInJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCheckInRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewCheckInRequestWithBody constructs an http.Request for the CheckIn method, with any body, and a specified content type
+func NewCheckInRequestWithBody(server string, id PathID, params *CheckInParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/shifts/%s/check-in", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewCheckOutRequest constructs an http.Request for the CheckOut method
+func NewCheckOutRequest(server string, id PathID, params *CheckOutParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/shifts/%s/check-out", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewConfirmShiftRequest constructs an http.Request for the ConfirmShift method
+func NewConfirmShiftRequest(server string, id PathID, params *ConfirmShiftParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/shifts/%s/confirm", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetHandOverRequest constructs an http.Request for the GetHandOver method
+func NewGetHandOverRequest(server string, id PathID, params *GetHandOverParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/shifts/%s/hand-over", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 func (c *Core) applyEditors(ctx context.Context, req *http.Request, additionalEditors []RequestEditorFn) error {
 	for _, r := range c.RequestEditors {
 		if err := r(ctx, req); err != nil {
@@ -12460,6 +13674,33 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PATCH /v1/assemblies/{id} (the `PatchAssembly` operationId).
 	PatchAssemblyWithResponse(ctx context.Context, id PathID, params *PatchAssemblyParams, body PatchAssemblyJSONRequestBody, reqEditors ...RequestEditorFn) (*PatchAssemblyResponse, error)
 
+	// CopyShiftsWithBodyWithResponse Plan as for an earlier assembly
+	//
+	// Its shifts, moved by the time between the two beginnings. Whom it cannot be planned for is left out, with the reason. Sent again, nothing is doubled.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/assemblies/{id}/copy-shifts (the `CopyShifts` operationId).
+	CopyShiftsWithBodyWithResponse(ctx context.Context, id PathID, params *CopyShiftsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CopyShiftsResponse, error)
+
+	// CopyShiftsWithResponse Plan as for an earlier assembly
+	//
+	// Its shifts, moved by the time between the two beginnings. Whom it cannot be planned for is left out, with the reason. Sent again, nothing is doubled.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/assemblies/{id}/copy-shifts (the `CopyShifts` operationId).
+	CopyShiftsWithResponse(ctx context.Context, id PathID, params *CopyShiftsParams, body CopyShiftsJSONRequestBody, reqEditors ...RequestEditorFn) (*CopyShiftsResponse, error)
+
+	// GetCoverageWithResponse Where nobody stands
+	//
+	// The shifts around an assembly, from an hour before it until its end, and the windows of its departments that no lawyer covers.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/assemblies/{id}/coverage (the `GetCoverage` operationId).
+	GetCoverageWithResponse(ctx context.Context, id PathID, params *GetCoverageParams, reqEditors ...RequestEditorFn) (*GetCoverageResponse, error)
+
 	// ListAuditWithResponse Read the audit trail
 	//
 	// For coordinators (own organisation) and admins. The newest first. Actors stand under a pseudonym that changes each month.
@@ -12546,6 +13787,24 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/canaries (the `PlantCanary` operationId).
 	PlantCanaryWithResponse(ctx context.Context, params *PlantCanaryParams, body PlantCanaryJSONRequestBody, reqEditors ...RequestEditorFn) (*PlantCanaryResponse, error)
+
+	// CheckInAnywhereWithBodyWithResponse I am here, without a shift
+	//
+	// At a department: one's own shift that is on, or begins within two hours, else a new one of twelve hours.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/check-ins (the `CheckInAnywhere` operationId).
+	CheckInAnywhereWithBodyWithResponse(ctx context.Context, params *CheckInAnywhereParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CheckInAnywhereResponse, error)
+
+	// CheckInAnywhereWithResponse I am here, without a shift
+	//
+	// At a department: one's own shift that is on, or begins within two hours, else a new one of twelve hours.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/check-ins (the `CheckInAnywhere` operationId).
+	CheckInAnywhereWithResponse(ctx context.Context, params *CheckInAnywhereParams, body CheckInAnywhereJSONRequestBody, reqEditors ...RequestEditorFn) (*CheckInAnywhereResponse, error)
 
 	// GetChecklistWithResponse Rights checklist
 	//
@@ -13674,6 +14933,100 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/sessions/{id} (the `GetSession` operationId).
 	GetSessionWithResponse(ctx context.Context, id SessionID, params *GetSessionParams, reqEditors ...RequestEditorFn) (*GetSessionResponse, error)
+
+	// ListShiftsWithResponse Who is on duty
+	//
+	// In the order of their beginning: lawyers see their own, coordinators those of the cities of their grants. What was called off is left out.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/shifts (the `ListShifts` operationId).
+	ListShiftsWithResponse(ctx context.Context, params *ListShiftsParams, reqEditors ...RequestEditorFn) (*ListShiftsResponse, error)
+
+	// PlanShiftsWithBodyWithResponse Plan shifts
+	//
+	// Up to 500 at once, all or none; each with its own `client_id`, so that sent again nothing is doubled. A lawyer stands at a department, or floats in a
+	// city; `duty` is a coordinator who is called first. Overlaps of one person are allowed and shown (`conflicts`).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/shifts (the `PlanShifts` operationId).
+	PlanShiftsWithBodyWithResponse(ctx context.Context, params *PlanShiftsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PlanShiftsResponse, error)
+
+	// PlanShiftsWithResponse Plan shifts
+	//
+	// Up to 500 at once, all or none; each with its own `client_id`, so that sent again nothing is doubled. A lawyer stands at a department, or floats in a
+	// city; `duty` is a coordinator who is called first. Overlaps of one person are allowed and shown (`conflicts`).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/shifts (the `PlanShifts` operationId).
+	PlanShiftsWithResponse(ctx context.Context, params *PlanShiftsParams, body PlanShiftsJSONRequestBody, reqEditors ...RequestEditorFn) (*PlanShiftsResponse, error)
+
+	// GetShiftWithResponse One shift
+	//
+	// Its owner, and who coordinates there.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/shifts/{id} (the `GetShift` operationId).
+	GetShiftWithResponse(ctx context.Context, id PathID, params *GetShiftParams, reqEditors ...RequestEditorFn) (*GetShiftResponse, error)
+
+	// CancelShiftWithResponse Call a shift off
+	//
+	// By a coordinator.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/shifts/{id}/cancel (the `CancelShift` operationId).
+	CancelShiftWithResponse(ctx context.Context, id PathID, params *CancelShiftParams, reqEditors ...RequestEditorFn) (*CancelShiftResponse, error)
+
+	// CheckInWithBodyWithResponse I am here
+	//
+	// By its owner. A fix of the position is optional, rounded to about a kilometre, sealed, and gone after a day; a bad one never refuses a check-in, one that is far
+	// away is kept and marked (`far`). At another department than planned, the shift moves there. A call to this department is `arrived` by it.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/shifts/{id}/check-in (the `CheckIn` operationId).
+	CheckInWithBodyWithResponse(ctx context.Context, id PathID, params *CheckInParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CheckInResponse, error)
+
+	// CheckInWithResponse I am here
+	//
+	// By its owner. A fix of the position is optional, rounded to about a kilometre, sealed, and gone after a day; a bad one never refuses a check-in, one that is far
+	// away is kept and marked (`far`). At another department than planned, the shift moves there. A call to this department is `arrived` by it.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/shifts/{id}/check-in (the `CheckIn` operationId).
+	CheckInWithResponse(ctx context.Context, id PathID, params *CheckInParams, body CheckInJSONRequestBody, reqEditors ...RequestEditorFn) (*CheckInResponse, error)
+
+	// CheckOutWithResponse I leave
+	//
+	// By its owner. The hand-over sheet stays readable for an hour.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/shifts/{id}/check-out (the `CheckOut` operationId).
+	CheckOutWithResponse(ctx context.Context, id PathID, params *CheckOutParams, reqEditors ...RequestEditorFn) (*CheckOutResponse, error)
+
+	// ConfirmShiftWithResponse I will be there
+	//
+	// By its owner.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/shifts/{id}/confirm (the `ConfirmShift` operationId).
+	ConfirmShiftWithResponse(ctx context.Context, id PathID, params *ConfirmShiftParams, reqEditors ...RequestEditorFn) (*ConfirmShiftResponse, error)
+
+	// GetHandOverWithResponse What to hand over
+	//
+	// Of the department: who has no lawyer, whose clock is near, whose rights are open; the nearest limit first. Without names.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/shifts/{id}/hand-over (the `GetHandOver` operationId).
+	GetHandOverWithResponse(ctx context.Context, id PathID, params *GetHandOverParams, reqEditors ...RequestEditorFn) (*GetHandOverResponse, error)
 }
 
 type GetSigningKeysResponse struct {
@@ -14573,6 +15926,95 @@ func (r PatchAssemblyResponse) ContentType() string {
 	return ""
 }
 
+type CopyShiftsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ShiftsCopied
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CopyShiftsResponse) GetJSON200() *ShiftsCopied {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r CopyShiftsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CopyShiftsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CopyShiftsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CopyShiftsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetCoverageResponse200Headers the declared response headers of an HTTP 200 response for GetCoverage
+type GetCoverageResponse200Headers struct {
+	ETag *string
+}
+
+type GetCoverageResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Coverage
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetCoverageResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetCoverageResponse) GetJSON200() *Coverage {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GetCoverageResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetCoverageResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetCoverageResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetCoverageResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListAuditResponse200Headers the declared response headers of an HTTP 200 response for ListAudit
 type ListAuditResponse200Headers struct {
 	ETag *string
@@ -14875,6 +16317,54 @@ func (r PlantCanaryResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r PlantCanaryResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CheckInAnywhereResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Arrival
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Arrival
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CheckInAnywhereResponse) GetJSON200() *Arrival {
+	return r.JSON200
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CheckInAnywhereResponse) GetJSON201() *Arrival {
+	return r.JSON201
+}
+
+// GetBody returns the raw response body bytes
+func (r CheckInAnywhereResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CheckInAnywhereResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CheckInAnywhereResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CheckInAnywhereResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -18525,6 +20015,390 @@ func (r GetSessionResponse) ContentType() string {
 	return ""
 }
 
+// ListShiftsResponse200Headers the declared response headers of an HTTP 200 response for ListShifts
+type ListShiftsResponse200Headers struct {
+	ETag *string
+}
+
+type ListShiftsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ShiftPage
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListShiftsResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListShiftsResponse) GetJSON200() *ShiftPage {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListShiftsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListShiftsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListShiftsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListShiftsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PlanShiftsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ShiftsPlanned
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *ShiftsPlanned
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PlanShiftsResponse) GetJSON200() *ShiftsPlanned {
+	return r.JSON200
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r PlanShiftsResponse) GetJSON201() *ShiftsPlanned {
+	return r.JSON201
+}
+
+// GetBody returns the raw response body bytes
+func (r PlanShiftsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PlanShiftsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PlanShiftsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PlanShiftsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetShiftResponse200Headers the declared response headers of an HTTP 200 response for GetShift
+type GetShiftResponse200Headers struct {
+	ETag string
+}
+
+type GetShiftResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Shift
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetShiftResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetShiftResponse) GetJSON200() *Shift {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GetShiftResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetShiftResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetShiftResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetShiftResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CancelShiftResponse200Headers the declared response headers of an HTTP 200 response for CancelShift
+type CancelShiftResponse200Headers struct {
+	ETag string
+}
+
+type CancelShiftResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Shift
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *CancelShiftResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CancelShiftResponse) GetJSON200() *Shift {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r CancelShiftResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CancelShiftResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CancelShiftResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CancelShiftResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CheckInResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Arrival
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Arrival
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CheckInResponse) GetJSON200() *Arrival {
+	return r.JSON200
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CheckInResponse) GetJSON201() *Arrival {
+	return r.JSON201
+}
+
+// GetBody returns the raw response body bytes
+func (r CheckInResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CheckInResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CheckInResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CheckInResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CheckOutResponse200Headers the declared response headers of an HTTP 200 response for CheckOut
+type CheckOutResponse200Headers struct {
+	ETag string
+}
+
+type CheckOutResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Shift
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *CheckOutResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CheckOutResponse) GetJSON200() *Shift {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r CheckOutResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CheckOutResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CheckOutResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CheckOutResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ConfirmShiftResponse200Headers the declared response headers of an HTTP 200 response for ConfirmShift
+type ConfirmShiftResponse200Headers struct {
+	ETag string
+}
+
+type ConfirmShiftResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Shift
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ConfirmShiftResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ConfirmShiftResponse) GetJSON200() *Shift {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ConfirmShiftResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ConfirmShiftResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ConfirmShiftResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ConfirmShiftResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetHandOverResponse200Headers the declared response headers of an HTTP 200 response for GetHandOver
+type GetHandOverResponse200Headers struct {
+	ETag *string
+}
+
+type GetHandOverResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *HandOver
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetHandOverResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetHandOverResponse) GetJSON200() *HandOver {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GetHandOverResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetHandOverResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetHandOverResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetHandOverResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetSigningKeysWithResponse Public keys of access tokens
 //
 // A JSON Web Key Set (RFC 7517) with Ed25519 keys.
@@ -18936,6 +20810,51 @@ func (c *ClientWithResponses) PatchAssemblyWithResponse(ctx context.Context, id 
 	return ParsePatchAssemblyResponse(rsp)
 }
 
+// CopyShiftsWithBodyWithResponse Plan as for an earlier assembly
+//
+// Its shifts, moved by the time between the two beginnings. Whom it cannot be planned for is left out, with the reason. Sent again, nothing is doubled.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/assemblies/{id}/copy-shifts (the `CopyShifts` operationId).
+func (c *ClientWithResponses) CopyShiftsWithBodyWithResponse(ctx context.Context, id PathID, params *CopyShiftsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CopyShiftsResponse, error) {
+	rsp, err := c.CopyShiftsWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCopyShiftsResponse(rsp)
+}
+
+// CopyShiftsWithResponse Plan as for an earlier assembly
+//
+// Its shifts, moved by the time between the two beginnings. Whom it cannot be planned for is left out, with the reason. Sent again, nothing is doubled.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/assemblies/{id}/copy-shifts (the `CopyShifts` operationId).
+func (c *ClientWithResponses) CopyShiftsWithResponse(ctx context.Context, id PathID, params *CopyShiftsParams, body CopyShiftsJSONRequestBody, reqEditors ...RequestEditorFn) (*CopyShiftsResponse, error) {
+	rsp, err := c.CopyShifts(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCopyShiftsResponse(rsp)
+}
+
+// GetCoverageWithResponse Where nobody stands
+//
+// The shifts around an assembly, from an hour before it until its end, and the windows of its departments that no lawyer covers.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/assemblies/{id}/coverage (the `GetCoverage` operationId).
+func (c *ClientWithResponses) GetCoverageWithResponse(ctx context.Context, id PathID, params *GetCoverageParams, reqEditors ...RequestEditorFn) (*GetCoverageResponse, error) {
+	rsp, err := c.GetCoverage(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetCoverageResponse(rsp)
+}
+
 // ListAuditWithResponse Read the audit trail
 //
 // For coordinators (own organisation) and admins. The newest first. Actors stand under a pseudonym that changes each month.
@@ -19075,6 +20994,36 @@ func (c *ClientWithResponses) PlantCanaryWithResponse(ctx context.Context, param
 		return nil, err
 	}
 	return ParsePlantCanaryResponse(rsp)
+}
+
+// CheckInAnywhereWithBodyWithResponse I am here, without a shift
+//
+// At a department: one's own shift that is on, or begins within two hours, else a new one of twelve hours.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/check-ins (the `CheckInAnywhere` operationId).
+func (c *ClientWithResponses) CheckInAnywhereWithBodyWithResponse(ctx context.Context, params *CheckInAnywhereParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CheckInAnywhereResponse, error) {
+	rsp, err := c.CheckInAnywhereWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCheckInAnywhereResponse(rsp)
+}
+
+// CheckInAnywhereWithResponse I am here, without a shift
+//
+// At a department: one's own shift that is on, or begins within two hours, else a new one of twelve hours.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/check-ins (the `CheckInAnywhere` operationId).
+func (c *ClientWithResponses) CheckInAnywhereWithResponse(ctx context.Context, params *CheckInAnywhereParams, body CheckInAnywhereJSONRequestBody, reqEditors ...RequestEditorFn) (*CheckInAnywhereResponse, error) {
+	rsp, err := c.CheckInAnywhere(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCheckInAnywhereResponse(rsp)
 }
 
 // GetChecklistWithResponse Rights checklist
@@ -20883,6 +22832,160 @@ func (c *ClientWithResponses) GetSessionWithResponse(ctx context.Context, id Ses
 	return ParseGetSessionResponse(rsp)
 }
 
+// ListShiftsWithResponse Who is on duty
+//
+// In the order of their beginning: lawyers see their own, coordinators those of the cities of their grants. What was called off is left out.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/shifts (the `ListShifts` operationId).
+func (c *ClientWithResponses) ListShiftsWithResponse(ctx context.Context, params *ListShiftsParams, reqEditors ...RequestEditorFn) (*ListShiftsResponse, error) {
+	rsp, err := c.ListShifts(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListShiftsResponse(rsp)
+}
+
+// PlanShiftsWithBodyWithResponse Plan shifts
+//
+// Up to 500 at once, all or none; each with its own `client_id`, so that sent again nothing is doubled. A lawyer stands at a department, or floats in a
+// city; `duty` is a coordinator who is called first. Overlaps of one person are allowed and shown (`conflicts`).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/shifts (the `PlanShifts` operationId).
+func (c *ClientWithResponses) PlanShiftsWithBodyWithResponse(ctx context.Context, params *PlanShiftsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PlanShiftsResponse, error) {
+	rsp, err := c.PlanShiftsWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePlanShiftsResponse(rsp)
+}
+
+// PlanShiftsWithResponse Plan shifts
+//
+// Up to 500 at once, all or none; each with its own `client_id`, so that sent again nothing is doubled. A lawyer stands at a department, or floats in a
+// city; `duty` is a coordinator who is called first. Overlaps of one person are allowed and shown (`conflicts`).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/shifts (the `PlanShifts` operationId).
+func (c *ClientWithResponses) PlanShiftsWithResponse(ctx context.Context, params *PlanShiftsParams, body PlanShiftsJSONRequestBody, reqEditors ...RequestEditorFn) (*PlanShiftsResponse, error) {
+	rsp, err := c.PlanShifts(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePlanShiftsResponse(rsp)
+}
+
+// GetShiftWithResponse One shift
+//
+// Its owner, and who coordinates there.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/shifts/{id} (the `GetShift` operationId).
+func (c *ClientWithResponses) GetShiftWithResponse(ctx context.Context, id PathID, params *GetShiftParams, reqEditors ...RequestEditorFn) (*GetShiftResponse, error) {
+	rsp, err := c.GetShift(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetShiftResponse(rsp)
+}
+
+// CancelShiftWithResponse Call a shift off
+//
+// By a coordinator.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/shifts/{id}/cancel (the `CancelShift` operationId).
+func (c *ClientWithResponses) CancelShiftWithResponse(ctx context.Context, id PathID, params *CancelShiftParams, reqEditors ...RequestEditorFn) (*CancelShiftResponse, error) {
+	rsp, err := c.CancelShift(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCancelShiftResponse(rsp)
+}
+
+// CheckInWithBodyWithResponse I am here
+//
+// By its owner. A fix of the position is optional, rounded to about a kilometre, sealed, and gone after a day; a bad one never refuses a check-in, one that is far
+// away is kept and marked (`far`). At another department than planned, the shift moves there. A call to this department is `arrived` by it.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/shifts/{id}/check-in (the `CheckIn` operationId).
+func (c *ClientWithResponses) CheckInWithBodyWithResponse(ctx context.Context, id PathID, params *CheckInParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CheckInResponse, error) {
+	rsp, err := c.CheckInWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCheckInResponse(rsp)
+}
+
+// CheckInWithResponse I am here
+//
+// By its owner. A fix of the position is optional, rounded to about a kilometre, sealed, and gone after a day; a bad one never refuses a check-in, one that is far
+// away is kept and marked (`far`). At another department than planned, the shift moves there. A call to this department is `arrived` by it.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/shifts/{id}/check-in (the `CheckIn` operationId).
+func (c *ClientWithResponses) CheckInWithResponse(ctx context.Context, id PathID, params *CheckInParams, body CheckInJSONRequestBody, reqEditors ...RequestEditorFn) (*CheckInResponse, error) {
+	rsp, err := c.CheckIn(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCheckInResponse(rsp)
+}
+
+// CheckOutWithResponse I leave
+//
+// By its owner. The hand-over sheet stays readable for an hour.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/shifts/{id}/check-out (the `CheckOut` operationId).
+func (c *ClientWithResponses) CheckOutWithResponse(ctx context.Context, id PathID, params *CheckOutParams, reqEditors ...RequestEditorFn) (*CheckOutResponse, error) {
+	rsp, err := c.CheckOut(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCheckOutResponse(rsp)
+}
+
+// ConfirmShiftWithResponse I will be there
+//
+// By its owner.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/shifts/{id}/confirm (the `ConfirmShift` operationId).
+func (c *ClientWithResponses) ConfirmShiftWithResponse(ctx context.Context, id PathID, params *ConfirmShiftParams, reqEditors ...RequestEditorFn) (*ConfirmShiftResponse, error) {
+	rsp, err := c.ConfirmShift(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseConfirmShiftResponse(rsp)
+}
+
+// GetHandOverWithResponse What to hand over
+//
+// Of the department: who has no lawyer, whose clock is near, whose rights are open; the nearest limit first. Without names.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/shifts/{id}/hand-over (the `GetHandOver` operationId).
+func (c *ClientWithResponses) GetHandOverWithResponse(ctx context.Context, id PathID, params *GetHandOverParams, reqEditors ...RequestEditorFn) (*GetHandOverResponse, error) {
+	rsp, err := c.GetHandOver(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetHandOverResponse(rsp)
+}
+
 // ParseGetSigningKeysResponse parses an HTTP response from a GetSigningKeysWithResponse call
 func ParseGetSigningKeysResponse(rsp *http.Response) (*GetSigningKeysResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -21558,6 +23661,74 @@ func ParsePatchAssemblyResponse(rsp *http.Response) (*PatchAssemblyResponse, err
 	return response, nil
 }
 
+// ParseCopyShiftsResponse parses an HTTP response from a CopyShiftsWithResponse call
+func ParseCopyShiftsResponse(rsp *http.Response) (*CopyShiftsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CopyShiftsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ShiftsCopied
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetCoverageResponse parses an HTTP response from a GetCoverageWithResponse call
+func ParseGetCoverageResponse(rsp *http.Response) (*GetCoverageResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetCoverageResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Coverage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetCoverageResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseListAuditResponse parses an HTTP response from a ListAuditWithResponse call
 func ParseListAuditResponse(rsp *http.Response) (*ListAuditResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -21778,6 +23949,39 @@ func ParsePlantCanaryResponse(rsp *http.Response) (*PlantCanaryResponse, error) 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
 		var dest Detention
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCheckInAnywhereResponse parses an HTTP response from a CheckInAnywhereWithResponse call
+func ParseCheckInAnywhereResponse(rsp *http.Response) (*CheckInAnywhereResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CheckInAnywhereResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Arrival
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Arrival
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -24606,6 +26810,315 @@ func ParseGetSessionResponse(rsp *http.Response) (*GetSessionResponse, error) {
 	switch {
 	case rsp.StatusCode == 200:
 		var headers GetSessionResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListShiftsResponse parses an HTTP response from a ListShiftsWithResponse call
+func ParseListShiftsResponse(rsp *http.Response) (*ListShiftsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListShiftsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ShiftPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListShiftsResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParsePlanShiftsResponse parses an HTTP response from a PlanShiftsWithResponse call
+func ParsePlanShiftsResponse(rsp *http.Response) (*PlanShiftsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PlanShiftsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ShiftsPlanned
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest ShiftsPlanned
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetShiftResponse parses an HTTP response from a GetShiftWithResponse call
+func ParseGetShiftResponse(rsp *http.Response) (*GetShiftResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetShiftResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Shift
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetShiftResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCancelShiftResponse parses an HTTP response from a CancelShiftWithResponse call
+func ParseCancelShiftResponse(rsp *http.Response) (*CancelShiftResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CancelShiftResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Shift
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers CancelShiftResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCheckInResponse parses an HTTP response from a CheckInWithResponse call
+func ParseCheckInResponse(rsp *http.Response) (*CheckInResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CheckInResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Arrival
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Arrival
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCheckOutResponse parses an HTTP response from a CheckOutWithResponse call
+func ParseCheckOutResponse(rsp *http.Response) (*CheckOutResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CheckOutResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Shift
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers CheckOutResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseConfirmShiftResponse parses an HTTP response from a ConfirmShiftWithResponse call
+func ParseConfirmShiftResponse(rsp *http.Response) (*ConfirmShiftResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ConfirmShiftResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Shift
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ConfirmShiftResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetHandOverResponse parses an HTTP response from a GetHandOverWithResponse call
+func ParseGetHandOverResponse(rsp *http.Response) (*GetHandOverResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetHandOverResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest HandOver
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetHandOverResponse200Headers
 		if values := rsp.Header.Values("ETag"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {

@@ -1,0 +1,383 @@
+package roster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/qorgau/qorgau/internal/account"
+	"github.com/qorgau/qorgau/internal/audit"
+	"github.com/qorgau/qorgau/internal/fault"
+	"github.com/qorgau/qorgau/internal/pg"
+	"github.com/qorgau/qorgau/internal/seal"
+)
+
+// Place is where somebody was, rounded to a hundredth of a degree: about a kilometre, enough to say who is near, and not at which
+// table they sit. Far: more than 50 km from the department at which they check in.
+type Place struct {
+	Lat float64 `json:"lat"`
+	Lon float64 `json:"lon"`
+	Far bool    `json:"far,omitempty"`
+
+	At time.Time `json:"-"`
+}
+
+const (
+	checkInPlace = "check_ins.place_ct"
+	rounding     = 100.0
+	farKm        = 50.0
+	// placesKept is how long a place is kept: as long as it helps to send somebody, no longer.
+	placesKept = 24 * time.Hour
+	// early is how long before a shift somebody may come for it to begin then: who stands there reads what is there.
+	early = 12 * time.Hour
+	// ownShift is how long a shift lasts that a lawyer opens by checking in without one.
+	ownShift = 12 * time.Hour
+)
+
+// CheckIn says that somebody is on the spot. Shift nil: they come without one, and get one at the department. Lat and Lon are both or neither; a
+// fix that cannot be is left out, never the check-in. At is when; nil: now.
+type CheckIn struct {
+	ClientID     uuid.UUID
+	Shift        *uuid.UUID
+	DepartmentID *uuid.UUID
+	Lat, Lon     *float64
+	At           *time.Time
+}
+
+// Arrival is a check-in as it was kept.
+type Arrival struct {
+	Shift Shift
+	Far   bool // the fix lies elsewhere: kept, and marked
+	First bool
+}
+
+// CheckIn records it; sent again it is the same. Faults: forbidden (lawyers and coordinators, for themselves), not_found, invalid, ended
+// (the shift was called off or is over), client_id_taken.
+func (c *Calendar) CheckIn(ctx context.Context, p account.Principal, in CheckIn) (a Arrival, err error) {
+	if err := p.Needs(account.Lawyer, account.Coordinator); err != nil {
+		return a, err
+	}
+	if in.ClientID == uuid.Nil {
+		return a, fault.BadField("/client_id", "required")
+	}
+	if in.Shift == nil && in.DepartmentID == nil {
+		return a, fault.BadField("/department_id", "required")
+	}
+	err = c.db.InTx(ctx, func(tx *pg.Tx) error {
+		a = Arrival{}
+		if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock(hashtextextended($1::text, 7215304898))", in.ClientID.String()); err != nil {
+			return fmt.Errorf("lock check-in: %w", err)
+		}
+		was, err := c.arrivedBefore(ctx, tx, p, in.ClientID)
+		if err != nil || was != nil {
+			if was != nil {
+				a = *was
+			}
+			return err
+		}
+		if a.Shift, err = c.shiftOf(ctx, tx, p, in); err != nil {
+			return err
+		}
+		at := tx.Now
+		if in.At != nil && in.At.Before(at) && in.At.After(a.Shift.StartsAt.Add(-longestShift)) {
+			at = cut(*in.At)
+		}
+		if a.Far, err = c.keepArrival(ctx, tx, p, a.Shift, in, at); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `update shifts set state = 'present', arrived_at = coalesce(arrived_at, $2), confirmed_at = coalesce(confirmed_at, $2), updated_at = $3,
+			starts_at = case when starts_at > $2 and starts_at <= $4 then $2 else starts_at end, revision = revision + 1 where id = $1`, a.Shift.ID, at, tx.Now, at.Add(early)); err != nil {
+			return fmt.Errorf("check in: %w", err)
+		}
+		if a.Shift.DepartmentID != nil && c.arrived != nil {
+			if err := c.arrived(ctx, tx, p.Account, *a.Shift.DepartmentID); err != nil {
+				return err
+			}
+		}
+		if a.Shift, err = c.shift(ctx, tx, p, a.Shift.ID, false); err != nil {
+			return err
+		}
+		a.First = true
+		return c.log.Write(ctx, tx, audit.Entry{Organisation: a.Shift.OrganisationID, Actor: p.Account, Action: "shift.checked_in", SubjectKind: "shift", Subject: a.Shift.ID})
+	})
+	return a, err
+}
+
+// arrivedBefore gives the check-in that the caller sent under this client id.
+func (c *Calendar) arrivedBefore(ctx context.Context, tx *pg.Tx, p account.Principal, client uuid.UUID) (*Arrival, error) {
+	var who, shift, id uuid.UUID
+	var period string
+	var ct []byte
+	err := tx.QueryRow(ctx, "select id, account_id, shift_id, period, place_ct from check_ins where client_id = $1", client).Scan(&id, &who, &shift, &period, &ct)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("look for check-in: %w", err)
+	case who != p.Account:
+		return nil, fault.Clash("client_id_taken")
+	}
+	s, err := c.shift(ctx, tx, p, shift, false)
+	if err != nil {
+		return nil, err
+	}
+	place, err := c.openPlace(id, period, ct)
+	if err != nil {
+		return nil, err
+	}
+	return &Arrival{Shift: s, Far: place != nil && place.Far}, nil
+}
+
+// shiftOf is the shift that a check-in is for: the one named; else the caller's own at the department that is on now, or near; else a new one.
+func (c *Calendar) shiftOf(ctx context.Context, tx *pg.Tx, p account.Principal, in CheckIn) (Shift, error) {
+	if in.Shift != nil {
+		s, err := c.shift(ctx, tx, p, *in.Shift, true)
+		switch {
+		case err != nil:
+			return s, err
+		case s.AccountID != p.Account:
+			return s, fault.Denied()
+		case s.CancelledAt != nil, !s.EndsAt.After(tx.Now):
+			return s, fault.Clash("ended")
+		}
+		if in.DepartmentID != nil && (s.DepartmentID == nil || *s.DepartmentID != *in.DepartmentID) { // who floats, or was sent on, stands there now
+			return c.moveShift(ctx, tx, p, s, *in.DepartmentID)
+		}
+		return s, nil
+	}
+	near, err := c.shifts(ctx, tx, p, `s.account_id = @reader and s.department_id = @department and s.cancelled_at is null and s.starts_at <= @soon and s.ends_at > @now
+		order by s.starts_at limit 1`, pgx.NamedArgs{"department": *in.DepartmentID, "soon": tx.Now.Add(2 * time.Hour)})
+	if err != nil {
+		return Shift{}, err
+	}
+	if len(near) == 1 {
+		return c.shift(ctx, tx, p, near[0].ID, true)
+	}
+	return c.ownShift(ctx, tx, p, in)
+}
+
+// moveShift puts a shift at another department. Its city is the department's then.
+func (c *Calendar) moveShift(ctx context.Context, tx *pg.Tx, p account.Principal, s Shift, to uuid.UUID) (Shift, error) {
+	n, err := tx.Exec(ctx, "update shifts set department_id = d.id, city = null from departments d where shifts.id = $1 and d.id = $2", s.ID, to)
+	if err != nil {
+		return s, fmt.Errorf("move shift: %w", err)
+	}
+	if n == 0 {
+		return s, fault.BadField("/department_id", "unknown")
+	}
+	return c.shift(ctx, tx, p, s.ID, false)
+}
+
+// ownShift opens a shift for someone who comes without one: they are there, whatever was planned.
+func (c *Calendar) ownShift(ctx context.Context, tx *pg.Tx, p account.Principal, in CheckIn) (Shift, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return Shift{}, fmt.Errorf("shift id: %w", err)
+	}
+	kind := LawyerShift
+	if !p.Has(account.Lawyer) {
+		kind = DutyShift
+	}
+	n, err := tx.Exec(ctx, `insert into shifts (id, organisation_id, account_id, kind, department_id, state, starts_at, ends_at, created_by, created_at, updated_at)
+		select $1, $2, $3, $4, d.id, 'planned', $5, $6, $3, $5, $5 from departments d where d.id = $7`, id, p.Organisation, p.Account, kind, tx.Now, tx.Now.Add(ownShift), *in.DepartmentID)
+	if err != nil {
+		return Shift{}, fmt.Errorf("open shift: %w", err)
+	}
+	if n == 0 {
+		return Shift{}, fault.BadField("/department_id", "unknown")
+	}
+	return c.shift(ctx, tx, p, id, true)
+}
+
+// keepArrival keeps the check-in with its place, if there is one that can be.
+func (c *Calendar) keepArrival(ctx context.Context, tx *pg.Tx, p account.Principal, s Shift, in CheckIn, at time.Time) (far bool, err error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return false, fmt.Errorf("check-in id: %w", err)
+	}
+	period := seal.Period(tx.Now)
+	var ct []byte
+	if in.Lat != nil && in.Lon != nil && math.Abs(*in.Lat) <= 90 && math.Abs(*in.Lon) <= 180 {
+		place := Place{Lat: math.Round(*in.Lat*rounding) / rounding, Lon: math.Round(*in.Lon*rounding) / rounding}
+		if place.Far, err = isFar(ctx, tx, s.DepartmentID, place); err != nil {
+			return false, err
+		}
+		key, err := c.ring.PeriodKey(period)
+		if err != nil {
+			return false, err
+		}
+		if ct, err = key.SealJSON(checkInPlace, id, place); err != nil {
+			return false, err
+		}
+		far = place.Far
+	}
+	_, err = tx.Exec(ctx, "insert into check_ins (id, organisation_id, account_id, shift_id, client_id, at, period, place_ct) values ($1, $2, $3, $4, $5, $6, $7, $8)",
+		id, p.Organisation, p.Account, s.ID, in.ClientID, at, period, ct)
+	if err != nil {
+		return false, fmt.Errorf("keep check-in: %w", err)
+	}
+	return far, nil
+}
+
+// isFar compares a fix with the department, if anyone knows where that is.
+func isFar(ctx context.Context, tx *pg.Tx, department *uuid.UUID, p Place) (bool, error) {
+	if department == nil {
+		return false, nil
+	}
+	var lat, lon *float64
+	if err := tx.QueryRow(ctx, "select lat, lon from departments where id = $1", *department).Scan(&lat, &lon); err != nil {
+		return false, fmt.Errorf("read where the department is: %w", err)
+	}
+	return lat != nil && lon != nil && km(p.Lat, p.Lon, *lat, *lon) > farKm, nil
+}
+
+// km is the distance of two points in degrees, on a flat piece of the earth: good to a percent where it decides.
+func km(lat1, lon1, lat2, lon2 float64) float64 {
+	const degree = 111.2
+	return math.Hypot((lat1-lat2)*degree, (lon1-lon2)*degree*math.Cos((lat1+lat2)/2*math.Pi/180))
+}
+
+func (c *Calendar) openPlace(id uuid.UUID, period string, ct []byte) (*Place, error) {
+	if ct == nil {
+		return nil, nil
+	}
+	key, err := c.ring.PeriodKey(period)
+	if errors.Is(err, seal.ErrDestroyed) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var p Place
+	return &p, key.OpenJSON(checkInPlace, id, ct, &p)
+}
+
+// Places gives where the lawyers of an organisation were seen last, within the last day; for the service itself.
+func (c *Calendar) Places(ctx context.Context, tx *pg.Tx, organisation uuid.UUID) (map[uuid.UUID]Place, error) {
+	rows, err := tx.Query(ctx, `select distinct on (account_id) id, account_id, at, period, place_ct from check_ins
+		where organisation_id = $1 and place_ct is not null and at > $2 order by account_id, at desc`, organisation, tx.Now.Add(-placesKept))
+	if err != nil {
+		return nil, fmt.Errorf("read places: %w", err)
+	}
+	out := map[uuid.UUID]Place{}
+	var id, who uuid.UUID
+	var at time.Time
+	var period string
+	var ct []byte
+	_, err = pgx.ForEachRow(rows, []any{&id, &who, &at, &period, &ct}, func() error {
+		p, err := c.openPlace(id, period, ct)
+		if err == nil && p != nil && !p.Far {
+			p.At = at
+			out[who] = *p
+		}
+		ct = nil
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read places: %w", err)
+	}
+	return out, nil
+}
+
+// ForgetPlaces wipes places older than a day, and says how many it wiped.
+func (c *Calendar) ForgetPlaces(ctx context.Context) (n int64, err error) {
+	err = c.db.InTx(ctx, func(tx *pg.Tx) error {
+		wiped, err := tx.Exec(ctx, "update check_ins set place_ct = null where place_ct is not null and at <= $1", tx.Now.Add(-placesKept))
+		n = int64(wiped)
+		return err
+	})
+	return n, err
+}
+
+// step changes a shift of which the caller may.
+func (c *Calendar) step(ctx context.Context, p account.Principal, id uuid.UUID, own bool, action, set string, done func(Shift) (bool, error)) (s Shift, err error) {
+	if err := p.Needs(account.Lawyer, account.Coordinator); err != nil {
+		return s, err
+	}
+	err = c.db.InTx(ctx, func(tx *pg.Tx) error {
+		if s, err = c.shift(ctx, tx, p, id, true); err != nil {
+			return err
+		}
+		coordinates := p.HasIn(s.OrganisationID, s.City, account.Coordinator)
+		if s.AccountID != p.Account && (own || !coordinates) || !own && !coordinates {
+			return fault.Denied()
+		}
+		if was, err := done(s); err != nil || was {
+			return err
+		}
+		if _, err := tx.Exec(ctx, "update shifts set "+set+", updated_at = $2, revision = revision + 1 where id = $1", id, tx.Now); err != nil {
+			return fmt.Errorf("%s: %w", action, err)
+		}
+		if s, err = c.shift(ctx, tx, p, id, false); err != nil {
+			return err
+		}
+		return c.log.Write(ctx, tx, audit.Entry{Organisation: s.OrganisationID, Actor: p.Account, Action: action, SubjectKind: "shift", Subject: id})
+	})
+	return s, err
+}
+
+// Confirm is a lawyer's own "I will be there"; said again it changes nothing. Faults: forbidden, not_found, ended.
+func (c *Calendar) Confirm(ctx context.Context, p account.Principal, id uuid.UUID) (Shift, error) {
+	return c.step(ctx, p, id, true, "shift.confirmed", "confirmed_at = $2", func(s Shift) (bool, error) {
+		if s.State == Left {
+			return false, fault.Clash("ended")
+		}
+		return s.ConfirmedAt != nil, nil
+	})
+}
+
+// CallOff ends a shift that is not wanted; a coordinator does it. Faults: forbidden, not_found.
+func (c *Calendar) CallOff(ctx context.Context, p account.Principal, id uuid.UUID) (Shift, error) {
+	return c.step(ctx, p, id, false, "shift.called_off", "state = 'left', cancelled_at = $2", func(s Shift) (bool, error) { return s.State == Left, nil })
+}
+
+// CheckOut says that somebody leaves. Faults: forbidden (their own), not_found.
+func (c *Calendar) CheckOut(ctx context.Context, p account.Principal, id uuid.UUID) (Shift, error) {
+	return c.step(ctx, p, id, true, "shift.checked_out", "state = 'left', left_at = $2", func(s Shift) (bool, error) { return s.State == Left, nil })
+}
+
+// Gap is a window in which nobody stands at a department.
+type Gap struct {
+	DepartmentID uuid.UUID
+	From, To     time.Time
+}
+
+// Gaps gives the windows of the departments between from and to that no shift covers, in order.
+func Gaps(departments []uuid.UUID, shifts []Shift, from, to time.Time) []Gap {
+	var out []Gap
+	for _, d := range departments {
+		var there []Shift
+		for _, s := range shifts {
+			if s.DepartmentID != nil && *s.DepartmentID == d && s.Kind == LawyerShift && s.CancelledAt == nil {
+				there = append(there, s)
+			}
+		}
+		slices.SortFunc(there, func(a, b Shift) int { return a.StartsAt.Compare(b.StartsAt) })
+		at := from
+		for _, s := range there {
+			if s.StartsAt.After(at) && at.Before(to) {
+				out = append(out, Gap{d, at, earlier(s.StartsAt, to)})
+			}
+			if s.EndsAt.After(at) {
+				at = s.EndsAt
+			}
+		}
+		if at.Before(to) {
+			out = append(out, Gap{d, at, to})
+		}
+	}
+	return out
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
