@@ -1853,6 +1853,27 @@ func (e SuggestionReasonCode) Valid() bool {
 	}
 }
 
+// Defines values for TimerState.
+const (
+	TimerStateEnded   TimerState = "ended"
+	TimerStateFired   TimerState = "fired"
+	TimerStateRunning TimerState = "running"
+)
+
+// Valid indicates whether the value is a known member of the TimerState enum.
+func (e TimerState) Valid() bool {
+	switch e {
+	case TimerStateEnded:
+		return true
+	case TimerStateFired:
+		return true
+	case TimerStateRunning:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for WarningCode.
 const (
 	WarningCodeFutureTime     WarningCode = "future_time"
@@ -1880,6 +1901,21 @@ func (e WarningCode) Valid() bool {
 	case WarningCodeUnknown:
 		return true
 	case WarningCodeYearOutOfRange:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListAlarmsParamsState.
+const (
+	ListAlarmsParamsStateOpen ListAlarmsParamsState = "open"
+)
+
+// Valid indicates whether the value is a known member of the ListAlarmsParamsState enum.
+func (e ListAlarmsParamsState) Valid() bool {
+	switch e {
+	case ListAlarmsParamsStateOpen:
 		return true
 	default:
 		return false
@@ -2204,6 +2240,47 @@ type AccountState string
 // Acknowledgement defines model for Acknowledgement.
 type Acknowledgement struct {
 	NoticeID openapi_types.UUID `json:"notice_id"`
+}
+
+// Alarm defines model for Alarm.
+type Alarm struct {
+	AccountID      openapi_types.UUID  `json:"account_id"`
+	AcknowledgedAt *time.Time          `json:"acknowledged_at,omitempty"`
+	AcknowledgedBy *openapi_types.UUID `json:"acknowledged_by,omitempty"`
+	ID             openapi_types.UUID  `json:"id"`
+	Lat            *float64            `json:"lat,omitempty"`
+	Lon            *float64            `json:"lon,omitempty"`
+	Note           *string             `json:"note,omitempty"`
+	RaisedAt       time.Time           `json:"raised_at"`
+
+	// ShiftID The duty shift of who took it.
+	ShiftID *openapi_types.UUID `json:"shift_id,omitempty"`
+	Test    bool                `json:"test"`
+
+	// TimerID The timer that ran out.
+	TimerID *openapi_types.UUID `json:"timer_id,omitempty"`
+
+	// Told How often it was told.
+	Told int `json:"told"`
+}
+
+// AlarmPage defines model for AlarmPage.
+type AlarmPage struct {
+	Items []Alarm `json:"items"`
+
+	// NextCursor Pass it as `cursor` to read on. Absent on the last page.
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// AlarmRaise defines model for AlarmRaise.
+type AlarmRaise struct {
+	ClientID openapi_types.UUID `json:"client_id"`
+	Lat      *float64           `json:"lat,omitempty"`
+	Lon      *float64           `json:"lon,omitempty"`
+
+	// Note The first 1000 characters are kept.
+	Note *string `json:"note,omitempty"`
+	Test *bool   `json:"test,omitempty"`
 }
 
 // Alert defines model for Alert.
@@ -4790,6 +4867,40 @@ type SuggestionReason struct {
 // SuggestionReasonCode defines model for SuggestionReason.code.
 type SuggestionReasonCode string
 
+// Timer defines model for Timer.
+type Timer struct {
+	AccountID openapi_types.UUID `json:"account_id"`
+	CreatedAt time.Time          `json:"created_at"`
+	ID        openapi_types.UUID `json:"id"`
+	Note      *string            `json:"note,omitempty"`
+	State     TimerState         `json:"state"`
+	Until     time.Time          `json:"until"`
+}
+
+// TimerState defines model for Timer.state.
+type TimerState string
+
+// TimerExtend defines model for TimerExtend.
+type TimerExtend struct {
+	Until time.Time `json:"until"`
+}
+
+// TimerStart defines model for TimerStart.
+type TimerStart struct {
+	ClientID openapi_types.UUID `json:"client_id"`
+
+	// Note Sealed: where you go, who knows more.
+	Note *string `json:"note,omitempty"`
+
+	// Until At most two days ahead.
+	Until time.Time `json:"until"`
+}
+
+// Timers defines model for Timers.
+type Timers struct {
+	Items []Timer `json:"items"`
+}
+
 // TolerantFact Any text or number. What cannot be understood is kept as given, with a warning. `null` is the same as absent.
 //
 // Example: около 1990
@@ -4992,6 +5103,54 @@ type RetractReportsParams struct {
 
 // UnlockAccountParams defines parameters for UnlockAccount.
 type UnlockAccountParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListAlarmsParams defines parameters for ListAlarms.
+type ListAlarmsParams struct {
+	// State `open`: only those nobody has taken.
+	State *ListAlarmsParamsState `form:"state,omitempty" json:"state,omitempty"`
+
+	// Cursor `next_cursor` of the page before. Opaque; good only with the same filters.
+	Cursor *PageCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Limit At most so many items.
+	Limit *PageLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListAlarmsParamsState defines parameters for ListAlarms.
+type ListAlarmsParamsState string
+
+// RaiseAlarmParams defines parameters for RaiseAlarm.
+type RaiseAlarmParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// GetAlarmParams defines parameters for GetAlarm.
+type GetAlarmParams struct {
+	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// AcknowledgeAlarmParams defines parameters for AcknowledgeAlarm.
+type AcknowledgeAlarmParams struct {
 	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
@@ -6190,6 +6349,42 @@ type GetHandOverParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// ListTimersParams defines parameters for ListTimers.
+type ListTimersParams struct {
+	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// StartTimerParams defines parameters for StartTimer.
+type StartTimerParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// EndTimerParams defines parameters for EndTimer.
+type EndTimerParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ExtendTimerParams defines parameters for ExtendTimer.
+type ExtendTimerParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // InviteAccountJSONRequestBody defines body for InviteAccount for application/json ContentType.
 type InviteAccountJSONRequestBody = AccountInvite
 
@@ -6204,6 +6399,9 @@ type RetractReportsJSONRequestBody = RetractReports
 
 // UnlockAccountJSONRequestBody defines body for UnlockAccount for application/json ContentType.
 type UnlockAccountJSONRequestBody = ReasonGiven
+
+// RaiseAlarmJSONRequestBody defines body for RaiseAlarm for application/json ContentType.
+type RaiseAlarmJSONRequestBody = AlarmRaise
 
 // CreateAssemblyJSONRequestBody defines body for CreateAssembly for application/json ContentType.
 type CreateAssemblyJSONRequestBody = AssemblyCreate
@@ -6327,3 +6525,9 @@ type PlanShiftsJSONRequestBody = ShiftPlan
 
 // CheckInJSONRequestBody defines body for CheckIn for application/json ContentType.
 type CheckInJSONRequestBody = CheckIn
+
+// StartTimerJSONRequestBody defines body for StartTimer for application/json ContentType.
+type StartTimerJSONRequestBody = TimerStart
+
+// ExtendTimerJSONRequestBody defines body for ExtendTimer for application/json ContentType.
+type ExtendTimerJSONRequestBody = TimerExtend

@@ -42,6 +42,7 @@ import (
 	"github.com/qorgau/qorgau/internal/push/fcm"
 	"github.com/qorgau/qorgau/internal/rights"
 	"github.com/qorgau/qorgau/internal/roster"
+	"github.com/qorgau/qorgau/internal/safety"
 	"github.com/qorgau/qorgau/internal/seal"
 	"github.com/qorgau/qorgau/internal/watch"
 )
@@ -64,6 +65,7 @@ type parts struct {
 	rights   *rights.Watch
 	dispatch *dispatch.Desk
 	roster   *roster.Calendar
+	safety   *safety.Guard
 	sender   *fcm.Sender // nil: notices go to the console
 	meters   *prometheus.Registry
 }
@@ -103,10 +105,11 @@ func assemble(ctx context.Context, o Options, db *pg.DB, ring *seal.Ring) (*part
 		return p.dispatch.Arrived(ctx, tx, who, department)
 	}})
 	p.dispatch = newDispatch(db, ring, log, p.center, book, overview, p.roster)
+	p.safety = safety.New(db, ring, log, p.center)
 	p.server = &httpapi.Server{
 		DB: db, Ring: ring, Audit: log, Accounts: p.desk, Departments: department.New(db, log), Push: p.center,
 		Detentions: ledger, Watch: p.post, Calendar: p.roster, Law: book, Rights: p.rights, Inquiries: inquiries, Doors: doors,
-		Board: overview, Dispatch: p.dispatch, Hotline: newHotline(db, ring, log, p.center), Log: o.Log, Version: o.Version,
+		Board: overview, Dispatch: p.dispatch, Hotline: newHotline(db, ring, log, p.center), Safety: p.safety, Log: o.Log, Version: o.Version,
 		Limits: limits.api, TrustedProxies: o.Config.TrustedProxies, Metrics: p.meters, Indexed: p.finder.Ready,
 		// Deliveries that nobody has tried say that jobs do not move; those that wait for a provider say nothing about us.
 		OldestPending: func(ctx context.Context) (time.Duration, error) {

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -93,7 +94,8 @@ func addWorkers(workers *river.Workers, db *pg.DB, p *parts) error {
 	}})
 	river.AddWorker(workers, &chore[forget]{do: func(ctx context.Context) error {
 		_, err := p.roster.ForgetPlaces(ctx)
-		return err
+		_, also := p.safety.Forget(ctx)
+		return errors.Join(err, also)
 	}})
 	river.AddWorker(workers, &chore[purge]{do: func(ctx context.Context) error {
 		_, err := httpapi.PurgeIdempotency(ctx, db)

@@ -66,19 +66,19 @@ func need(r board.Row) dispatch.Need {
 	return n
 }
 
-// offersEvery is how long an offer that ran out waits for the next one: little beside the minutes that it stood.
-const offersEvery = 250 * time.Millisecond
+// lookEvery is how long what is due waits: little beside the minutes of an offer, and of an alarm.
+const lookEvery = 250 * time.Millisecond
 
-// moveDispatches asks the next lawyer where one did not answer.
-func moveDispatches(ctx context.Context, d *dispatch.Desk, log *slog.Logger) {
+// look has something done that comes due, one thing after another, a quarter of a second behind. What fails is said once.
+func look(ctx context.Context, log *slog.Logger, complaint string, tick func(context.Context) (bool, error)) {
 	failing := false
-	repeat(ctx, offersEvery, func(ctx context.Context) {
+	repeat(ctx, lookEvery, func(ctx context.Context) {
 		var err error
 		for did := true; did && err == nil; {
-			did, err = d.Tick(ctx)
+			did, err = tick(ctx)
 		}
 		if err != nil && !failing && ctx.Err() == nil {
-			log.WarnContext(ctx, "dispatches cannot be moved on", "code", coded(err).Error())
+			log.WarnContext(ctx, complaint, "code", coded(err).Error())
 		}
 		failing = err != nil
 	})

@@ -58,11 +58,12 @@ var order = []place{
 	{"internal/roster", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/finder", "internal/detention", "internal/rights", "internal/door", "internal/watch")},
 	{"internal/board", upTo("internal/account", "internal/finder", "internal/detention", "internal/door", "internal/rights")},
 	{"internal/dispatch", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/detention")},
+	{"internal/safety", upTo("internal/alert", "internal/account", "internal/department", "internal/push")},
 	{"internal/live", []string{"internal/fault", "internal/pg"}},
 
 	// The edge and the whole.
 	{"internal/httpapi", upTo("api", "internal/alert", "internal/account", "internal/department", "internal/push", "internal/detention",
-		"internal/rights", "internal/door", "internal/inquiry", "internal/watch", "internal/roster", "internal/board", "internal/dispatch", "internal/hotline", "internal/live", "internal/paper", "internal/web")},
+		"internal/rights", "internal/door", "internal/inquiry", "internal/watch", "internal/roster", "internal/board", "internal/dispatch", "internal/hotline", "internal/safety", "internal/live", "internal/paper", "internal/web")},
 	{"internal/config", []string{"internal/fault", "internal/httpapi", "internal/law", "internal/watch"}}, // the two read their own limits
 	{"internal/app", []string{"api", "internal/...", "pkg/..."}},
 	{"internal/app/demo", []string{"api", "internal/...", "pkg/..."}},

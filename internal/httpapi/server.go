@@ -42,6 +42,7 @@ import (
 	"github.com/qorgau/qorgau/internal/push"
 	"github.com/qorgau/qorgau/internal/rights"
 	"github.com/qorgau/qorgau/internal/roster"
+	"github.com/qorgau/qorgau/internal/safety"
 	"github.com/qorgau/qorgau/internal/seal"
 	"github.com/qorgau/qorgau/internal/watch"
 	"github.com/qorgau/qorgau/internal/web"
@@ -61,6 +62,7 @@ type Server struct {
 	Dispatch    *dispatch.Desk
 	Board       *board.Board
 	Hotline     *hotline.Desk
+	Safety      *safety.Guard
 	Law         law.Book
 	Rights      *rights.Watch
 	Doors       *door.Register

@@ -45,6 +45,8 @@ const (
 	Alert      = "alert"      // for coordinators and operators
 	Offer      = "offer"      // a lawyer is asked to go to a department
 	OfferGone  = "offer_gone" // they need not go any more
+	Alarm      = "alarm"      // a lawyer needs help
+	Timer      = "timer"      // one's own timer ends soon
 )
 
 // Kinds of channels and of owners, and the one subject that push itself knows.

@@ -13,7 +13,7 @@ import (
 var locales embed.FS
 
 var (
-	kinds     = []string{Match, Update, Retraction, Correction, Erased, Alert, Offer, OfferGone}
+	kinds     = []string{Match, Update, Retraction, Correction, Erased, Alert, Offer, OfferGone, Alarm, Timer}
 	languages = []string{"kk", "ru", "en"}
 )
 

@@ -298,6 +298,18 @@ var table = []row{
 	{operation: "listInquiries", on: "department", lawyer: everyone, operator: everyone, coordinator: everyone, admin: never, path: "/v1/departments/{id}/inquiries"},
 	{operation: "recordInquiry", on: "department", lawyer: everyone, operator: everyone, coordinator: everyone, admin: never,
 		method: "POST", path: "/v1/departments/{id}/inquiries", body: `{"client_id": "{new}", "name": "Тұманбай Ырысты", "answer": "no_answer"}`},
+	// The lawyers' own safety: one's own timers and alarms; coordinators look after all of their organisation. An alarm asks for no right.
+	{operation: "startTimer", on: "nothing", lawyer: wrongBody, operator: wrongBody, coordinator: wrongBody, admin: never,
+		method: "POST", path: "/v1/timers", body: `{"client_id": "{new}", "until": "2020-01-01T00:00:00Z"}`},
+	{operation: "listTimers", on: "timer", lawyer: their, operator: hiddenFrom, coordinator: ownOrganisation, admin: never, path: "/v1/timers", listed: true},
+	{operation: "extendTimer", on: "timer", lawyer: their, operator: hiddenFrom, coordinator: hiddenFrom, admin: never,
+		method: "POST", path: "/v1/timers/{id}/extend", body: `{"until": "2020-01-01T00:00:00Z"}`, ok: []int{400}},
+	{operation: "endTimer", on: "timer", lawyer: their, operator: hiddenFrom, coordinator: hiddenFrom, admin: never, method: "POST", path: "/v1/timers/{id}/end"},
+	refusedAs(http.StatusBadRequest, own("raiseAlarm", "nothing", everyone, "POST", "/v1/alarms", `{"client_id": "00000000-0000-0000-0000-000000000000", "test": true}`)),
+	{operation: "listAlarms", on: "alarm", lawyer: their, operator: hiddenFrom, coordinator: ownOrganisation, admin: hiddenFrom, fallen: hiddenFrom, path: "/v1/alarms", listed: true},
+	{operation: "getAlarm", on: "alarm", lawyer: their, operator: hiddenFrom, coordinator: ownOrganisation, admin: hiddenFrom, fallen: hiddenFrom, path: "/v1/alarms/{id}"},
+	{operation: "acknowledgeAlarm", on: "alarm", lawyer: never, operator: never, coordinator: ownOrganisation, admin: never, method: "POST", path: "/v1/alarms/{id}/acknowledge"},
+
 	// The roster: one's own shifts, and those of the cities of a coordinator.
 	{operation: "planShifts", on: "department", lawyer: never, operator: never, coordinator: never400, admin: never,
 		method: "POST", path: "/v1/shifts", body: `{"shifts": [{"client_id": "{new}", "account_id": "{new}", "department_id": "{place}", "starts_at": "2026-01-01T00:00:00Z", "ends_at": "2026-01-01T01:00:00Z"}]}`},
@@ -360,6 +372,8 @@ func search(operation, on string, staff reach, method, below, body string) row {
 func acting(operation, act string) row {
 	return row{operation: operation, on: "dispatch", lawyer: their, operator: never, coordinator: ofCity, admin: never, method: "POST", path: "/v1/dispatches/{id}/" + act, ok: []int{200, 409}}
 }
+
+func hiddenFrom(*actor, *thing) int { return hidden }
 
 // never400: the body names an account that does not exist, whoever asks.
 func never400(*actor, *thing) int { return wrong }

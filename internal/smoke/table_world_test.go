@@ -413,6 +413,8 @@ func (w *world) makeRest() {
 			w.add("shift", &thing{org: org, city: city, id: w.onDuty(id, reporter.me.ID, placeIn[city])})
 			w.add("dispatch", &thing{org: org, city: city, id: w.called(id, reporter.me.ID, placeIn[city], reporter.me.ID)})
 		}
+		w.add("timer", &thing{org: org, id: w.timed(id, reporter.me.ID)})
+		w.add("alarm", &thing{org: org, id: w.cried(id, reporter.me.ID)})
 		alert, hold, entry := uuid.New(), uuid.New(), uuid.New()
 		w.exec(`insert into alerts (id, organisation_id, kind, dedupe, created_at, last_at) values ($1, $2, 'hold', $3, now(), now())`, alert, id, alert.String())
 		w.exec(`insert into holds (id, organisation_id, reporter_id, state, opened_at) values ($1, $2, $3, 'open', now())`, hold, id, reporter.me.ID)
@@ -430,6 +432,8 @@ func (w *world) makeRest() {
 		}
 	}
 	lawyer := w.actor("lawyer")
+	w.add("timer", &thing{name: "of the lawyer", org: ours, owner: "lawyer", id: w.timed(w.orgs[ours], lawyer.account)})
+	w.add("alarm", &thing{name: "of the lawyer", org: ours, owner: "lawyer", id: w.cried(w.orgs[ours], lawyer.account)})
 	w.add("shift", &thing{name: "of the lawyer", org: ours, city: outside, owner: "lawyer", id: w.onDuty(w.orgs[ours], lawyer.account, placeIn[outside])})
 	w.add("dispatch", &thing{name: "to which the lawyer was asked", org: ours, city: outside, owner: "lawyer",
 		id: w.called(w.orgs[ours], w.people["reporter of "+ours].me.ID, placeIn[outside], lawyer.account)})
@@ -441,6 +445,21 @@ func (w *world) makeRest() {
 			w.add("invitation", &thing{name: role, city: city, admin: role == "admin"})
 		}
 	}
+}
+
+func (w *world) timed(org, who uuid.UUID) uuid.UUID {
+	w.Helper()
+	id := uuid.New()
+	w.exec(`insert into timers (id, organisation_id, client_id, account_id, until, next_at, state, period, created_at, updated_at)
+		values ($1, $2, $1, $3, now() + interval '1 day', now() + interval '1 day', 'running', '2026-11', now(), now())`, id, org, who)
+	return id
+}
+
+func (w *world) cried(org, who uuid.UUID) uuid.UUID {
+	w.Helper()
+	id := uuid.New()
+	w.exec(`insert into alarms (id, organisation_id, client_id, account_id, test, raised_at, step, next_at, turn, period) values ($1, $2, $1, $3, true, now(), 1, now() + interval '1 day', $1, '2026-11')`, id, org, who)
+	return id
 }
 
 // onDuty is a shift that begins tomorrow: it opens nothing yet.

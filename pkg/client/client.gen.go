@@ -261,6 +261,47 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/accounts/{id}/unlock (the `UnlockAccount` operationId).
 	UnlockAccount(ctx context.Context, id PathID, params *UnlockAccountParams, body UnlockAccountJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListAlarms Alarms
+	//
+	// One's own; coordinators see their organisation's. The newest first.
+	//
+	// Corresponds with GET /v1/alarms (the `ListAlarms` operationId).
+	ListAlarms(ctx context.Context, params *ListAlarmsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RaiseAlarmWithBody I need help
+	//
+	// Told at once to the coordinators on duty (to all, if nobody is), again after a minute, to all after three, and every three minutes until one takes it.
+	// Never refused for its place, its words or a right that has ended. `test` goes the same way; who took it, and their duty shift, is the proof that it arrives.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/alarms (the `RaiseAlarm` operationId).
+	RaiseAlarmWithBody(ctx context.Context, params *RaiseAlarmParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RaiseAlarm I need help
+	//
+	// Told at once to the coordinators on duty (to all, if nobody is), again after a minute, to all after three, and every three minutes until one takes it.
+	// Never refused for its place, its words or a right that has ended. `test` goes the same way; who took it, and their duty shift, is the proof that it arrives.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/alarms (the `RaiseAlarm` operationId).
+	RaiseAlarm(ctx context.Context, params *RaiseAlarmParams, body RaiseAlarmJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetAlarm One alarm
+	//
+	// Who raised it sees whether somebody has taken it.
+	//
+	// Corresponds with GET /v1/alarms/{id} (the `GetAlarm` operationId).
+	GetAlarm(ctx context.Context, id PathID, params *GetAlarmParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AcknowledgeAlarm Take an alarm
+	//
+	// By a coordinator other than who raised it; the first is named.
+	//
+	// Corresponds with POST /v1/alarms/{id}/acknowledge (the `AcknowledgeAlarm` operationId).
+	AcknowledgeAlarm(ctx context.Context, id PathID, params *AcknowledgeAlarmParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListAlerts List alerts
 	//
 	// For coordinators and operators; lawyers see those of the people whom they represent or logged, and of the department of their shift. The newest first.
@@ -1552,6 +1593,56 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/shifts/{id}/hand-over (the `GetHandOver` operationId).
 	GetHandOver(ctx context.Context, id PathID, params *GetHandOverParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListTimers Timers that run
+	//
+	// One's own; coordinators see their organisation's.
+	//
+	// Corresponds with GET /v1/timers (the `ListTimers` operationId).
+	ListTimers(ctx context.Context, params *ListTimersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StartTimerWithBody Look for me if I do not come back
+	//
+	// At `until` an alarm is raised, unless the timer was ended or extended. Five minutes before, the phone is reminded.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/timers (the `StartTimer` operationId).
+	StartTimerWithBody(ctx context.Context, params *StartTimerParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StartTimer Look for me if I do not come back
+	//
+	// At `until` an alarm is raised, unless the timer was ended or extended. Five minutes before, the phone is reminded.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/timers (the `StartTimer` operationId).
+	StartTimer(ctx context.Context, params *StartTimerParams, body StartTimerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EndTimer I am well
+	//
+	// By its owner; 409 `ended` once it has fired: then somebody looks for you, and takes the alarm.
+	//
+	// Corresponds with POST /v1/timers/{id}/end (the `EndTimer` operationId).
+	EndTimer(ctx context.Context, id PathID, params *EndTimerParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExtendTimerWithBody I need longer
+	//
+	// By its owner.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/timers/{id}/extend (the `ExtendTimer` operationId).
+	ExtendTimerWithBody(ctx context.Context, id PathID, params *ExtendTimerParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExtendTimer I need longer
+	//
+	// By its owner.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/timers/{id}/extend (the `ExtendTimer` operationId).
+	ExtendTimer(ctx context.Context, id PathID, params *ExtendTimerParams, body ExtendTimerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
 // GetSigningKeys Public keys of access tokens
@@ -1901,6 +1992,97 @@ func (c *Core) UnlockAccountWithBody(ctx context.Context, id PathID, params *Unl
 // Corresponds with POST /v1/accounts/{id}/unlock (the `UnlockAccount` operationId).
 func (c *Core) UnlockAccount(ctx context.Context, id PathID, params *UnlockAccountParams, body UnlockAccountJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUnlockAccountRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListAlarms Alarms
+//
+// One's own; coordinators see their organisation's. The newest first.
+//
+// Corresponds with GET /v1/alarms (the `ListAlarms` operationId).
+func (c *Core) ListAlarms(ctx context.Context, params *ListAlarmsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAlarmsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RaiseAlarmWithBody I need help
+//
+// Told at once to the coordinators on duty (to all, if nobody is), again after a minute, to all after three, and every three minutes until one takes it.
+// Never refused for its place, its words or a right that has ended. `test` goes the same way; who took it, and their duty shift, is the proof that it arrives.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/alarms (the `RaiseAlarm` operationId).
+func (c *Core) RaiseAlarmWithBody(ctx context.Context, params *RaiseAlarmParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRaiseAlarmRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RaiseAlarm I need help
+//
+// Told at once to the coordinators on duty (to all, if nobody is), again after a minute, to all after three, and every three minutes until one takes it.
+// Never refused for its place, its words or a right that has ended. `test` goes the same way; who took it, and their duty shift, is the proof that it arrives.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/alarms (the `RaiseAlarm` operationId).
+func (c *Core) RaiseAlarm(ctx context.Context, params *RaiseAlarmParams, body RaiseAlarmJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRaiseAlarmRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetAlarm One alarm
+//
+// Who raised it sees whether somebody has taken it.
+//
+// Corresponds with GET /v1/alarms/{id} (the `GetAlarm` operationId).
+func (c *Core) GetAlarm(ctx context.Context, id PathID, params *GetAlarmParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetAlarmRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AcknowledgeAlarm Take an alarm
+//
+// By a coordinator other than who raised it; the first is named.
+//
+// Corresponds with POST /v1/alarms/{id}/acknowledge (the `AcknowledgeAlarm` operationId).
+func (c *Core) AcknowledgeAlarm(ctx context.Context, id PathID, params *AcknowledgeAlarmParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAcknowledgeAlarmRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -4653,6 +4835,116 @@ func (c *Core) GetHandOver(ctx context.Context, id PathID, params *GetHandOverPa
 	return c.Client.Do(req)
 }
 
+// ListTimers Timers that run
+//
+// One's own; coordinators see their organisation's.
+//
+// Corresponds with GET /v1/timers (the `ListTimers` operationId).
+func (c *Core) ListTimers(ctx context.Context, params *ListTimersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListTimersRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StartTimerWithBody Look for me if I do not come back
+//
+// At `until` an alarm is raised, unless the timer was ended or extended. Five minutes before, the phone is reminded.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/timers (the `StartTimer` operationId).
+func (c *Core) StartTimerWithBody(ctx context.Context, params *StartTimerParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStartTimerRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StartTimer Look for me if I do not come back
+//
+// At `until` an alarm is raised, unless the timer was ended or extended. Five minutes before, the phone is reminded.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/timers (the `StartTimer` operationId).
+func (c *Core) StartTimer(ctx context.Context, params *StartTimerParams, body StartTimerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStartTimerRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EndTimer I am well
+//
+// By its owner; 409 `ended` once it has fired: then somebody looks for you, and takes the alarm.
+//
+// Corresponds with POST /v1/timers/{id}/end (the `EndTimer` operationId).
+func (c *Core) EndTimer(ctx context.Context, id PathID, params *EndTimerParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEndTimerRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExtendTimerWithBody I need longer
+//
+// By its owner.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/timers/{id}/extend (the `ExtendTimer` operationId).
+func (c *Core) ExtendTimerWithBody(ctx context.Context, id PathID, params *ExtendTimerParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExtendTimerRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExtendTimer I need longer
+//
+// By its owner.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/timers/{id}/extend (the `ExtendTimer` operationId).
+func (c *Core) ExtendTimer(ctx context.Context, id PathID, params *ExtendTimerParams, body ExtendTimerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExtendTimerRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // NewGetSigningKeysRequest constructs an http.Request for the GetSigningKeys method
 func NewGetSigningKeysRequest(server string) (*http.Request, error) {
 	var err error
@@ -5399,6 +5691,296 @@ func NewUnlockAccountRequestWithBody(server string, id PathID, params *UnlockAcc
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListAlarmsRequest constructs an http.Request for the ListAlarms method
+func NewListAlarmsRequest(server string, params *ListAlarmsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/alarms")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRaiseAlarmRequest calls the generic RaiseAlarm builder with application/json body
+func NewRaiseAlarmRequest(server string, params *RaiseAlarmParams, body RaiseAlarmJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRaiseAlarmRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewRaiseAlarmRequestWithBody constructs an http.Request for the RaiseAlarm method, with any body, and a specified content type
+func NewRaiseAlarmRequestWithBody(server string, params *RaiseAlarmParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/alarms")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetAlarmRequest constructs an http.Request for the GetAlarm method
+func NewGetAlarmRequest(server string, id PathID, params *GetAlarmParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/alarms/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewAcknowledgeAlarmRequest constructs an http.Request for the AcknowledgeAlarm method
+func NewAcknowledgeAlarmRequest(server string, id PathID, params *AcknowledgeAlarmParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/alarms/%s/acknowledge", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	if params != nil {
 
@@ -13381,6 +13963,258 @@ func NewGetHandOverRequest(server string, id PathID, params *GetHandOverParams) 
 	return req, nil
 }
 
+// NewListTimersRequest constructs an http.Request for the ListTimers method
+func NewListTimersRequest(server string, params *ListTimersParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/timers")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewStartTimerRequest calls the generic StartTimer builder with application/json body
+func NewStartTimerRequest(server string, params *StartTimerParams, body StartTimerJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewStartTimerRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewStartTimerRequestWithBody constructs an http.Request for the StartTimer method, with any body, and a specified content type
+func NewStartTimerRequestWithBody(server string, params *StartTimerParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/timers")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewEndTimerRequest constructs an http.Request for the EndTimer method
+func NewEndTimerRequest(server string, id PathID, params *EndTimerParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/timers/%s/end", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewExtendTimerRequest calls the generic ExtendTimer builder with application/json body
+func NewExtendTimerRequest(server string, id PathID, params *ExtendTimerParams, body ExtendTimerJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewExtendTimerRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewExtendTimerRequestWithBody constructs an http.Request for the ExtendTimer method, with any body, and a specified content type
+func NewExtendTimerRequestWithBody(server string, id PathID, params *ExtendTimerParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/timers/%s/extend", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 func (c *Core) applyEditors(ctx context.Context, req *http.Request, additionalEditors []RequestEditorFn) error {
 	for _, r := range c.RequestEditors {
 		if err := r(ctx, req); err != nil {
@@ -13609,6 +14443,53 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/accounts/{id}/unlock (the `UnlockAccount` operationId).
 	UnlockAccountWithResponse(ctx context.Context, id PathID, params *UnlockAccountParams, body UnlockAccountJSONRequestBody, reqEditors ...RequestEditorFn) (*UnlockAccountResponse, error)
+
+	// ListAlarmsWithResponse Alarms
+	//
+	// One's own; coordinators see their organisation's. The newest first.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/alarms (the `ListAlarms` operationId).
+	ListAlarmsWithResponse(ctx context.Context, params *ListAlarmsParams, reqEditors ...RequestEditorFn) (*ListAlarmsResponse, error)
+
+	// RaiseAlarmWithBodyWithResponse I need help
+	//
+	// Told at once to the coordinators on duty (to all, if nobody is), again after a minute, to all after three, and every three minutes until one takes it.
+	// Never refused for its place, its words or a right that has ended. `test` goes the same way; who took it, and their duty shift, is the proof that it arrives.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/alarms (the `RaiseAlarm` operationId).
+	RaiseAlarmWithBodyWithResponse(ctx context.Context, params *RaiseAlarmParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RaiseAlarmResponse, error)
+
+	// RaiseAlarmWithResponse I need help
+	//
+	// Told at once to the coordinators on duty (to all, if nobody is), again after a minute, to all after three, and every three minutes until one takes it.
+	// Never refused for its place, its words or a right that has ended. `test` goes the same way; who took it, and their duty shift, is the proof that it arrives.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/alarms (the `RaiseAlarm` operationId).
+	RaiseAlarmWithResponse(ctx context.Context, params *RaiseAlarmParams, body RaiseAlarmJSONRequestBody, reqEditors ...RequestEditorFn) (*RaiseAlarmResponse, error)
+
+	// GetAlarmWithResponse One alarm
+	//
+	// Who raised it sees whether somebody has taken it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/alarms/{id} (the `GetAlarm` operationId).
+	GetAlarmWithResponse(ctx context.Context, id PathID, params *GetAlarmParams, reqEditors ...RequestEditorFn) (*GetAlarmResponse, error)
+
+	// AcknowledgeAlarmWithResponse Take an alarm
+	//
+	// By a coordinator other than who raised it; the first is named.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/alarms/{id}/acknowledge (the `AcknowledgeAlarm` operationId).
+	AcknowledgeAlarmWithResponse(ctx context.Context, id PathID, params *AcknowledgeAlarmParams, reqEditors ...RequestEditorFn) (*AcknowledgeAlarmResponse, error)
 
 	// ListAlertsWithResponse List alerts
 	//
@@ -15027,6 +15908,60 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/shifts/{id}/hand-over (the `GetHandOver` operationId).
 	GetHandOverWithResponse(ctx context.Context, id PathID, params *GetHandOverParams, reqEditors ...RequestEditorFn) (*GetHandOverResponse, error)
+
+	// ListTimersWithResponse Timers that run
+	//
+	// One's own; coordinators see their organisation's.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/timers (the `ListTimers` operationId).
+	ListTimersWithResponse(ctx context.Context, params *ListTimersParams, reqEditors ...RequestEditorFn) (*ListTimersResponse, error)
+
+	// StartTimerWithBodyWithResponse Look for me if I do not come back
+	//
+	// At `until` an alarm is raised, unless the timer was ended or extended. Five minutes before, the phone is reminded.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/timers (the `StartTimer` operationId).
+	StartTimerWithBodyWithResponse(ctx context.Context, params *StartTimerParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*StartTimerResponse, error)
+
+	// StartTimerWithResponse Look for me if I do not come back
+	//
+	// At `until` an alarm is raised, unless the timer was ended or extended. Five minutes before, the phone is reminded.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/timers (the `StartTimer` operationId).
+	StartTimerWithResponse(ctx context.Context, params *StartTimerParams, body StartTimerJSONRequestBody, reqEditors ...RequestEditorFn) (*StartTimerResponse, error)
+
+	// EndTimerWithResponse I am well
+	//
+	// By its owner; 409 `ended` once it has fired: then somebody looks for you, and takes the alarm.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/timers/{id}/end (the `EndTimer` operationId).
+	EndTimerWithResponse(ctx context.Context, id PathID, params *EndTimerParams, reqEditors ...RequestEditorFn) (*EndTimerResponse, error)
+
+	// ExtendTimerWithBodyWithResponse I need longer
+	//
+	// By its owner.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/timers/{id}/extend (the `ExtendTimer` operationId).
+	ExtendTimerWithBodyWithResponse(ctx context.Context, id PathID, params *ExtendTimerParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExtendTimerResponse, error)
+
+	// ExtendTimerWithResponse I need longer
+	//
+	// By its owner.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/timers/{id}/extend (the `ExtendTimer` operationId).
+	ExtendTimerWithResponse(ctx context.Context, id PathID, params *ExtendTimerParams, body ExtendTimerJSONRequestBody, reqEditors ...RequestEditorFn) (*ExtendTimerResponse, error)
 }
 
 type GetSigningKeysResponse struct {
@@ -15639,6 +16574,191 @@ func (r UnlockAccountResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r UnlockAccountResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListAlarmsResponse200Headers the declared response headers of an HTTP 200 response for ListAlarms
+type ListAlarmsResponse200Headers struct {
+	ETag *string
+}
+
+type ListAlarmsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AlarmPage
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListAlarmsResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListAlarmsResponse) GetJSON200() *AlarmPage {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListAlarmsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListAlarmsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListAlarmsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListAlarmsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RaiseAlarmResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Alarm
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Alarm
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RaiseAlarmResponse) GetJSON200() *Alarm {
+	return r.JSON200
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r RaiseAlarmResponse) GetJSON201() *Alarm {
+	return r.JSON201
+}
+
+// GetBody returns the raw response body bytes
+func (r RaiseAlarmResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RaiseAlarmResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RaiseAlarmResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RaiseAlarmResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetAlarmResponse200Headers the declared response headers of an HTTP 200 response for GetAlarm
+type GetAlarmResponse200Headers struct {
+	ETag *string
+}
+
+type GetAlarmResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Alarm
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetAlarmResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetAlarmResponse) GetJSON200() *Alarm {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GetAlarmResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetAlarmResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetAlarmResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetAlarmResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AcknowledgeAlarmResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Alarm
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AcknowledgeAlarmResponse) GetJSON200() *Alarm {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r AcknowledgeAlarmResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AcknowledgeAlarmResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AcknowledgeAlarmResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AcknowledgeAlarmResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -20399,6 +21519,184 @@ func (r GetHandOverResponse) ContentType() string {
 	return ""
 }
 
+// ListTimersResponse200Headers the declared response headers of an HTTP 200 response for ListTimers
+type ListTimersResponse200Headers struct {
+	ETag *string
+}
+
+type ListTimersResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Timers
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListTimersResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListTimersResponse) GetJSON200() *Timers {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListTimersResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListTimersResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListTimersResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListTimersResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type StartTimerResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Timer
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Timer
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r StartTimerResponse) GetJSON200() *Timer {
+	return r.JSON200
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r StartTimerResponse) GetJSON201() *Timer {
+	return r.JSON201
+}
+
+// GetBody returns the raw response body bytes
+func (r StartTimerResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r StartTimerResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r StartTimerResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r StartTimerResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type EndTimerResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Timer
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r EndTimerResponse) GetJSON200() *Timer {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r EndTimerResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r EndTimerResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EndTimerResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r EndTimerResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ExtendTimerResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Timer
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ExtendTimerResponse) GetJSON200() *Timer {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ExtendTimerResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ExtendTimerResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExtendTimerResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ExtendTimerResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetSigningKeysWithResponse Public keys of access tokens
 //
 // A JSON Web Key Set (RFC 7517) with Ed25519 keys.
@@ -20696,6 +21994,83 @@ func (c *ClientWithResponses) UnlockAccountWithResponse(ctx context.Context, id 
 		return nil, err
 	}
 	return ParseUnlockAccountResponse(rsp)
+}
+
+// ListAlarmsWithResponse Alarms
+//
+// One's own; coordinators see their organisation's. The newest first.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/alarms (the `ListAlarms` operationId).
+func (c *ClientWithResponses) ListAlarmsWithResponse(ctx context.Context, params *ListAlarmsParams, reqEditors ...RequestEditorFn) (*ListAlarmsResponse, error) {
+	rsp, err := c.ListAlarms(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListAlarmsResponse(rsp)
+}
+
+// RaiseAlarmWithBodyWithResponse I need help
+//
+// Told at once to the coordinators on duty (to all, if nobody is), again after a minute, to all after three, and every three minutes until one takes it.
+// Never refused for its place, its words or a right that has ended. `test` goes the same way; who took it, and their duty shift, is the proof that it arrives.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/alarms (the `RaiseAlarm` operationId).
+func (c *ClientWithResponses) RaiseAlarmWithBodyWithResponse(ctx context.Context, params *RaiseAlarmParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RaiseAlarmResponse, error) {
+	rsp, err := c.RaiseAlarmWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRaiseAlarmResponse(rsp)
+}
+
+// RaiseAlarmWithResponse I need help
+//
+// Told at once to the coordinators on duty (to all, if nobody is), again after a minute, to all after three, and every three minutes until one takes it.
+// Never refused for its place, its words or a right that has ended. `test` goes the same way; who took it, and their duty shift, is the proof that it arrives.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/alarms (the `RaiseAlarm` operationId).
+func (c *ClientWithResponses) RaiseAlarmWithResponse(ctx context.Context, params *RaiseAlarmParams, body RaiseAlarmJSONRequestBody, reqEditors ...RequestEditorFn) (*RaiseAlarmResponse, error) {
+	rsp, err := c.RaiseAlarm(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRaiseAlarmResponse(rsp)
+}
+
+// GetAlarmWithResponse One alarm
+//
+// Who raised it sees whether somebody has taken it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/alarms/{id} (the `GetAlarm` operationId).
+func (c *ClientWithResponses) GetAlarmWithResponse(ctx context.Context, id PathID, params *GetAlarmParams, reqEditors ...RequestEditorFn) (*GetAlarmResponse, error) {
+	rsp, err := c.GetAlarm(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetAlarmResponse(rsp)
+}
+
+// AcknowledgeAlarmWithResponse Take an alarm
+//
+// By a coordinator other than who raised it; the first is named.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/alarms/{id}/acknowledge (the `AcknowledgeAlarm` operationId).
+func (c *ClientWithResponses) AcknowledgeAlarmWithResponse(ctx context.Context, id PathID, params *AcknowledgeAlarmParams, reqEditors ...RequestEditorFn) (*AcknowledgeAlarmResponse, error) {
+	rsp, err := c.AcknowledgeAlarm(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAcknowledgeAlarmResponse(rsp)
 }
 
 // ListAlertsWithResponse List alerts
@@ -22986,6 +24361,96 @@ func (c *ClientWithResponses) GetHandOverWithResponse(ctx context.Context, id Pa
 	return ParseGetHandOverResponse(rsp)
 }
 
+// ListTimersWithResponse Timers that run
+//
+// One's own; coordinators see their organisation's.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/timers (the `ListTimers` operationId).
+func (c *ClientWithResponses) ListTimersWithResponse(ctx context.Context, params *ListTimersParams, reqEditors ...RequestEditorFn) (*ListTimersResponse, error) {
+	rsp, err := c.ListTimers(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListTimersResponse(rsp)
+}
+
+// StartTimerWithBodyWithResponse Look for me if I do not come back
+//
+// At `until` an alarm is raised, unless the timer was ended or extended. Five minutes before, the phone is reminded.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/timers (the `StartTimer` operationId).
+func (c *ClientWithResponses) StartTimerWithBodyWithResponse(ctx context.Context, params *StartTimerParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*StartTimerResponse, error) {
+	rsp, err := c.StartTimerWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStartTimerResponse(rsp)
+}
+
+// StartTimerWithResponse Look for me if I do not come back
+//
+// At `until` an alarm is raised, unless the timer was ended or extended. Five minutes before, the phone is reminded.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/timers (the `StartTimer` operationId).
+func (c *ClientWithResponses) StartTimerWithResponse(ctx context.Context, params *StartTimerParams, body StartTimerJSONRequestBody, reqEditors ...RequestEditorFn) (*StartTimerResponse, error) {
+	rsp, err := c.StartTimer(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStartTimerResponse(rsp)
+}
+
+// EndTimerWithResponse I am well
+//
+// By its owner; 409 `ended` once it has fired: then somebody looks for you, and takes the alarm.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/timers/{id}/end (the `EndTimer` operationId).
+func (c *ClientWithResponses) EndTimerWithResponse(ctx context.Context, id PathID, params *EndTimerParams, reqEditors ...RequestEditorFn) (*EndTimerResponse, error) {
+	rsp, err := c.EndTimer(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEndTimerResponse(rsp)
+}
+
+// ExtendTimerWithBodyWithResponse I need longer
+//
+// By its owner.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/timers/{id}/extend (the `ExtendTimer` operationId).
+func (c *ClientWithResponses) ExtendTimerWithBodyWithResponse(ctx context.Context, id PathID, params *ExtendTimerParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExtendTimerResponse, error) {
+	rsp, err := c.ExtendTimerWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExtendTimerResponse(rsp)
+}
+
+// ExtendTimerWithResponse I need longer
+//
+// By its owner.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/timers/{id}/extend (the `ExtendTimer` operationId).
+func (c *ClientWithResponses) ExtendTimerWithResponse(ctx context.Context, id PathID, params *ExtendTimerParams, body ExtendTimerJSONRequestBody, reqEditors ...RequestEditorFn) (*ExtendTimerResponse, error) {
+	rsp, err := c.ExtendTimer(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExtendTimerResponse(rsp)
+}
+
 // ParseGetSigningKeysResponse parses an HTTP response from a GetSigningKeysWithResponse call
 func ParseGetSigningKeysResponse(rsp *http.Response) (*GetSigningKeysResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -23426,6 +24891,149 @@ func ParseUnlockAccountResponse(rsp *http.Response) (*UnlockAccountResponse, err
 			headers.ETag = value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListAlarmsResponse parses an HTTP response from a ListAlarmsWithResponse call
+func ParseListAlarmsResponse(rsp *http.Response) (*ListAlarmsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListAlarmsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AlarmPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListAlarmsResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRaiseAlarmResponse parses an HTTP response from a RaiseAlarmWithResponse call
+func ParseRaiseAlarmResponse(rsp *http.Response) (*RaiseAlarmResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RaiseAlarmResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Alarm
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Alarm
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetAlarmResponse parses an HTTP response from a GetAlarmWithResponse call
+func ParseGetAlarmResponse(rsp *http.Response) (*GetAlarmResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetAlarmResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Alarm
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetAlarmResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseAcknowledgeAlarmResponse parses an HTTP response from a AcknowledgeAlarmWithResponse call
+func ParseAcknowledgeAlarmResponse(rsp *http.Response) (*AcknowledgeAlarmResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AcknowledgeAlarmResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Alarm
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
 	}
 
 	return response, nil
@@ -27127,6 +28735,133 @@ func ParseGetHandOverResponse(rsp *http.Response) (*GetHandOverResponse, error) 
 			headers.ETag = &value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListTimersResponse parses an HTTP response from a ListTimersWithResponse call
+func ParseListTimersResponse(rsp *http.Response) (*ListTimersResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListTimersResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Timers
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListTimersResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseStartTimerResponse parses an HTTP response from a StartTimerWithResponse call
+func ParseStartTimerResponse(rsp *http.Response) (*StartTimerResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &StartTimerResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Timer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Timer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseEndTimerResponse parses an HTTP response from a EndTimerWithResponse call
+func ParseEndTimerResponse(rsp *http.Response) (*EndTimerResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EndTimerResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Timer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseExtendTimerResponse parses an HTTP response from a ExtendTimerWithResponse call
+func ParseExtendTimerResponse(rsp *http.Response) (*ExtendTimerResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExtendTimerResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Timer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
 	}
 
 	return response, nil

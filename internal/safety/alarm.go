@@ -1,0 +1,323 @@
+package safety
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/qorgau/qorgau/internal/account"
+	"github.com/qorgau/qorgau/internal/audit"
+	"github.com/qorgau/qorgau/internal/fault"
+	"github.com/qorgau/qorgau/internal/pg"
+	"github.com/qorgau/qorgau/internal/push"
+)
+
+// Said is sealed: where they are and what they wrote.
+type Said struct {
+	Lat  *float64 `json:"lat,omitempty"`
+	Lon  *float64 `json:"lon,omitempty"`
+	Note string   `json:"note,omitempty"`
+}
+
+// Alarm is one as its reader sees it. ShiftID is the duty shift of who took it: an alarm always names who received it.
+type Alarm struct {
+	ID             uuid.UUID
+	Organisation   uuid.UUID
+	AccountID      uuid.UUID
+	TimerID        *uuid.UUID
+	Test           bool
+	RaisedAt       time.Time
+	Step           int // how often it was told
+	AcknowledgedAt *time.Time
+	AcknowledgedBy *uuid.UUID
+	ShiftID        *uuid.UUID
+	Said
+	First bool
+
+	period string
+	saidCT []byte
+}
+
+const alarmColumns = `x.id, x.organisation_id, x.account_id, x.timer_id, x.test, x.raised_at, x.step, x.acknowledged_at, x.acknowledged_by, x.shift_id, x.period, x.said_ct`
+
+func (g *Guard) scanAlarm(row pgx.CollectableRow) (Alarm, error) {
+	var a Alarm
+	if err := row.Scan(&a.ID, &a.Organisation, &a.AccountID, &a.TimerID, &a.Test, &a.RaisedAt, &a.Step, &a.AcknowledgedAt, &a.AcknowledgedBy, &a.ShiftID, &a.period, &a.saidCT); err != nil {
+		return a, err
+	}
+	return a, g.open(alarmPlace, a.ID, a.period, a.saidCT, &a.Said)
+}
+
+// Cry is what a phone sends. What of it cannot be read is left out.
+type Cry struct {
+	ClientID uuid.UUID
+	Test     bool
+	Said
+}
+
+// Raise raises an alarm, or a test of one; sent again it is the same. Whoever is signed in may, with or without a right that is in force now.
+// Faults: unauthenticated, client_id_taken.
+func (g *Guard) Raise(ctx context.Context, p account.Principal, c Cry) (a Alarm, err error) {
+	if p.Account == uuid.Nil {
+		return a, fault.Unauthorised()
+	}
+	if c.ClientID == uuid.Nil {
+		return a, fault.BadField("/client_id", "required")
+	}
+	c.Lat, c.Lon = round(c.Lat, c.Lon)
+	if words := []rune(strings.TrimSpace(c.Note)); len(words) > maxNote {
+		c.Note = string(words[:maxNote]) // never refused for its length
+	}
+	err = g.db.InTx(ctx, func(tx *pg.Tx) error {
+		first, err := g.raise(ctx, tx, p.Organisation, p.Account, nil, c)
+		if err != nil {
+			return err
+		}
+		found, err := g.alarms(ctx, tx, "x.client_id = @client and x.account_id = @reader", pgx.NamedArgs{"client": c.ClientID, "reader": p.Account})
+		if err != nil {
+			return err
+		}
+		if len(found) == 0 {
+			return fault.Clash("client_id_taken")
+		}
+		a = found[0]
+		a.First = first
+		return nil
+	})
+	return a, err
+}
+
+// raise writes an alarm and tells it for the first time; false when its client id was there.
+func (g *Guard) raise(ctx context.Context, tx *pg.Tx, organisation, who uuid.UUID, timer *uuid.UUID, c Cry) (bool, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return false, fmt.Errorf("alarm id: %w", err)
+	}
+	period, ct, err := g.seal(alarmPlace, id, tx.Now, c.Said)
+	if err != nil {
+		return false, err
+	}
+	turn := uuid.New()
+	n, err := tx.Exec(ctx, `insert into alarms (id, organisation_id, client_id, account_id, timer_id, test, raised_at, step, next_at, turn, period, said_ct)
+		values ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9, $10, $11) on conflict on constraint alarms_client_id do nothing`,
+		id, organisation, c.ClientID, who, timer, c.Test, tx.Now, tx.Now.Add(tellAgain), turn, period, ct)
+	if err != nil {
+		return false, fmt.Errorf("raise alarm: %w", err)
+	}
+	if n == 0 {
+		return false, nil
+	}
+	if err := g.tell(ctx, tx, Alarm{ID: id, Organisation: organisation, AccountID: who, Step: 1}, turn); err != nil {
+		return false, err
+	}
+	return true, g.log.Write(ctx, tx, audit.Entry{Organisation: organisation, Actor: who, Action: "alarm.raised", SubjectKind: "alarm", Subject: id, Details: map[string]bool{"test": c.Test}})
+}
+
+// receivers are the coordinators who are told: with duty those on a duty shift now, else all of the organisation. Never who calls themself.
+const receivers = `select a.id from accounts a where a.organisation_id = @organisation and a.state = 'active' and a.id <> @who
+	and exists (select 1 from grants g where g.account_id = a.id and ` + account.GrantInForce + ` and g.organisation_id = @organisation and g.role = 'coordinator')
+	and (not @duty or exists (select 1 from shifts s where s.account_id = a.id and s.organisation_id = @organisation and s.kind = 'duty' and s.state <> 'left'
+		and s.starts_at <= @now and s.ends_at > @now)) order by a.id`
+
+// tell tells an alarm once more. The first two times to who is on duty, if anybody is; then to all.
+func (g *Guard) tell(ctx context.Context, tx *pg.Tx, a Alarm, turn uuid.UUID) error {
+	for _, duty := range []bool{a.Step <= 2, false} {
+		rows, err := tx.Query(ctx, receivers, pgx.NamedArgs{"organisation": a.Organisation, "who": a.AccountID, "duty": duty, "now": tx.Now})
+		if err != nil {
+			return fmt.Errorf("find who looks after lawyers: %w", err)
+		}
+		ids, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+		if err != nil {
+			return fmt.Errorf("find who looks after lawyers: %w", err)
+		}
+		if len(ids) == 0 {
+			continue
+		}
+		notices := make([]push.Notice, len(ids))
+		for i, id := range ids {
+			notices[i] = push.Notice{Organisation: a.Organisation, Kind: push.Alarm, SubjectKind: "alarm", Subject: a.ID, Turn: turn,
+				Owner: push.Owner{Kind: push.AccountOwner, ID: id}, Language: "ru"}
+		}
+		_, err = g.push.Tell(ctx, tx, notices...)
+		return err
+	}
+	return nil // nobody is there to be told; it stays, and is told as soon as somebody is
+}
+
+func (g *Guard) alarms(ctx context.Context, tx *pg.Tx, condition string, args pgx.NamedArgs) ([]Alarm, error) {
+	args["now"] = tx.Now
+	rows, err := tx.Query(ctx, "select "+alarmColumns+" from alarms x where "+condition, args)
+	if err != nil {
+		return nil, fmt.Errorf("read alarms: %w", err)
+	}
+	found, err := pgx.CollectRows(rows, g.scanAlarm)
+	if err != nil {
+		return nil, fmt.Errorf("read alarms: %w", err)
+	}
+	return found, nil
+}
+
+const seen = "(x.account_id = @reader or " + coordinated + ")"
+
+// Alarms gives one's own, and for coordinators their organisation's, the newest first. Faults: unauthenticated.
+func (g *Guard) Alarms(ctx context.Context, p account.Principal, openOnly bool, before uuid.UUID, limit int) (page []Alarm, more bool, err error) {
+	if p.Account == uuid.Nil {
+		return nil, false, fault.Unauthorised()
+	}
+	err = g.db.InTx(ctx, func(tx *pg.Tx) error {
+		page, err = g.alarms(ctx, tx, seen+` and (not @open or x.acknowledged_at is null) and (@before::uuid = '00000000-0000-0000-0000-000000000000' or x.id < @before)
+			order by x.id desc limit @limit`, pgx.NamedArgs{"reader": p.Account, "open": openOnly, "before": before, "limit": limit + 1})
+		return err
+	})
+	if len(page) > limit {
+		page, more = page[:limit], true
+	}
+	return page, more, err
+}
+
+// Alarm gives one. Faults: unauthenticated, not_found.
+func (g *Guard) Alarm(ctx context.Context, p account.Principal, id uuid.UUID) (a Alarm, err error) {
+	if p.Account == uuid.Nil {
+		return a, fault.Unauthorised()
+	}
+	err = g.db.InTx(ctx, func(tx *pg.Tx) error {
+		found, err := g.alarms(ctx, tx, "x.id = @id and "+seen, pgx.NamedArgs{"id": id, "reader": p.Account})
+		if err == nil && len(found) == 0 {
+			err = fault.Absent()
+		}
+		if err == nil {
+			a = found[0]
+		}
+		return err
+	})
+	return a, err
+}
+
+// Acknowledge takes an alarm: the first coordinator is named, with the duty shift that they have, and nobody is told again. Who raised it cannot take it.
+// Faults: forbidden, not_found.
+func (g *Guard) Acknowledge(ctx context.Context, p account.Principal, id uuid.UUID) (a Alarm, err error) {
+	if err := p.Needs(account.Coordinator); err != nil {
+		return a, err
+	}
+	err = g.db.InTx(ctx, func(tx *pg.Tx) error {
+		if _, err := tx.Exec(ctx, "select 1 from alarms where id = $1 for update", id); err != nil {
+			return fmt.Errorf("lock alarm: %w", err)
+		}
+		args := pgx.NamedArgs{"id": id, "reader": p.Account}
+		found, err := g.alarms(ctx, tx, "x.id = @id and "+coordinated, args)
+		switch {
+		case err != nil:
+			return err
+		case len(found) == 0:
+			return fault.Absent()
+		case found[0].AcknowledgedAt != nil:
+			a = found[0]
+			return nil
+		case found[0].AccountID == p.Account:
+			return fault.SecondPerson()
+		}
+		if _, err := tx.Exec(ctx, `update alarms set acknowledged_at = $2, acknowledged_by = $3, shift_id = (select s.id from shifts s where s.account_id = $3 and s.kind = 'duty'
+			and s.state <> 'left' and s.starts_at <= $2 and s.ends_at > $2 order by s.starts_at desc limit 1) where id = $1`, id, tx.Now, p.Account); err != nil {
+			return fmt.Errorf("take alarm: %w", err)
+		}
+		if found, err = g.alarms(ctx, tx, "x.id = @id", args); err != nil {
+			return err
+		}
+		a = found[0]
+		return g.audited(ctx, tx, p.Account, a.Organisation, "alarm.acknowledged", "alarm", id)
+	})
+	return a, err
+}
+
+// stillRaised is asked by push just before an alarm goes out: nobody has taken it, and it was not told again since.
+func stillRaised(ctx context.Context, tx *pg.Tx, n push.Notice) (stands bool, err error) {
+	err = tx.QueryRow(ctx, "select exists (select 1 from alarms where id = $1 and acknowledged_at is null)", n.Subject).Scan(&stands)
+	if err != nil {
+		return false, fmt.Errorf("look at alarm: %w", err)
+	}
+	return stands, nil
+}
+
+// stillRunning is asked before a timer reminds its owner.
+func stillRunning(ctx context.Context, tx *pg.Tx, n push.Notice) (stands bool, err error) {
+	err = tx.QueryRow(ctx, "select exists (select 1 from timers where id = $1 and state = 'running')", n.Subject).Scan(&stands)
+	if err != nil {
+		return false, fmt.Errorf("look at timer: %w", err)
+	}
+	return stands, nil
+}
+
+// Tick does one thing whose time has come, and says whether there was one: a timer reminds or fires, an alarm is told again.
+func (g *Guard) Tick(ctx context.Context) (did bool, err error) {
+	err = g.db.InTx(ctx, func(tx *pg.Tx) error {
+		if did, err = g.tickTimer(ctx, tx); err != nil || did {
+			return err
+		}
+		did, err = g.tickAlarm(ctx, tx)
+		return err
+	})
+	return did, err
+}
+
+func (g *Guard) tickTimer(ctx context.Context, tx *pg.Tx) (bool, error) {
+	var id, organisation, who, client uuid.UUID
+	var until time.Time
+	var reminded bool
+	err := tx.QueryRow(ctx, `select id, organisation_id, account_id, client_id, until, reminded from timers where state = 'running' and next_at <= $1
+		order by next_at limit 1 for update skip locked`, tx.Now).Scan(&id, &organisation, &who, &client, &until, &reminded)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("take timer: %w", err)
+	case until.After(tx.Now):
+		if _, err := tx.Exec(ctx, "update timers set next_at = until, reminded = true where id = $1", id); err != nil {
+			return false, fmt.Errorf("remind: %w", err)
+		}
+		_, err := g.push.Tell(ctx, tx, push.Notice{Organisation: organisation, Kind: push.Timer, SubjectKind: "timer", Subject: id, Turn: uuid.New(),
+			Owner: push.Owner{Kind: push.AccountOwner, ID: who}, Language: "ru"})
+		return true, err
+	}
+	if _, err := tx.Exec(ctx, "update timers set state = 'fired', updated_at = $2, revision = revision + 1 where id = $1", id, tx.Now); err != nil {
+		return false, fmt.Errorf("fire timer: %w", err)
+	}
+	_, err = g.raise(ctx, tx, organisation, who, &id, Cry{ClientID: uuid.NewSHA1(id, []byte("fired"))})
+	return true, err
+}
+
+func (g *Guard) tickAlarm(ctx context.Context, tx *pg.Tx) (bool, error) {
+	var a Alarm // unopened: what cannot be read must not keep it from being told
+	err := tx.QueryRow(ctx, `select id, organisation_id, account_id, step from alarms where acknowledged_at is null and next_at <= $1 order by next_at limit 1
+		for update skip locked`, tx.Now).Scan(&a.ID, &a.Organisation, &a.AccountID, &a.Step)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("take alarm: %w", err)
+	}
+	a.Step++
+	wait := tellAlways
+	if a.Step == 2 {
+		wait = tellAll
+	}
+	turn := uuid.New()
+	if _, err := tx.Exec(ctx, "update alarms set step = $2, turn = $3, next_at = $4 where id = $1", a.ID, a.Step, turn, tx.Now.Add(wait)); err != nil {
+		return false, fmt.Errorf("tell alarm again: %w", err)
+	}
+	return true, g.tell(ctx, tx, a, turn)
+}
+
+// Forget wipes where lawyers were and what they wrote, a day later, and says of how many alarms.
+func (g *Guard) Forget(ctx context.Context) (n int64, err error) {
+	err = g.db.InTx(ctx, func(tx *pg.Tx) error {
+		wiped, err := tx.Exec(ctx, "update alarms set said_ct = null where said_ct is not null and raised_at <= $1 and acknowledged_at is not null", tx.Now.Add(-saidKept))
+		n = int64(wiped)
+		return err
+	})
+	return n, err
+}
