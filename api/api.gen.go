@@ -4899,6 +4899,9 @@ type TimerStart struct {
 // Timers defines model for Timers.
 type Timers struct {
 	Items []Timer `json:"items"`
+
+	// NextCursor Pass it as `cursor` to read on. Absent on the last page.
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
 }
 
 // TolerantFact Any text or number. What cannot be understood is kept as given, with a warning. `null` is the same as absent.
@@ -6351,6 +6354,12 @@ type GetHandOverParams struct {
 
 // ListTimersParams defines parameters for ListTimers.
 type ListTimersParams struct {
+	// Cursor `next_cursor` of the page before. Opaque; good only with the same filters.
+	Cursor *PageCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Limit At most so many items.
+	Limit *PageLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
 	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 

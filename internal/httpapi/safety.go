@@ -12,13 +12,17 @@ import (
 )
 
 // ListTimers gives the timers that run.
-func (s *Server) ListTimers(ctx context.Context, _ ListTimersRequestObject) (ListTimersResponseObject, error) {
+func (s *Server) ListTimers(ctx context.Context, r ListTimersRequestObject) (ListTimersResponseObject, error) {
 	p, _ := account.From(ctx)
-	list, err := s.Safety.Timers(ctx, p)
+	skip, err := readSkip(r.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}
-	out := api.Timers{Items: make([]api.Timer, len(list))}
+	list, more, err := s.Safety.Timers(ctx, p, skip, limitOf(r.Params.Limit))
+	if err != nil {
+		return nil, err
+	}
+	out := api.Timers{Items: make([]api.Timer, len(list)), NextCursor: skipCursor(skip+len(list), more)}
 	for i, t := range list {
 		out.Items[i] = timerWire(t)
 	}

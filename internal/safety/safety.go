@@ -196,16 +196,20 @@ func (g *Guard) timers(ctx context.Context, tx *pg.Tx, condition string, args pg
 	return found, nil
 }
 
-// Timers gives those that run: one's own, and for coordinators their organisation's. Faults: forbidden.
-func (g *Guard) Timers(ctx context.Context, p account.Principal) (out []Timer, err error) {
+// Timers gives a page of those that run, the next to end first, and whether there is more: one's own, and for coordinators their organisation's. Faults: forbidden.
+func (g *Guard) Timers(ctx context.Context, p account.Principal, skip, limit int) (out []Timer, more bool, err error) {
 	if err := p.Needs(account.Lawyer, account.Operator, account.Coordinator); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	err = g.db.InTx(ctx, func(tx *pg.Tx) error {
-		out, err = g.timers(ctx, tx, "x.state = 'running' and (x.account_id = @reader or "+coordinated+") order by x.until, x.id limit 1000", pgx.NamedArgs{"reader": p.Account})
+		out, err = g.timers(ctx, tx, "x.state = 'running' and (x.account_id = @reader or "+coordinated+") order by x.until, x.id limit @limit offset @skip",
+			pgx.NamedArgs{"reader": p.Account, "limit": limit + 1, "skip": skip})
 		return err
 	})
-	return out, err
+	if len(out) > limit {
+		out, more = out[:limit], true
+	}
+	return out, more, err
 }
 
 // ChangeTimer extends one's own timer, or ends it (until zero). One that has fired is ended by who takes its alarm. Faults: forbidden, not_found,

@@ -237,7 +237,7 @@ func TestATimerMissesWhoDoesNotComeBack(t *testing.T) {
 	}
 	_, err = n.guard.ChangeTimer(t.Context(), chief, ends.ID, time.Time{})
 	n.refused(err, "not_found")
-	if list, err := n.guard.Timers(t.Context(), chief); err != nil || len(list) != 0 {
+	if list, _, err := n.guard.Timers(t.Context(), chief, 0, 10); err != nil || len(list) != 0 {
 		t.Fatalf("%+v, %v", list, err)
 	}
 }
