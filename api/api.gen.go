@@ -2602,6 +2602,24 @@ type Challenge struct {
 // ChallengeAlgorithm defines model for Challenge.algorithm.
 type ChallengeAlgorithm string
 
+// ChangedOther defines model for ChangedOther.
+type ChangedOther struct {
+	ID openapi_types.UUID `json:"id"`
+
+	// Kind `shift`, `dispatch`, `door` (of the department `id`).
+	Kind string `json:"kind"`
+}
+
+// Changes defines model for Changes.
+type Changes struct {
+	Gone   []openapi_types.UUID `json:"gone"`
+	Items  []Detention          `json:"items"`
+	More   bool                 `json:"more"`
+	Next   string               `json:"next"`
+	Others []ChangedOther       `json:"others"`
+	Reset  bool                 `json:"reset"`
+}
+
 // Channel defines model for Channel.
 type Channel struct {
 	ID openapi_types.UUID `json:"id"`
@@ -5338,6 +5356,21 @@ type ReportCallParams struct {
 type PlantCanaryParams struct {
 	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListChangesParams defines parameters for ListChanges.
+type ListChangesParams struct {
+	// After `next` of the last answer.
+	After *string `form:"after,omitempty" json:"after,omitempty"`
+
+	// Limit At most so many items.
+	Limit *PageLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 
 	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`

@@ -17,6 +17,7 @@ import (
 	"github.com/qorgau/qorgau/internal/audit"
 	"github.com/qorgau/qorgau/internal/detention"
 	"github.com/qorgau/qorgau/internal/httpapi"
+	"github.com/qorgau/qorgau/internal/live"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/push"
 	"github.com/qorgau/qorgau/internal/rights"
@@ -46,6 +47,7 @@ const (
 	indexEvery  = time.Second
 	sweepEvery  = time.Minute
 	purgeEvery  = 6 * time.Hour
+	marksEvery  = time.Hour
 	keysEvery   = 12 * time.Hour
 	keysAhead   = 3 // months of period keys below which coordinators are told
 	choreLimit  = time.Minute
@@ -97,6 +99,10 @@ func addWorkers(workers *river.Workers, db *pg.DB, p *parts) error {
 		_, also := p.safety.Forget(ctx)
 		return errors.Join(err, also)
 	}})
+	river.AddWorker(workers, &chore[sweepChanges]{do: func(ctx context.Context) error {
+		_, err := live.Sweep(ctx, db)
+		return err
+	}})
 	river.AddWorker(workers, &chore[purge]{do: func(ctx context.Context) error {
 		_, err := httpapi.PurgeIdempotency(ctx, db)
 		return err
@@ -137,10 +143,15 @@ type (
 	purge     struct{}
 	checkKeys struct{}
 	forget    struct{}
+
+	sweepChanges struct{}
 )
 
 // Kind names the job.
 func (sweep) Kind() string { return "watch_sweep" }
+
+// Kind names the job.
+func (sweepChanges) Kind() string { return "changes_sweep" }
 
 // Kind names the job.
 func (forget) Kind() string { return "places_forget" }
@@ -168,7 +179,7 @@ func chores() []*river.PeriodicJob {
 			return args, &river.InsertOpts{MaxAttempts: 1, UniqueOpts: river.UniqueOpts{ByState: unfinished}}
 		}, &river.PeriodicJobOpts{RunOnStart: true})
 	}
-	return []*river.PeriodicJob{every(sweepEvery, sweep{}), every(sweepEvery, forget{}), every(purgeEvery, purge{}), every(keysEvery, checkKeys{})}
+	return []*river.PeriodicJob{every(sweepEvery, sweep{}), every(sweepEvery, forget{}), every(purgeEvery, purge{}), every(marksEvery, sweepChanges{}), every(keysEvery, checkKeys{})}
 }
 
 // keysLeft tells the coordinators of every organisation in time that months are coming for which the keyset holds no key.

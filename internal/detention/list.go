@@ -291,3 +291,44 @@ func (l *Ledger) Load(ctx context.Context, tx *pg.Tx, ids ...uuid.UUID) ([]Deten
 	}
 	return found, nil
 }
+
+// Changed gives those of the records that the reader sees, as they are now; of a merged one the record that stands for the person. One audit row.
+// What is missing from the answer is none of theirs (any more). Faults: forbidden.
+func (l *Ledger) Changed(ctx context.Context, p account.Principal, ids []uuid.UUID) (page []Detention, err error) {
+	if err := p.Needs(account.Lawyer, account.Operator, account.Coordinator); err != nil {
+		return nil, err
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	err = l.db.InTx(ctx, func(tx *pg.Tx) error {
+		if page, err = l.inSight(ctx, tx, p, pgx.NamedArgs{"reader": p.Account, "now": tx.Now}, "", ids); err != nil {
+			return err
+		}
+		if err := l.whole(ctx, tx, page); err != nil {
+			return err
+		}
+		return l.log.Write(ctx, tx, audit.Entry{Organisation: p.Organisation, Actor: p.Account, Action: "detention.listed", SubjectKind: "detention",
+			Details: map[string]any{"shown": len(page), "changed": true}})
+	})
+	return page, err
+}
+
+// Sight is what a reader sees by, as text that changes when it does: their grants, the departments of their present shifts, for whom they act, what is
+// lent to them; and the organisations of which they see anything.
+func (l *Ledger) Sight(ctx context.Context, tx *pg.Tx, p account.Principal) (sight string, departments, organisations []uuid.UUID, err error) {
+	err = tx.QueryRow(ctx, `select concat_ws('|', (select string_agg(g.id::text || g.role || g.cities::text, ',' order by g.id) from grants g where g.account_id = @reader and `+account.GrantInForce+`),
+			(select string_agg(s.department_id::text, ',' order by s.department_id) from shifts s where s.account_id = @reader and s.state <> 'left' and s.starts_at <= @now and s.ends_at > @now),
+			(select string_agg(r.detention_id::text, ',' order by r.detention_id) from representations r where `+actsNow+`),
+			(select string_agg(sh.owner_id::text || sh.cities::text, ',' order by sh.owner_id) from organisation_shares sh where sh.valid_from <= @now
+				and (sh.valid_until is null or sh.valid_until > @now) and sh.reader_id in (select g.organisation_id from grants g where g.account_id = @reader and `+account.GrantInForce+`))),
+		array(select g.organisation_id from grants g where g.account_id = @reader and `+account.GrantInForce+` union select sh.owner_id from organisation_shares sh
+			where sh.valid_from <= @now and (sh.valid_until is null or sh.valid_until > @now)
+			and sh.reader_id in (select g.organisation_id from grants g where g.account_id = @reader and `+account.GrantInForce+`)),
+		array(select s.department_id from shifts s where s.account_id = @reader and s.department_id is not null and s.state <> 'left' and s.starts_at <= @now and s.ends_at > @now)`,
+		pgx.NamedArgs{"reader": p.Account, "now": tx.Now}).Scan(&sight, &organisations, &departments)
+	if err != nil {
+		return "", nil, nil, fmt.Errorf("read sight: %w", err)
+	}
+	return sight, departments, organisations, nil
+}

@@ -298,6 +298,9 @@ var table = []row{
 	{operation: "listInquiries", on: "department", lawyer: everyone, operator: everyone, coordinator: everyone, admin: never, path: "/v1/departments/{id}/inquiries"},
 	{operation: "recordInquiry", on: "department", lawyer: everyone, operator: everyone, coordinator: everyone, admin: never,
 		method: "POST", path: "/v1/departments/{id}/inquiries", body: `{"client_id": "{new}", "name": "Тұманбай Ырысты", "answer": "no_answer"}`},
+	// What changed: as lists of detentions; what is out of sight is not told.
+	{operation: "listChanges", on: "nothing", lawyer: everyone, operator: everyone, coordinator: everyone, admin: never, path: "/v1/changes"},
+
 	// The lawyers' own safety: one's own timers and alarms; coordinators look after all of their organisation. An alarm asks for no right.
 	{operation: "startTimer", on: "nothing", lawyer: wrongBody, operator: wrongBody, coordinator: wrongBody, admin: never,
 		method: "POST", path: "/v1/timers", body: `{"client_id": "{new}", "until": "2020-01-01T00:00:00Z"}`},

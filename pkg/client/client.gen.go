@@ -460,6 +460,15 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/canaries (the `PlantCanary` operationId).
 	PlantCanary(ctx context.Context, params *PlantCanaryParams, body PlantCanaryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListChanges What changed since
+	//
+	// For a phone that was away for an hour or for days: complete, in order, in as few bytes as may be. Without `after`, everything that the caller sees, a page at a time; then what
+	// changed since. Send `next` as `after` the next time, at once while `more`. `gone`: records to forget, because they were merged, erased, or moved out of sight. `reset`: the caller's
+	// rights are others than before, or they were away for more than eight days: forget everything, and read on from here. `others` changed, too: read them again.
+	//
+	// Corresponds with GET /v1/changes (the `ListChanges` operationId).
+	ListChanges(ctx context.Context, params *ListChangesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// CheckInAnywhereWithBody I am here, without a shift
 	//
 	// At a department: one's own shift that is on, or begins within two hours, else a new one of twelve hours.
@@ -2441,6 +2450,25 @@ func (c *Core) PlantCanaryWithBody(ctx context.Context, params *PlantCanaryParam
 // Corresponds with POST /v1/canaries (the `PlantCanary` operationId).
 func (c *Core) PlantCanary(ctx context.Context, params *PlantCanaryParams, body PlantCanaryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewPlantCanaryRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListChanges What changed since
+//
+// For a phone that was away for an hour or for days: complete, in order, in as few bytes as may be. Without `after`, everything that the caller sees, a page at a time; then what
+// changed since. Send `next` as `after` the next time, at once while `more`. `gone`: records to forget, because they were merged, erased, or moved out of sight. `reset`: the caller's
+// rights are others than before, or they were away for more than eight days: forget everything, and read on from here. `others` changed, too: read them again.
+//
+// Corresponds with GET /v1/changes (the `ListChanges` operationId).
+func (c *Core) ListChanges(ctx context.Context, params *ListChangesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListChangesRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -7175,6 +7203,98 @@ func NewPlantCanaryRequestWithBody(server string, params *PlantCanaryParams, con
 			}
 
 			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListChangesRequest constructs an http.Request for the ListChanges method
+func NewListChangesRequest(server string, params *ListChangesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/changes")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.After != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
 		}
 
 		if params.AcceptLanguage != nil {
@@ -14708,6 +14828,17 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/canaries (the `PlantCanary` operationId).
 	PlantCanaryWithResponse(ctx context.Context, params *PlantCanaryParams, body PlantCanaryJSONRequestBody, reqEditors ...RequestEditorFn) (*PlantCanaryResponse, error)
 
+	// ListChangesWithResponse What changed since
+	//
+	// For a phone that was away for an hour or for days: complete, in order, in as few bytes as may be. Without `after`, everything that the caller sees, a page at a time; then what
+	// changed since. Send `next` as `after` the next time, at once while `more`. `gone`: records to forget, because they were merged, erased, or moved out of sight. `reset`: the caller's
+	// rights are others than before, or they were away for more than eight days: forget everything, and read on from here. `others` changed, too: read them again.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/changes (the `ListChanges` operationId).
+	ListChangesWithResponse(ctx context.Context, params *ListChangesParams, reqEditors ...RequestEditorFn) (*ListChangesResponse, error)
+
 	// CheckInAnywhereWithBodyWithResponse I am here, without a shift
 	//
 	// At a department: one's own shift that is on, or begins within two hours, else a new one of twelve hours.
@@ -17476,6 +17607,54 @@ func (r PlantCanaryResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r PlantCanaryResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListChangesResponse200Headers the declared response headers of an HTTP 200 response for ListChanges
+type ListChangesResponse200Headers struct {
+	ETag *string
+}
+
+type ListChangesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Changes
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListChangesResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListChangesResponse) GetJSON200() *Changes {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListChangesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListChangesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListChangesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListChangesResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -22410,6 +22589,23 @@ func (c *ClientWithResponses) PlantCanaryWithResponse(ctx context.Context, param
 	return ParsePlantCanaryResponse(rsp)
 }
 
+// ListChangesWithResponse What changed since
+//
+// For a phone that was away for an hour or for days: complete, in order, in as few bytes as may be. Without `after`, everything that the caller sees, a page at a time; then what
+// changed since. Send `next` as `after` the next time, at once while `more`. `gone`: records to forget, because they were merged, erased, or moved out of sight. `reset`: the caller's
+// rights are others than before, or they were away for more than eight days: forget everything, and read on from here. `others` changed, too: read them again.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/changes (the `ListChanges` operationId).
+func (c *ClientWithResponses) ListChangesWithResponse(ctx context.Context, params *ListChangesParams, reqEditors ...RequestEditorFn) (*ListChangesResponse, error) {
+	rsp, err := c.ListChanges(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListChangesResponse(rsp)
+}
+
 // CheckInAnywhereWithBodyWithResponse I am here, without a shift
 //
 // At a department: one's own shift that is on, or begins within two hours, else a new one of twelve hours.
@@ -25601,6 +25797,48 @@ func ParsePlantCanaryResponse(rsp *http.Response) (*PlantCanaryResponse, error) 
 		}
 		response.JSON201 = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseListChangesResponse parses an HTTP response from a ListChangesWithResponse call
+func ParseListChangesResponse(rsp *http.Response) (*ListChangesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListChangesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Changes
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListChangesResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
