@@ -44,7 +44,7 @@ kills:
 bench:
 	QORGAU_BENCH_MILLION=1 go test -run '^$$' -bench 'Qorgau' -benchtime 1x -timeout 30m ./internal/smoke/
 	go test -p 1 -run '^$$' -bench '^Benchmark(Clocks|Burst|TenThousandEvents|ListByNeed|Day)$$' -benchtime 5x ./internal/law ./internal/rights ./internal/detention
-	go test -p 1 -run '^$$' -bench '^Benchmark(Board|Suggest)$$' -benchtime 300x ./internal/board ./internal/dispatch
+	go test -p 1 -run '^$$' -bench '^Benchmark(Board|Suggest|FanOut)$$' -benchtime 100x ./internal/board ./internal/dispatch ./internal/live
 
 # run: a server with data to play with, on http://127.0.0.1:8080.
 run:

@@ -5307,6 +5307,14 @@ type GetBoardParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// StreamBoardParams defines parameters for StreamBoard.
+type StreamBoardParams struct {
+	LastEventID *string `json:"Last-Event-ID,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // ListCallsParams defines parameters for ListCalls.
 type ListCallsParams struct {
 	// Free Only those that are due and that nobody holds.

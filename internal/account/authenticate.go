@@ -28,6 +28,12 @@ func (d *Desk) Authenticate(ctx context.Context, bearer string) (Principal, erro
 	if err != nil {
 		return Principal{}, err
 	}
+	return d.Again(ctx, Principal{Account: account, Session: session})
+}
+
+// Again reads the rights of someone who was let in before and has stayed, as of a stream. Faults: as of Authenticate, when their session has ended.
+func (d *Desk) Again(ctx context.Context, was Principal) (Principal, error) {
+	account, session := was.Account, was.Session
 	// The age counts from before the query: what is remembered is never older than it claims to be.
 	now := d.db.Now()
 	if p, fresh := d.known.get(session, now); fresh && p.Account == account {

@@ -37,6 +37,7 @@ import (
 	"github.com/qorgau/qorgau/internal/httpapi"
 	"github.com/qorgau/qorgau/internal/inquiry"
 	"github.com/qorgau/qorgau/internal/law"
+	"github.com/qorgau/qorgau/internal/live"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/push"
 	"github.com/qorgau/qorgau/internal/push/fcm"
@@ -66,9 +67,13 @@ type parts struct {
 	dispatch *dispatch.Desk
 	roster   *roster.Calendar
 	safety   *safety.Guard
+	live     *live.Hub
 	sender   *fcm.Sender // nil: notices go to the console
 	meters   *prometheus.Registry
 }
+
+// mostStreams is how many streams one node keeps open (issue: 5,000); who comes later is told to try again.
+const mostStreams = 5000
 
 // assemble makes every object of the process, in the order in which they need each other.
 func assemble(ctx context.Context, o Options, db *pg.DB, ring *seal.Ring) (*parts, error) {
@@ -106,10 +111,11 @@ func assemble(ctx context.Context, o Options, db *pg.DB, ring *seal.Ring) (*part
 	}})
 	p.dispatch = newDispatch(db, ring, log, p.center, book, overview, p.roster)
 	p.safety = safety.New(db, ring, log, p.center)
+	p.live = live.NewHub(db, mostStreams)
 	p.server = &httpapi.Server{
 		DB: db, Ring: ring, Audit: log, Accounts: p.desk, Departments: department.New(db, log), Push: p.center,
 		Detentions: ledger, Watch: p.post, Calendar: p.roster, Law: book, Rights: p.rights, Inquiries: inquiries, Doors: doors,
-		Board: overview, Dispatch: p.dispatch, Hotline: newHotline(db, ring, log, p.center), Safety: p.safety, Log: o.Log, Version: o.Version,
+		Board: overview, Dispatch: p.dispatch, Hotline: newHotline(db, ring, log, p.center), Safety: p.safety, Live: p.live, Log: o.Log, Version: o.Version,
 		Limits: limits.api, TrustedProxies: o.Config.TrustedProxies, Metrics: p.meters, Indexed: p.finder.Ready,
 		// Deliveries that nobody has tried say that jobs do not move; those that wait for a provider say nothing about us.
 		OldestPending: func(ctx context.Context) (time.Duration, error) {

@@ -205,6 +205,11 @@ func (a *App) serve(ctx context.Context) error {
 		a.loops.Go(func() { look(loops, a.log, "alarms cannot be told", a.parts.safety.Tick) })
 	}
 	a.loops.Go(func() { a.parts.finder.Keep(loops, indexEvery) })
+	if a.o.Role != Worker {
+		a.loops.Go(func() {
+			a.parts.live.Run(loops, func(err error) { a.log.WarnContext(loops, "changes cannot be read", "code", coded(err).Error()) })
+		})
+	}
 	a.loops.Go(func() { pulse(loops, a.store.db, a.node, a.log) })
 	if a.store.place != nil {
 		a.loops.Go(func() { a.watchOver(loops, a.store.place.URL()) })
@@ -284,6 +289,7 @@ func (a *App) stop(ctx context.Context) error {
 	var errs []error
 	if a.parts != nil {
 		a.parts.server.Drain()
+		a.parts.server.EndStreams()
 	}
 	errs = append(errs, shutdown(ctx, a.web))
 	_ = a.listener.Close() // when nothing was ever served, Shutdown does not know it

@@ -22,6 +22,7 @@ func clockReaders() *excuses {
 		exception{path: "internal/push/alerts.go", atMost: 1, why: "River's NextRetry, as in deliver.go"},
 		exception{path: "internal/watch/jobs.go", atMost: 1, why: "River's NextRetry, as in push/deliver.go"},
 		exception{path: "internal/httpapi/body.go", why: "a deadline on a socket is on the machine's clock"},
+		exception{path: "internal/httpapi/stream.go", atMost: 1, why: "a deadline on a socket, as in body.go"},
 		exception{path: "internal/httpapi/visit.go", why: "how long a request took, for the log and the metrics"},
 		exception{path: "cmd/qorgau/keys.go", atMost: 3, why: "here the clock comes in: keys are made for the months from today on, with no database open"},
 		exception{path: "internal/app/rescue.go", atMost: 1, why: "River's attempted_at is on River's own clock, as in push/deliver.go"},

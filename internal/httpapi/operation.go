@@ -28,6 +28,7 @@ type operation struct {
 	bodyRequired bool
 	ifMatch      bool // PATCH of a record
 	repeatable   bool // takes an Idempotency-Key
+	streams      bool // answers as it happens: nothing is held back
 	contract     *routers.Route
 }
 
@@ -37,7 +38,7 @@ func operations(spec *openapi3.T) (map[string]*operation, error) {
 	for path, item := range spec.Paths.Map() {
 		for method, o := range item.Operations() {
 			op := &operation{
-				id: o.OperationID, route: path, private: strings.HasPrefix(path, "/v1/"), query: map[string]bool{},
+				id: o.OperationID, streams: o.OperationID == "streamBoard", route: path, private: strings.HasPrefix(path, "/v1/"), query: map[string]bool{},
 				contract: &routers.Route{Spec: spec, Path: path, PathItem: item, Method: method, Operation: o},
 			}
 			if op.id == "" || out[op.id] != nil {
@@ -85,6 +86,9 @@ func (s *Server) serve(op *operation) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			visitOf(c.Request().Context()).route = op.route
+			if op.streams {
+				return s.pass(c, op, next)
+			}
 			out := c.Response().Writer
 			h := &held{ResponseWriter: out}
 			c.Response().Writer = h

@@ -38,6 +38,7 @@ import (
 	"github.com/qorgau/qorgau/internal/hotline"
 	"github.com/qorgau/qorgau/internal/inquiry"
 	"github.com/qorgau/qorgau/internal/law"
+	"github.com/qorgau/qorgau/internal/live"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/push"
 	"github.com/qorgau/qorgau/internal/rights"
@@ -63,6 +64,7 @@ type Server struct {
 	Board       *board.Board
 	Hotline     *hotline.Desk
 	Safety      *safety.Guard
+	Live        *live.Hub
 	Law         law.Book
 	Rights      *rights.Watch
 	Doors       *door.Register
@@ -85,6 +87,8 @@ type Server struct {
 	authenticate            func(ctx context.Context, token string) (account.Principal, error)
 	accountPace, secretPace *buckets
 	draining                atomic.Bool
+	streamsEnd              sync.Once
+	ending                  chan struct{}
 	sheets                  sync.Map // version and language → the checklist on paper
 }
 
@@ -109,6 +113,9 @@ func NewHTTPServer(h http.Handler, t Timeouts, log *slog.Logger) *http.Server {
 // Drain makes readyz say 503 while everything else goes on: the load balancer turns away before the listener closes.
 func (s *Server) Drain() { s.draining.Store(true) }
 
+// EndStreams ends every stream, so that the listener can close: who listened comes back elsewhere, with the last id.
+func (s *Server) EndStreams() { s.streamsEnd.Do(func() { close(s.ending) }) }
+
 // Handler builds the way of every request, once, before serving.
 func (s *Server) Handler() (http.Handler, error) {
 	if s.DB == nil || s.Ring == nil || s.Log == nil || s.Accounts == nil {
@@ -120,6 +127,7 @@ func (s *Server) Handler() (http.Handler, error) {
 	if s.handlers == nil {
 		s.handlers = s
 	}
+	s.ending = make(chan struct{})
 	s.accountPace = newBuckets(s.Limits.Account, s.Limits.AccountBurst, bucketsKept)
 	s.secretPace = newBuckets(s.Limits.Secret, s.Limits.SecretBurst, bucketsKept)
 	e, err := s.routes()

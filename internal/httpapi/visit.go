@@ -91,6 +91,9 @@ func (s *seen) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// Flush sends what was written: the compressing writer looks for this method, and for no other way.
+func (s *seen) Flush() { _ = http.NewResponseController(s.ResponseWriter).Flush() }
+
 // Unwrap lets http.ResponseController reach the connection.
 func (s *seen) Unwrap() http.ResponseWriter { return s.ResponseWriter }
 

@@ -256,6 +256,9 @@ var table = []row{
 	// The board: the cities of a grant, and for a lawyer their department; what is out of sight is not counted. Calls for lawyers: who
 	// coordinates there, and who was asked.
 	{operation: "getBoard", on: "nothing", lawyer: everyone, operator: everyone, coordinator: everyone, admin: never, path: "/v1/board"},
+	// A stream would not end; with a place that cannot be, who may listen is told so.
+	{operation: "streamBoard", on: "nothing", lawyer: everyone, operator: everyone, coordinator: everyone, admin: never, path: "/v1/board/stream",
+		headers: []string{"Last-Event-ID", "x"}, ok: []int{400}},
 	{operation: "suggestLawyers", on: "department", lawyer: never, operator: never, coordinator: planting, admin: never, path: "/v1/dispatch-suggestions?department_id={place}"},
 	{operation: "createDispatch", on: "department", lawyer: never, operator: never, coordinator: planting, admin: never,
 		method: "POST", path: "/v1/dispatches", body: `{"client_id": "{new}", "department_id": "{place}", "account_ids": ["{new}"]}`, ok: []int{400}},

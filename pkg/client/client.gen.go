@@ -399,6 +399,15 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/board (the `GetBoard` operationId).
 	GetBoard(ctx context.Context, params *GetBoardParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// StreamBoard What changes, as it happens
+	//
+	// Server-sent events: `id` is a place in what changed, `data` names a subject (`kind`, `id`, `department_id`): read it, or the board, again. Coordinators and operators
+	// are told of the cities of their grants, lawyers of the department of their shift, of their own shifts and offers. After a break send the last id as
+	// `Last-Event-ID`: what was missed comes first. A reader that is too slow is dropped, and so is one whose session has ended; a comment comes every 15 seconds.
+	//
+	// Corresponds with GET /v1/board/stream (the `StreamBoard` operationId).
+	StreamBoard(ctx context.Context, params *StreamBoardParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListCalls Calls to make
 	//
 	// Families that must be told by voice, those that have waited longest first, in the cities of the caller's grants.
@@ -2319,6 +2328,25 @@ func (c *Core) ListAudit(ctx context.Context, params *ListAuditParams, reqEditor
 // Corresponds with GET /v1/board (the `GetBoard` operationId).
 func (c *Core) GetBoard(ctx context.Context, params *GetBoardParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetBoardRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StreamBoard What changes, as it happens
+//
+// Server-sent events: `id` is a place in what changed, `data` names a subject (`kind`, `id`, `department_id`): read it, or the board, again. Coordinators and operators
+// are told of the cities of their grants, lawyers of the department of their shift, of their own shifts and offers. After a break send the last id as
+// `Last-Event-ID`: what was missed comes first. A reader that is too slow is dropped, and so is one whose session has ended; a comment comes every 15 seconds.
+//
+// Corresponds with GET /v1/board/stream (the `StreamBoard` operationId).
+func (c *Core) StreamBoard(ctx context.Context, params *StreamBoardParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStreamBoardRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -6840,6 +6868,59 @@ func NewGetBoardRequest(server string, params *GetBoardParams) (*http.Request, e
 			}
 
 			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewStreamBoardRequest constructs an http.Request for the StreamBoard method
+func NewStreamBoardRequest(server string, params *StreamBoardParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/board/stream")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.LastEventID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Last-Event-ID", *params.LastEventID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Last-Event-ID", headerParam0)
 		}
 
 		if params.AcceptLanguage != nil {
@@ -14761,6 +14842,17 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/board (the `GetBoard` operationId).
 	GetBoardWithResponse(ctx context.Context, params *GetBoardParams, reqEditors ...RequestEditorFn) (*GetBoardResponse, error)
 
+	// StreamBoardWithResponse What changes, as it happens
+	//
+	// Server-sent events: `id` is a place in what changed, `data` names a subject (`kind`, `id`, `department_id`): read it, or the board, again. Coordinators and operators
+	// are told of the cities of their grants, lawyers of the department of their shift, of their own shifts and offers. After a break send the last id as
+	// `Last-Event-ID`: what was missed comes first. A reader that is too slow is dropped, and so is one whose session has ended; a comment comes every 15 seconds.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/board/stream (the `StreamBoard` operationId).
+	StreamBoardWithResponse(ctx context.Context, params *StreamBoardParams, reqEditors ...RequestEditorFn) (*StreamBoardResponse, error)
+
 	// ListCallsWithResponse Calls to make
 	//
 	// Families that must be told by voice, those that have waited longest first, in the cities of the caller's grants.
@@ -17395,6 +17487,40 @@ func (r GetBoardResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetBoardResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type StreamBoardResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+}
+
+// GetBody returns the raw response body bytes
+func (r StreamBoardResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r StreamBoardResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r StreamBoardResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r StreamBoardResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -22480,6 +22606,23 @@ func (c *ClientWithResponses) GetBoardWithResponse(ctx context.Context, params *
 	return ParseGetBoardResponse(rsp)
 }
 
+// StreamBoardWithResponse What changes, as it happens
+//
+// Server-sent events: `id` is a place in what changed, `data` names a subject (`kind`, `id`, `department_id`): read it, or the board, again. Coordinators and operators
+// are told of the cities of their grants, lawyers of the department of their shift, of their own shifts and offers. After a break send the last id as
+// `Last-Event-ID`: what was missed comes first. A reader that is too slow is dropped, and so is one whose session has ended; a comment comes every 15 seconds.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/board/stream (the `StreamBoard` operationId).
+func (c *ClientWithResponses) StreamBoardWithResponse(ctx context.Context, params *StreamBoardParams, reqEditors ...RequestEditorFn) (*StreamBoardResponse, error) {
+	rsp, err := c.StreamBoard(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStreamBoardResponse(rsp)
+}
+
 // ListCallsWithResponse Calls to make
 //
 // Families that must be told by voice, those that have waited longest first, in the cities of the caller's grants.
@@ -25651,6 +25794,22 @@ func ParseGetBoardResponse(rsp *http.Response) (*GetBoardResponse, error) {
 			headers.ETag = &value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseStreamBoardResponse parses an HTTP response from a StreamBoardWithResponse call
+func ParseStreamBoardResponse(rsp *http.Response) (*StreamBoardResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &StreamBoardResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
 	}
 
 	return response, nil
