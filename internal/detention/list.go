@@ -150,10 +150,13 @@ func (l *Ledger) listByName(ctx context.Context, tx *pg.Tx, p account.Principal,
 	return page[:min(f.Limit, len(page))], len(page) > f.Limit, nil
 }
 
+// standingOf are the records that stand for the people of @ids.
+const standingOf = ` and d.id = any(array(select coalesce(i.merged_into, i.id) from detentions i where i.id = any(@ids::uuid[])))`
+
 // inSight opens those of these detentions that the reader may see; of a merged one the record that stands for the person.
 func (l *Ledger) inSight(ctx context.Context, tx *pg.Tx, p account.Principal, args pgx.NamedArgs, and string, ids []uuid.UUID) ([]Detention, error) {
 	args["ids"] = ids
-	rows, err := tx.Query(ctx, selectDetention+readable+and+` and d.id = any(array(select coalesce(i.merged_into, i.id) from detentions i where i.id = any(@ids::uuid[])))`, args)
+	rows, err := tx.Query(ctx, selectDetention+readable+and+standingOf, args)
 	if err != nil {
 		return nil, fmt.Errorf("list detentions by name: %w", err)
 	}
@@ -293,17 +296,30 @@ func (l *Ledger) Load(ctx context.Context, tx *pg.Tx, ids ...uuid.UUID) ([]Deten
 }
 
 // Changed gives those of the records that the reader sees, as they are now; of a merged one the record that stands for the person. One audit row.
-// What is missing from the answer is none of theirs (any more). Faults: forbidden.
-func (l *Ledger) Changed(ctx context.Context, p account.Principal, ids []uuid.UUID) (page []Detention, err error) {
+// What is missing from the answer is none of theirs (any more), but for never: canaries, of which they must not hear at all. Faults: forbidden.
+func (l *Ledger) Changed(ctx context.Context, p account.Principal, ids []uuid.UUID) (page []Detention, never []uuid.UUID, err error) {
 	if err := p.Needs(account.Lawyer, account.Operator, account.Coordinator); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if len(ids) == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
 	err = l.db.InTx(ctx, func(tx *pg.Tx) error {
-		if page, err = l.inSight(ctx, tx, p, pgx.NamedArgs{"reader": p.Account, "now": tx.Now}, "", ids); err != nil {
+		page, never = nil, nil
+		rows, err := tx.Query(ctx, selectDetention+readable+standingOf, pgx.NamedArgs{"reader": p.Account, "now": tx.Now, "ids": ids})
+		if err != nil {
+			return fmt.Errorf("read what changed: %w", err)
+		}
+		found, err := l.collect(ctx, tx, rows)
+		if err != nil {
 			return err
+		}
+		for _, d := range found {
+			if d.Canary && !canarySeenBy(p, d) {
+				never = append(never, d.ID)
+				continue
+			}
+			page = append(page, d)
 		}
 		if err := l.whole(ctx, tx, page); err != nil {
 			return err
@@ -311,7 +327,7 @@ func (l *Ledger) Changed(ctx context.Context, p account.Principal, ids []uuid.UU
 		return l.log.Write(ctx, tx, audit.Entry{Organisation: p.Organisation, Actor: p.Account, Action: "detention.listed", SubjectKind: "detention",
 			Details: map[string]any{"shown": len(page), "changed": true}})
 	})
-	return page, err
+	return page, never, err
 }
 
 // Sight is what a reader sees by, as text that changes when it does: their grants, the departments of their present shifts, for whom they act, what is

@@ -66,7 +66,7 @@ func (s *Server) ListChanges(ctx context.Context, r ListChangesRequestObject) (L
 	if at.First {
 		return s.firstPage(ctx, p, at, limit, out)
 	}
-	page, err := s.Detentions.Changed(ctx, p, c.ids)
+	page, never, err := s.Detentions.Changed(ctx, p, c.ids)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +76,7 @@ func (s *Server) ListChanges(ctx context.Context, r ListChangesRequestObject) (L
 		out.Items = append(out.Items, s.detentionWire(p, d))
 	}
 	for _, id := range c.ids {
-		if !seen[id] && c.known[id] {
+		if !seen[id] && c.known[id] && !slices.Contains(never, id) {
 			out.Gone = append(out.Gone, id)
 		}
 	}

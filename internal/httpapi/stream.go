@@ -151,7 +151,7 @@ func (st *stream) VisitStreamBoardResponse(w http.ResponseWriter) error {
 			if !ok {
 				return nil
 			}
-			text = events(list)
+			text = st.events(list)
 		}
 		if text != "" && send(text) != nil {
 			return nil
@@ -159,10 +159,19 @@ func (st *stream) VisitStreamBoardResponse(w http.ResponseWriter) error {
 	}
 }
 
-func events(list []live.Change) string {
+// events writes changes down. Which record changed is for who coordinates there: it may be a canary, which for all others must not exist; they
+// are told that somebody there changed, and ask again.
+func (st *stream) events(list []live.Change) string {
+	o := st.who.Load()
+	coordinates := func(c live.Change, at *uuid.UUID) bool {
+		return at != nil && o.HasIn(c.Organisation, st.server.Live.City(at), account.Coordinator)
+	}
 	var out strings.Builder
 	for _, c := range list {
-		fmt.Fprintf(&out, "id: %d.%d\nevent: changed\ndata: {\"kind\":%q,\"id\":%q", c.Xact, c.Seq, c.Kind, c.Subject)
+		fmt.Fprintf(&out, "id: %d.%d\nevent: changed\ndata: {\"kind\":%q", c.Xact, c.Seq, c.Kind)
+		if c.Kind != "detention" || coordinates(c, c.Department) || coordinates(c, c.Was) {
+			fmt.Fprintf(&out, ",\"id\":%q", c.Subject)
+		}
 		if c.Department != nil {
 			fmt.Fprintf(&out, ",\"department_id\":%q", *c.Department)
 		}

@@ -228,7 +228,8 @@ func (h *Hub) learnCities(ctx context.Context, list []Change) error {
 	return nil
 }
 
-func (h *Hub) city(id *uuid.UUID) string {
+// City is the city of a department that a change named.
+func (h *Hub) City(id *uuid.UUID) string {
 	if id == nil {
 		return ""
 	}
@@ -242,7 +243,7 @@ func (l *Listener) add(h *Hub, list []Change) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, c := range list {
-		if l.lost || !l.sees(c, h.city(c.Department), h.city(c.Was)) {
+		if l.lost || !l.sees(c, h.City(c.Department), h.City(c.Was)) {
 			continue
 		}
 		k := subject{c.Kind, c.Subject}

@@ -23,6 +23,14 @@ type phone struct {
 	people map[uuid.UUID]api.Detention
 	resets int
 	asked  int
+	heard  map[uuid.UUID]bool // every id that it was ever told
+}
+
+func (p *phone) hears(id uuid.UUID) {
+	if p.heard == nil {
+		p.heard = map[uuid.UUID]bool{}
+	}
+	p.heard[id] = true
 }
 
 // catchesUp asks until there is nothing more.
@@ -43,7 +51,11 @@ func (p *phone) catchesUp() {
 			p.resets++
 			p.people = map[uuid.UUID]api.Detention{}
 		}
+		for _, id := range got.Gone {
+			p.hears(id)
+		}
 		for _, d := range got.Items {
+			p.hears(d.ID)
 			p.people[d.ID] = d
 		}
 		for _, id := range got.Gone {
@@ -100,6 +112,20 @@ func TestAPhoneThatWasAwayCatchesUp(t *testing.T) {
 		p.catchesUp()
 		return p.resets > 0 && has(elsewhere) && has(first[0].DetentionID) && len(p.people) == 2
 	})
+	// Of a canary nobody hears but who plants them: not as a person, nor as one who is gone.
+	operator := &phone{town: tw, who: tw.invited(account.Operator), people: map[uuid.UUID]api.Detention{}}
+	operator.catchesUp()
+	canary, err := everywhere.PlantCanaryWithResponse(tw.ctx, nil, api.CanaryPlant{ClientID: uuid.New(), Name: "Жоқадам Ешқашан", DepartmentID: almaly})
+	tw.must(err)
+	after := lawyer.logs(almaly, "Ким Виктор, 1977")[0].DetentionID
+	tw.eventually("an operator hears of who came after", func() bool {
+		operator.catchesUp()
+		_, there := operator.people[after]
+		return there
+	})
+	if operator.heard[canary.JSON201.ID] {
+		t.Error("an operator heard of a canary")
+	}
 	for _, bad := range []string{"x", "e30", "%21"} {
 		if a := tw.ask("GET", "/v1/changes?after="+bad, chief.bearer(), ""); a.status != http.StatusBadRequest && a.status != http.StatusOK {
 			t.Errorf("%q: %d", bad, a.status)

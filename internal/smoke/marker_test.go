@@ -363,6 +363,13 @@ func (p *planter) help() {
 		`", "account_ids": ["`+p.lawyer.me.ID.String()+`"], "off_duty": true, "note": `+p.quoted("note of a call for a lawyer")+`}`))
 	p.expect(200, p.ask("GET", "/v1/board", p.chief.bearer(), ""))
 	p.expect(200, p.ask("GET", "/v1/dispatch-suggestions?department_id="+almaly.String(), p.chief.bearer(), ""))
+	p.expect(201, p.ask("POST", "/v1/timers", p.lawyer.bearer(), `{"client_id": "`+uuid.NewString()+`", "until": "`+time.Now().Add(time.Hour).UTC().Format(time.RFC3339)+`", "note": `+p.quoted("note of a timer")+`}`))
+	p.expect(201, p.ask("POST", "/v1/alarms", p.lawyer.bearer(), `{"client_id": "`+uuid.NewString()+`", "test": true, "note": `+p.quoted("note of an alarm")+`}`))
+	p.expect(201, p.ask("POST", "/v1/check-ins", p.lawyer.bearer(), `{"client_id": "`+uuid.NewString()+`", "department_id": "`+almaly.String()+`", "lat": 43.25, "lon": 76.9}`))
+	p.expect(400, p.ask("POST", "/v1/shifts", p.chief.bearer(), `{"shifts": [{"client_id": "`+uuid.NewString()+`", "account_id": "`+uuid.NewString()+`", "city": `+p.quoted("city of a shift")+`, "starts_at": "2026-01-01T00:00:00Z", "ends_at": "2026-01-01T01:00:00Z"}]}`))
+	for _, path := range []string{"/v1/shifts", "/v1/timers", "/v1/alarms", "/v1/calls", "/v1/dispatches", "/v1/changes"} {
+		p.expect(200, p.ask("GET", path, p.chief.bearer(), ""))
+	}
 	search := p.town.searches(p.name("name of who is called about")).Key().ID
 	call := uuid.New()
 	p.exec(`insert into calls (id, organisation_id, search_id, not_before, created_at, updated_at) values ($1, $2, $3, now(), now(), now())`, call, p.operator.me.OrganisationID, search)

@@ -103,7 +103,11 @@ func TestABoardStandsOpen(t *testing.T) {
 		id := chief.logs(medeu, "Волков Олег, 1960")[0].DetentionID
 		time.Sleep(300 * time.Millisecond)
 		for len(mine.lines) > 0 {
-			if strings.Contains(<-mine.lines, id.String()) {
+			line := <-mine.lines
+			if strings.Contains(line, id.String()) {
+				t.Errorf("a lawyer is told which record changed: %s", line)
+			}
+			if strings.Contains(line, `"kind":"detention","department_id":"`+medeu.String()) {
 				return true
 			}
 		}

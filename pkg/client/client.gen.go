@@ -402,7 +402,8 @@ type ClientInterface interface {
 	// StreamBoard What changes, as it happens
 	//
 	// Server-sent events: `id` is a place in what changed, `data` names a subject (`kind`, `id`, `department_id`): read it, or the board, again. Coordinators and operators
-	// are told of the cities of their grants, lawyers of the department of their shift, of their own shifts and offers. After a break send the last id as
+	// are told of the cities of their grants, lawyers of the department of their shift, of their own shifts and offers. Which detention changed (`id`) only
+	// coordinators are told; for all others `department_id` says where to look again. After a break send the last id as
 	// `Last-Event-ID`: what was missed comes first. A reader that is too slow is dropped, and so is one whose session has ended; a comment comes every 15 seconds.
 	//
 	// Corresponds with GET /v1/board/stream (the `StreamBoard` operationId).
@@ -2341,7 +2342,8 @@ func (c *Core) GetBoard(ctx context.Context, params *GetBoardParams, reqEditors 
 // StreamBoard What changes, as it happens
 //
 // Server-sent events: `id` is a place in what changed, `data` names a subject (`kind`, `id`, `department_id`): read it, or the board, again. Coordinators and operators
-// are told of the cities of their grants, lawyers of the department of their shift, of their own shifts and offers. After a break send the last id as
+// are told of the cities of their grants, lawyers of the department of their shift, of their own shifts and offers. Which detention changed (`id`) only
+// coordinators are told; for all others `department_id` says where to look again. After a break send the last id as
 // `Last-Event-ID`: what was missed comes first. A reader that is too slow is dropped, and so is one whose session has ended; a comment comes every 15 seconds.
 //
 // Corresponds with GET /v1/board/stream (the `StreamBoard` operationId).
@@ -14845,7 +14847,8 @@ type ClientWithResponsesInterface interface {
 	// StreamBoardWithResponse What changes, as it happens
 	//
 	// Server-sent events: `id` is a place in what changed, `data` names a subject (`kind`, `id`, `department_id`): read it, or the board, again. Coordinators and operators
-	// are told of the cities of their grants, lawyers of the department of their shift, of their own shifts and offers. After a break send the last id as
+	// are told of the cities of their grants, lawyers of the department of their shift, of their own shifts and offers. Which detention changed (`id`) only
+	// coordinators are told; for all others `department_id` says where to look again. After a break send the last id as
 	// `Last-Event-ID`: what was missed comes first. A reader that is too slow is dropped, and so is one whose session has ended; a comment comes every 15 seconds.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -22609,7 +22612,8 @@ func (c *ClientWithResponses) GetBoardWithResponse(ctx context.Context, params *
 // StreamBoardWithResponse What changes, as it happens
 //
 // Server-sent events: `id` is a place in what changed, `data` names a subject (`kind`, `id`, `department_id`): read it, or the board, again. Coordinators and operators
-// are told of the cities of their grants, lawyers of the department of their shift, of their own shifts and offers. After a break send the last id as
+// are told of the cities of their grants, lawyers of the department of their shift, of their own shifts and offers. Which detention changed (`id`) only
+// coordinators are told; for all others `department_id` says where to look again. After a break send the last id as
 // `Last-Event-ID`: what was missed comes first. A reader that is too slow is dropped, and so is one whose session has ended; a comment comes every 15 seconds.
 //
 // Returns a wrapper object for the known response body format(s).
