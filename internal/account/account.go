@@ -137,6 +137,8 @@ type Options struct {
 	SetPushToken  func(ctx context.Context, tx *pg.Tx, account uuid.UUID, key seal.Key, token string) error
 	PushToken     func(ctx context.Context, tx *pg.Tx, account uuid.UUID) (PushState, error)
 	DropPushToken func(ctx context.Context, tx *pg.Tx, account uuid.UUID) error
+	// Locked is told of an account that is locked, by who counts on it: what it had taken on goes back to others. nil: nobody is told.
+	Locked func(ctx context.Context, tx *pg.Tx, account uuid.UUID) error
 
 	// WrongCodesPerMinute is how many wrong invitation codes one process answers with 401 before it answers 429.
 	// 0 is 300; below 0 there is no limit.
@@ -156,12 +158,13 @@ type Desk struct {
 	setPush  func(ctx context.Context, tx *pg.Tx, account uuid.UUID, key seal.Key, token string) error
 	push     func(ctx context.Context, tx *pg.Tx, account uuid.UUID) (PushState, error)
 	dropPush func(ctx context.Context, tx *pg.Tx, account uuid.UUID) error
+	locked   func(ctx context.Context, tx *pg.Tx, account uuid.UUID) error
 }
 
 // New makes the desk.
 func New(o Options) *Desk {
 	d := &Desk{db: o.DB, ring: o.Ring, audit: o.Audit, log: o.Log, tokens: newTokens(o.Ring.Signing(), o.Issuer, o.DB.Now),
-		known: newMemory(), wrong: wrongCodes(o.WrongCodesPerMinute), setPush: o.SetPushToken, push: o.PushToken, dropPush: o.DropPushToken}
+		known: newMemory(), wrong: wrongCodes(o.WrongCodesPerMinute), setPush: o.SetPushToken, push: o.PushToken, dropPush: o.DropPushToken, locked: o.Locked}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
 	}

@@ -169,7 +169,13 @@ func (d *Desk) Lock(ctx context.Context, p Principal, id uuid.UUID, reason strin
 		if err := voidCodes(ctx, tx, a.ID); err != nil {
 			return false, err
 		}
-		return true, d.dropPush(ctx, tx, a.ID)
+		if err := d.dropPush(ctx, tx, a.ID); err != nil {
+			return false, err
+		}
+		if d.locked == nil {
+			return true, nil
+		}
+		return true, d.locked(ctx, tx, a.ID)
 	}})
 }
 

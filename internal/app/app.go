@@ -157,6 +157,7 @@ func newDesk(db *pg.DB, ring *seal.Ring, log *slog.Logger, center *push.Center, 
 		DropPushToken: func(ctx context.Context, tx *pg.Tx, id uuid.UUID) error {
 			return center.SetChannels(ctx, tx, owner(id), seal.Key{}, nil)
 		},
+		Locked: dispatch.Return,
 	})
 }
 

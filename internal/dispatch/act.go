@@ -286,7 +286,7 @@ func (k *Desk) Arrived(ctx context.Context, tx *pg.Tx, who, department uuid.UUID
 }
 
 // Return gives back what a lawyer was asked or has said yes to, who is locked: the tick finds the next.
-func (k *Desk) Return(ctx context.Context, tx *pg.Tx, who uuid.UUID) error {
+func Return(ctx context.Context, tx *pg.Tx, who uuid.UUID) error {
 	b := &pgx.Batch{}
 	b.Queue(`update dispatches set state = 'offered', taken_by = null, accepted_at = null, en_route_at = null, eta_at = null, next_at = $2, updated_at = $2,
 		revision = revision + 1 where taken_by = $1 and state in ('accepted', 'en_route')`, who, tx.Now)

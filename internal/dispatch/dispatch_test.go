@@ -366,7 +366,7 @@ func TestACallComesBack(t *testing.T) {
 	}
 	c.refused(first, d.ID, dispatch.Accept, "already_decided")
 	c.do(second, d.ID, dispatch.Accept)
-	must(t, c.db.InTx(t.Context(), func(tx *pg.Tx) error { return c.desk.Return(t.Context(), tx, second.Account) }))
+	must(t, c.db.InTx(t.Context(), func(tx *pg.Tx) error { return dispatch.Return(t.Context(), tx, second.Account) }))
 	c.exec("update accounts set state = 'locked' where id = $1", second.Account)
 	c.pass(0)
 	if c.told(third, push.Offer) != 1 {

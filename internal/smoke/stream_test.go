@@ -121,3 +121,34 @@ func TestABoardStandsOpen(t *testing.T) {
 		t.Fatal("heard of what does not exist")
 	}
 }
+
+// A lawyer who is locked on the way goes nowhere: the call is offered to the next.
+func TestALockedLawyersCallGoesOn(t *testing.T) {
+	t.Parallel()
+	tw := newTown(t)
+	first, second, chief := tw.invited(account.Lawyer), tw.invited(account.Lawyer), tw.invited(account.Coordinator)
+	for _, s := range []*staff{first, second} {
+		if a := tw.ask("POST", "/v1/check-ins", s.bearer(), `{"client_id": "`+uuid.NewString()+`", "department_id": "`+medeu.String()+`"}`); a.status != http.StatusCreated {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+	}
+	r, err := chief.CreateDispatchWithResponse(tw.ctx, nil, api.DispatchNew{ClientID: uuid.New(), DepartmentID: almaly, AccountIds: []uuid.UUID{first.me.ID}})
+	tw.must(err)
+	id := r.JSON201.ID
+	if a := tw.ask("POST", "/v1/dispatches/"+id.String()+"/accept", first.bearer(), `{}`); a.status != http.StatusOK {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	if _, err := chief.LockAccountWithResponse(tw.ctx, first.me.ID, nil, api.ReasonGiven{}); err != nil {
+		t.Fatal(err)
+	}
+	tw.eventually("the next is asked", func() bool {
+		d, err := chief.GetDispatchWithResponse(tw.ctx, id, nil)
+		tw.must(err)
+		for _, o := range d.JSON200.Offers {
+			if o.AccountID == second.me.ID && o.State == "offered" {
+				return d.JSON200.TakenBy == nil
+			}
+		}
+		return false
+	})
+}
