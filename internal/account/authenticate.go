@@ -28,12 +28,6 @@ func (d *Desk) Authenticate(ctx context.Context, bearer string) (Principal, erro
 	if err != nil {
 		return Principal{}, err
 	}
-	return d.Again(ctx, Principal{Account: account, Session: session})
-}
-
-// Again reads the rights of someone who was let in before and has stayed, as of a stream. Faults: as of Authenticate, when their session has ended.
-func (d *Desk) Again(ctx context.Context, was Principal) (Principal, error) {
-	account, session := was.Account, was.Session
 	// The age counts from before the query: what is remembered is never older than it claims to be.
 	now := d.db.Now()
 	if p, fresh := d.known.get(session, now); fresh && p.Account == account {
@@ -140,4 +134,22 @@ func (m *memory) forget(account uuid.UUID) {
 			delete(m.by, id)
 		}
 	}
+}
+
+// Living gives those of these sessions that still hold, of active accounts: for who was let in before and has stayed, as on a stream.
+func (d *Desk) Living(ctx context.Context, tx *pg.Tx, sessions []uuid.UUID) (map[uuid.UUID]bool, error) {
+	rows, err := tx.Query(ctx, `select s.id from sessions s join accounts a on a.id = s.account_id
+		where s.id = any($1::uuid[]) and s.revoked_at is null and s.expires_at > $2 and a.state = 'active'`, sessions, tx.Now)
+	if err != nil {
+		return nil, fmt.Errorf("read sessions: %w", err)
+	}
+	out := map[uuid.UUID]bool{}
+	var id uuid.UUID
+	if _, err := pgx.ForEachRow(rows, []any{&id}, func() error {
+		out[id] = true
+		return nil
+	}); err != nil {
+		return nil, fmt.Errorf("read sessions: %w", err)
+	}
+	return out, nil
 }

@@ -111,7 +111,7 @@ func assemble(ctx context.Context, o Options, db *pg.DB, ring *seal.Ring) (*part
 	}})
 	p.dispatch = newDispatch(db, ring, log, p.center, book, overview, p.roster)
 	p.safety = safety.New(db, ring, log, p.center)
-	p.live = live.NewHub(db, mostStreams)
+	p.live = live.NewHub(db, mostStreams, seeing(db, p.desk, ledger))
 	p.server = &httpapi.Server{
 		DB: db, Ring: ring, Audit: log, Accounts: p.desk, Departments: department.New(db, log), Push: p.center,
 		Detentions: ledger, Watch: p.post, Calendar: p.roster, Law: book, Rights: p.rights, Inquiries: inquiries, Doors: doors,

@@ -289,7 +289,7 @@ func (a *App) stop(ctx context.Context) error {
 	var errs []error
 	if a.parts != nil {
 		a.parts.server.Drain()
-		a.parts.server.EndStreams()
+		a.parts.live.Close() // who listens comes back elsewhere, with the last id
 	}
 	errs = append(errs, shutdown(ctx, a.web))
 	_ = a.listener.Close() // when nothing was ever served, Shutdown does not know it

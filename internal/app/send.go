@@ -7,12 +7,15 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/qorgau/qorgau/internal/account"
 	"github.com/qorgau/qorgau/internal/audit"
 	"github.com/qorgau/qorgau/internal/board"
+	"github.com/qorgau/qorgau/internal/detention"
 	"github.com/qorgau/qorgau/internal/dispatch"
 	"github.com/qorgau/qorgau/internal/door"
 	"github.com/qorgau/qorgau/internal/hotline"
 	"github.com/qorgau/qorgau/internal/law"
+	"github.com/qorgau/qorgau/internal/live"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/push"
 	"github.com/qorgau/qorgau/internal/roster"
@@ -82,4 +85,33 @@ func look(ctx context.Context, log *slog.Logger, complaint string, tick func(con
 		}
 		failing = err != nil
 	})
+}
+
+// seeing is what those see who listen; who is let in no more is left out.
+func seeing(db *pg.DB, desk *account.Desk, ledger *detention.Ledger) live.Rights {
+	return func(ctx context.Context, who []live.Who) (map[live.Who]*detention.Sight, error) {
+		var sessions, accounts []uuid.UUID
+		for _, w := range who {
+			sessions, accounts = append(sessions, w.Session), append(accounts, w.Account)
+		}
+		out := map[live.Who]*detention.Sight{}
+		err := db.InTx(ctx, func(tx *pg.Tx) error {
+			clear(out)
+			living, err := desk.Living(ctx, tx, sessions)
+			if err != nil {
+				return err
+			}
+			sights, err := ledger.Sights(ctx, tx, accounts...)
+			if err != nil {
+				return err
+			}
+			for _, w := range who {
+				if sight := sights[w.Account]; living[w.Session] && sight != nil {
+					out[w] = sight
+				}
+			}
+			return nil
+		})
+		return out, err
+	}
 }

@@ -59,7 +59,7 @@ var order = []place{
 	{"internal/board", upTo("internal/account", "internal/finder", "internal/detention", "internal/door", "internal/rights")},
 	{"internal/dispatch", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/detention")},
 	{"internal/safety", upTo("internal/alert", "internal/account", "internal/department", "internal/push")},
-	{"internal/live", []string{"internal/fault", "internal/pg"}},
+	{"internal/live", upTo("internal/account", "internal/detention")},
 
 	// The edge and the whole.
 	{"internal/httpapi", upTo("api", "internal/alert", "internal/account", "internal/department", "internal/push", "internal/detention",

@@ -150,13 +150,10 @@ func (l *Ledger) listByName(ctx context.Context, tx *pg.Tx, p account.Principal,
 	return page[:min(f.Limit, len(page))], len(page) > f.Limit, nil
 }
 
-// standingOf are the records that stand for the people of @ids.
-const standingOf = ` and d.id = any(array(select coalesce(i.merged_into, i.id) from detentions i where i.id = any(@ids::uuid[])))`
-
 // inSight opens those of these detentions that the reader may see; of a merged one the record that stands for the person.
 func (l *Ledger) inSight(ctx context.Context, tx *pg.Tx, p account.Principal, args pgx.NamedArgs, and string, ids []uuid.UUID) ([]Detention, error) {
 	args["ids"] = ids
-	rows, err := tx.Query(ctx, selectDetention+readable+and+standingOf, args)
+	rows, err := tx.Query(ctx, selectDetention+readable+and+` and d.id = any(array(select coalesce(i.merged_into, i.id) from detentions i where i.id = any(@ids::uuid[])))`, args)
 	if err != nil {
 		return nil, fmt.Errorf("list detentions by name: %w", err)
 	}
@@ -296,8 +293,8 @@ func (l *Ledger) Load(ctx context.Context, tx *pg.Tx, ids ...uuid.UUID) ([]Deten
 }
 
 // Changed gives those of the records that the reader sees, as they are now; of a merged one the record that stands for the person. One audit row.
-// What is missing from the answer is none of theirs (any more), but for never: canaries, of which they must not hear at all. Faults: forbidden.
-func (l *Ledger) Changed(ctx context.Context, p account.Principal, ids []uuid.UUID) (page []Detention, never []uuid.UUID, err error) {
+// gone are the ids of which nothing is shown, since they are none of theirs (any more); of a canary only coordinators hear. Faults: forbidden.
+func (l *Ledger) Changed(ctx context.Context, p account.Principal, ids []uuid.UUID) (page []Detention, gone []uuid.UUID, err error) {
 	if err := p.Needs(account.Lawyer, account.Operator, account.Coordinator); err != nil {
 		return nil, nil, err
 	}
@@ -305,21 +302,11 @@ func (l *Ledger) Changed(ctx context.Context, p account.Principal, ids []uuid.UU
 		return nil, nil, nil
 	}
 	err = l.db.InTx(ctx, func(tx *pg.Tx) error {
-		page, never = nil, nil
-		rows, err := tx.Query(ctx, selectDetention+readable+standingOf, pgx.NamedArgs{"reader": p.Account, "now": tx.Now, "ids": ids})
-		if err != nil {
-			return fmt.Errorf("read what changed: %w", err)
-		}
-		found, err := l.collect(ctx, tx, rows)
-		if err != nil {
+		if page, err = l.inSight(ctx, tx, p, pgx.NamedArgs{"reader": p.Account, "now": tx.Now}, "", ids); err != nil {
 			return err
 		}
-		for _, d := range found {
-			if d.Canary && !canarySeenBy(p, d) {
-				never = append(never, d.ID)
-				continue
-			}
-			page = append(page, d)
+		if gone, err = l.gone(ctx, tx, p, page, ids); err != nil {
+			return err
 		}
 		if err := l.whole(ctx, tx, page); err != nil {
 			return err
@@ -327,24 +314,26 @@ func (l *Ledger) Changed(ctx context.Context, p account.Principal, ids []uuid.UU
 		return l.log.Write(ctx, tx, audit.Entry{Organisation: p.Organisation, Actor: p.Account, Action: "detention.listed", SubjectKind: "detention",
 			Details: map[string]any{"shown": len(page), "changed": true}})
 	})
-	return page, never, err
+	return page, gone, err
 }
 
-// Sight is what a reader sees by, as text that changes when it does: their grants, the departments of their present shifts, for whom they act, what is
-// lent to them; and the organisations of which they see anything.
-func (l *Ledger) Sight(ctx context.Context, tx *pg.Tx, p account.Principal) (sight string, departments, organisations []uuid.UUID, err error) {
-	err = tx.QueryRow(ctx, `select concat_ws('|', (select string_agg(g.id::text || g.role || g.cities::text, ',' order by g.id) from grants g where g.account_id = @reader and `+account.GrantInForce+`),
-			(select string_agg(s.department_id::text, ',' order by s.department_id) from shifts s where s.account_id = @reader and s.state <> 'left' and s.starts_at <= @now and s.ends_at > @now),
-			(select string_agg(r.detention_id::text, ',' order by r.detention_id) from representations r where `+actsNow+`),
-			(select string_agg(sh.owner_id::text || sh.cities::text, ',' order by sh.owner_id) from organisation_shares sh where sh.valid_from <= @now
-				and (sh.valid_until is null or sh.valid_until > @now) and sh.reader_id in (select g.organisation_id from grants g where g.account_id = @reader and `+account.GrantInForce+`))),
-		array(select g.organisation_id from grants g where g.account_id = @reader and `+account.GrantInForce+` union select sh.owner_id from organisation_shares sh
-			where sh.valid_from <= @now and (sh.valid_until is null or sh.valid_until > @now)
-			and sh.reader_id in (select g.organisation_id from grants g where g.account_id = @reader and `+account.GrantInForce+`)),
-		array(select s.department_id from shifts s where s.account_id = @reader and s.department_id is not null and s.state <> 'left' and s.starts_at <= @now and s.ends_at > @now)`,
-		pgx.NamedArgs{"reader": p.Account, "now": tx.Now}).Scan(&sight, &organisations, &departments)
-	if err != nil {
-		return "", nil, nil, fmt.Errorf("read sight: %w", err)
+// gone are those of ids that page does not show, without canaries of which the reader must not hear.
+func (l *Ledger) gone(ctx context.Context, tx *pg.Tx, p account.Principal, page []Detention, ids []uuid.UUID) ([]uuid.UUID, error) {
+	gone := slices.DeleteFunc(slices.Clone(ids), func(id uuid.UUID) bool {
+		return slices.ContainsFunc(page, func(d Detention) bool { return d.ID == id })
+	})
+	if len(gone) == 0 {
+		return nil, nil
 	}
-	return sight, departments, organisations, nil
+	rows, err := tx.Query(ctx, selectDetention+"d.id = any($1::uuid[])", gone)
+	if err != nil {
+		return nil, fmt.Errorf("read what went: %w", err)
+	}
+	found, err := l.collect(ctx, tx, rows)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(gone, func(id uuid.UUID) bool {
+		return slices.ContainsFunc(found, func(d Detention) bool { return d.ID == id && d.Canary && !canarySeenBy(p, d) })
+	}), nil
 }

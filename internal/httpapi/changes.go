@@ -16,7 +16,6 @@ import (
 	"github.com/qorgau/qorgau/internal/fault"
 	"github.com/qorgau/qorgau/internal/live"
 	"github.com/qorgau/qorgau/internal/pg"
-	"github.com/qorgau/qorgau/internal/seal"
 )
 
 // place is where a phone stands in what changed: up to where it knows all, the sight with which it read, and, while it reads everything for the
@@ -66,21 +65,14 @@ func (s *Server) ListChanges(ctx context.Context, r ListChangesRequestObject) (L
 	if at.First {
 		return s.firstPage(ctx, p, at, limit, out)
 	}
-	page, never, err := s.Detentions.Changed(ctx, p, c.ids)
+	page, gone, err := s.Detentions.Changed(ctx, p, c.ids)
 	if err != nil {
 		return nil, err
 	}
-	seen := map[uuid.UUID]bool{}
 	for _, d := range page {
-		seen[d.ID] = true
 		out.Items = append(out.Items, s.detentionWire(p, d))
 	}
-	for _, id := range c.ids {
-		if !seen[id] && c.known[id] && !slices.Contains(never, id) {
-			out.Gone = append(out.Gone, id)
-		}
-	}
-	out.Others, out.More, out.Next = c.others, c.more, at.cursor()
+	out.Gone, out.Others, out.More, out.Next = orEmpty(gone), orEmpty(c.others), c.more, at.cursor()
 	return ListChanges200JSONResponse{Body: out}, nil
 }
 
@@ -104,8 +96,7 @@ func (s *Server) firstPage(ctx context.Context, p account.Principal, at place, l
 // caught is what one answer holds.
 type caught struct {
 	limit  int
-	ids    []uuid.UUID        // of detentions, in the order in which they changed
-	known  map[uuid.UUID]bool // where they are, or were, was in the reader's sight: that they are gone is theirs to know
+	ids    []uuid.UUID // of detentions, in the order in which they changed
 	others []api.ChangedOther
 	more   bool
 	reset  bool
@@ -113,12 +104,16 @@ type caught struct {
 
 // catchUp moves the place on, or back to the beginning when the reader sees by other rights than before, or was away for too long.
 func (s *Server) catchUp(ctx context.Context, tx *pg.Tx, p account.Principal, at *place, asked bool, c *caught) error {
-	sight, shifts, organisations, err := s.Detentions.Sight(ctx, tx, p)
+	sights, err := s.Detentions.Sights(ctx, tx, p.Account)
 	if err != nil {
 		return err
 	}
+	sight := sights[p.Account]
+	if sight == nil {
+		return fault.Denied()
+	}
 	// The rights of the caller are a moment old (Authenticate), and lists are narrowed by them: what was read by the old ones is read again.
-	mark := s.Ring.MAC(seal.ForFingerprint, []byte("sight"), p.Account[:], []byte(sight), []byte(narrowed(p)))[:12]
+	mark := s.sightMark(p.Account, sight, narrowed(p))
 	from := live.Position{Xact: at.Xact, Seq: at.Seq}
 	gone := false
 	if asked {
@@ -134,46 +129,16 @@ func (s *Server) catchUp(ctx context.Context, tx *pg.Tx, p account.Principal, at
 	if at.First {
 		return nil
 	}
-	list, now, more, err := live.Since(ctx, tx, from, organisations, 20*c.limit)
+	news, now, more, err := live.News(ctx, tx, from, p.Account, sight, c.limit)
 	if err != nil {
 		return err
 	}
-	cities, err := citiesOf(ctx, tx, list)
-	if err != nil {
-		return err
-	}
-	c.known = map[uuid.UUID]bool{}
-	for i, x := range list {
-		sees := func(d *uuid.UUID) bool {
-			return d != nil && (slices.Contains(shifts, *d) && x.Organisation == p.Organisation || p.HasIn(x.Organisation, cities[*d], account.Operator, account.Coordinator))
+	for _, n := range news {
+		if n.Kind == "detention" {
+			c.ids = append(c.ids, n.Subject)
+		} else {
+			c.others = append(c.others, api.ChangedOther{Kind: n.Kind, ID: n.Subject})
 		}
-		mine := sees(x.Department) || sees(x.Was)
-		switch {
-		case x.Kind == "detention":
-			if slices.Contains(c.ids, x.Subject) {
-				c.known[x.Subject] = c.known[x.Subject] || mine
-				continue
-			}
-			if len(c.ids) == c.limit {
-				now, more = list[i-1].Position, true
-			} else {
-				c.ids = append(c.ids, x.Subject)
-				c.known[x.Subject] = mine
-				continue
-			}
-		case mine || x.Account != nil && *x.Account == p.Account:
-			other := api.ChangedOther{Kind: x.Kind, ID: x.Subject}
-			if !slices.Contains(c.others, other) {
-				c.others = append(c.others, other)
-			}
-			continue
-		default:
-			continue
-		}
-		break
-	}
-	if c.others == nil {
-		c.others = []api.ChangedOther{}
 	}
 	at.Xact, at.Seq, c.more = now.Xact, now.Seq, more
 	return nil
@@ -186,17 +151,4 @@ func narrowed(p account.Principal) string {
 		fmt.Fprint(&out, g.ID, g.Role, g.Cities, ";")
 	}
 	return out.String()
-}
-
-// citiesOf gives the cities of the departments that changes name.
-func citiesOf(ctx context.Context, tx *pg.Tx, list []live.Change) (map[uuid.UUID]string, error) {
-	var ids []uuid.UUID
-	for _, c := range list {
-		for _, id := range []*uuid.UUID{c.Department, c.Was} {
-			if id != nil && !slices.Contains(ids, *id) {
-				ids = append(ids, *id)
-			}
-		}
-	}
-	return live.Cities(ctx, tx, ids)
 }

@@ -87,8 +87,6 @@ type Server struct {
 	authenticate            func(ctx context.Context, token string) (account.Principal, error)
 	accountPace, secretPace *buckets
 	draining                atomic.Bool
-	streamsEnd              sync.Once
-	ending                  chan struct{}
 	sheets                  sync.Map // version and language → the checklist on paper
 }
 
@@ -113,9 +111,6 @@ func NewHTTPServer(h http.Handler, t Timeouts, log *slog.Logger) *http.Server {
 // Drain makes readyz say 503 while everything else goes on: the load balancer turns away before the listener closes.
 func (s *Server) Drain() { s.draining.Store(true) }
 
-// EndStreams ends every stream, so that the listener can close: who listened comes back elsewhere, with the last id.
-func (s *Server) EndStreams() { s.streamsEnd.Do(func() { close(s.ending) }) }
-
 // Handler builds the way of every request, once, before serving.
 func (s *Server) Handler() (http.Handler, error) {
 	if s.DB == nil || s.Ring == nil || s.Log == nil || s.Accounts == nil {
@@ -127,7 +122,6 @@ func (s *Server) Handler() (http.Handler, error) {
 	if s.handlers == nil {
 		s.handlers = s
 	}
-	s.ending = make(chan struct{})
 	s.accountPace = newBuckets(s.Limits.Account, s.Limits.AccountBurst, bucketsKept)
 	s.secretPace = newBuckets(s.Limits.Secret, s.Limits.SecretBurst, bucketsKept)
 	e, err := s.routes()

@@ -29,15 +29,19 @@ type Position struct {
 	Seq  int64
 }
 
-// Change says that a subject is not what it was. Was is the department where it was before, if it moved; Account whose shift or offer it is.
+// Change says that a subject is not what it was. Was is the department where it was before, if it moved; City and WasCity are where they lie (of
+// a shift that floats, its city); Account is who loses or gains it by themselves: whose shift or offer it is. Revision is that of the subject when
+// this was read, where it has one: what hangs on a record (its clocks, who acts) changes it for readers, and leaves its revision.
 type Change struct {
 	Position
-	Organisation uuid.UUID
-	Kind         string
-	Subject      uuid.UUID
-	Department   *uuid.UUID
-	Was          *uuid.UUID
-	Account      *uuid.UUID
+	Organisation  uuid.UUID
+	Kind          string
+	Subject       uuid.UUID
+	Department    *uuid.UUID
+	Was           *uuid.UUID
+	Account       *uuid.UUID
+	City, WasCity string
+	Revision      int64
 }
 
 // Now is the position at which all that is committed and settled is known.
@@ -50,28 +54,29 @@ func Now(ctx context.Context, tx *pg.Tx) (Position, error) {
 	return Position{Xact: x, Seq: -1}, err
 }
 
-const since = `select c.xact::text, c.seq, c.organisation_id, c.kind, c.subject_id, c.department_id, c.was_department_id, c.account_id from changes c
-	where (c.xact, c.seq) > ($1::text::xid8, $2) and c.xact < $3::text::xid8 and ($4::uuid[] is null or c.organisation_id = any($4::uuid[]))
-	order by c.xact, c.seq limit $5`
+const since = `select c.xact::text, c.seq, c.organisation_id, c.kind, c.subject_id, c.department_id, c.was_department_id, c.account_id,
+		coalesce(dep.city, sh.city, ''), coalesce(was.city, ''), coalesce(d.revision, di.revision, sh.revision, 0)
+	from (select * from changes c where (c.xact, c.seq) > ($1::text::xid8, $2) and c.xact < $3::text::xid8 order by c.xact, c.seq limit $4) c
+	left join departments dep on dep.id = c.department_id left join departments was on was.id = c.was_department_id
+	left join detentions d on c.kind = 'detention' and d.id = c.subject_id left join shifts sh on c.kind = 'shift' and sh.id = c.subject_id
+	left join dispatches di on c.kind = 'dispatch' and di.id = c.subject_id
+	order by c.xact, c.seq`
 
-// Since gives at most so many changes after a position, of these organisations (nil: of all), and the position that the caller then knows
-// all before. more tells whether there are others.
-func Since(ctx context.Context, tx *pg.Tx, after Position, organisations []uuid.UUID, most int) (list []Change, now Position, more bool, err error) {
+// Since gives at most so many changes after a position, and the position that the caller then knows all before. more tells whether there are others.
+func Since(ctx context.Context, tx *pg.Tx, after Position, most int) (list []Change, now Position, more bool, err error) {
 	settled, err := Now(ctx, tx)
 	if err != nil {
 		return nil, after, false, err
 	}
-	rows, err := tx.Query(ctx, since, strconv.FormatUint(after.Xact, 10), after.Seq, strconv.FormatUint(settled.Xact, 10), organisations, most+1)
+	rows, err := tx.Query(ctx, since, strconv.FormatUint(after.Xact, 10), after.Seq, strconv.FormatUint(settled.Xact, 10), most+1)
 	if err != nil {
 		return nil, after, false, fmt.Errorf("read changes: %w", err)
 	}
-	list, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (Change, error) {
-		var c Change
+	list, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (c Change, err error) {
 		var xact string
-		if err := row.Scan(&xact, &c.Seq, &c.Organisation, &c.Kind, &c.Subject, &c.Department, &c.Was, &c.Account); err != nil {
+		if err := row.Scan(&xact, &c.Seq, &c.Organisation, &c.Kind, &c.Subject, &c.Department, &c.Was, &c.Account, &c.City, &c.WasCity, &c.Revision); err != nil {
 			return c, err
 		}
-		var err error
 		c.Xact, err = strconv.ParseUint(xact, 10, 64)
 		return c, err
 	})
@@ -82,10 +87,19 @@ func Since(ctx context.Context, tx *pg.Tx, after Position, organisations []uuid.
 		list = list[:most]
 		return list, list[most-1].Position, true, nil
 	}
-	if settled.Xact < after.Xact { // never back: a replica, or another database
-		settled = after
+	return list, later(settled, after), false, nil
+}
+
+// later is never back: a replica, or another database, may be behind.
+func later(a, b Position) Position {
+	if a.before(b) {
+		return b
 	}
-	return list, settled, false, nil
+	return a
+}
+
+func (p Position) before(q Position) bool {
+	return p.Xact < q.Xact || p.Xact == q.Xact && p.Seq < q.Seq
 }
 
 // Forgotten tells whether changes after a position may have been swept: then whoever stands there starts anew.
@@ -123,25 +137,4 @@ func Sweep(ctx context.Context, db *pg.DB) (n int64, err error) {
 		return nil
 	})
 	return n, err
-}
-
-// Cities gives the city of each department.
-func Cities(ctx context.Context, tx *pg.Tx, departments []uuid.UUID) (map[uuid.UUID]string, error) {
-	out := map[uuid.UUID]string{}
-	if len(departments) == 0 {
-		return out, nil
-	}
-	rows, err := tx.Query(ctx, "select id, city from departments where id = any($1::uuid[])", departments)
-	if err != nil {
-		return nil, fmt.Errorf("read cities: %w", err)
-	}
-	var id uuid.UUID
-	var city string
-	if _, err := pgx.ForEachRow(rows, []any{&id, &city}, func() error {
-		out[id] = city
-		return nil
-	}); err != nil {
-		return nil, fmt.Errorf("read cities: %w", err)
-	}
-	return out, nil
 }

@@ -2,63 +2,73 @@ package live
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/qorgau/qorgau/internal/detention"
 	"github.com/qorgau/qorgau/internal/fault"
 	"github.com/qorgau/qorgau/internal/pg"
 )
 
-// Hub tells those who stand by of changes as they happen. One look a tenth of a second serves all listeners of a node, and none while nobody listens.
+// Hub tells those who stand by of changes as they happen. One look a tenth of a second serves all listeners of a node, and none while nobody listens;
+// one question a second reads the rights of all of them.
 //
-// A listener: joined (what they missed comes first) ─▶ told ─▶ gone (they leave, or read so slowly that their list is full: who is dropped comes
-// back with the last id, and misses nothing).
+// A listener: joined (what they missed comes first) ─▶ told ─▶ ended (they leave, their session ends, the node stops). Who missed too much, or whose
+// rights changed, is told to load everything anew (reset), and goes on from there.
 type Hub struct {
-	db   *pg.DB
-	most int
+	db     *pg.DB
+	rights Rights
+	most   int
 
 	mu        sync.Mutex
 	listeners map[*Listener]struct{}
 	of        map[uuid.UUID]int // listeners of an account
-	at        Position          // all before it was told to all
-
-	places sync.RWMutex
-	cities map[uuid.UUID]string // of departments
+	at        Position          // all before it was told to all; of no meaning while nobody listens
+	closed    bool
 }
+
+// Who listens, by which session.
+type Who struct{ Account, Session uuid.UUID }
+
+// Rights gives what each of these sees; sessions that have ended are left out.
+type Rights func(ctx context.Context, who []Who) (map[Who]*detention.Sight, error)
 
 const (
 	// every is how often changes are looked for while somebody listens.
 	every = 100 * time.Millisecond
-	// atOnce is how many changes one look takes.
+	// rightsEvery is how often the rights of all listeners are read: a lock is felt within two seconds, as everywhere.
+	rightsEvery = time.Second
+	// atOnce is how many changes one look takes. Who missed more loads everything anew, which is less.
 	atOnce = 5000
-	// mostWaiting is how many subjects may wait for a listener: a board has 120 departments and some thousand people. Changes of one subject are one.
-	mostWaiting = 20000
+	// mostWaiting is how many subjects may wait for a listener who does not read; changes of one subject are one.
+	mostWaiting = 2000
 	// mostOfOne is how many streams one account may have open: a phone, a laptop, and some that a bad line left behind.
 	mostOfOne = 8
 	busy      = 5 * time.Second
 )
 
 // NewHub makes a hub for at most so many listeners.
-func NewHub(db *pg.DB, most int) *Hub {
-	return &Hub{db: db, most: most, listeners: map[*Listener]struct{}{}, of: map[uuid.UUID]int{}, cities: map[uuid.UUID]string{}}
+func NewHub(db *pg.DB, most int, rights Rights) *Hub {
+	return &Hub{db: db, most: most, rights: rights, listeners: map[*Listener]struct{}{}, of: map[uuid.UUID]int{}}
 }
-
-// Sees decides whether a listener may be told of a change; city and was are the cities of its departments, empty when it names none.
-type Sees func(c Change, city, was string) bool
 
 // Listener is one who stands by.
 type Listener struct {
-	hub     *Hub
-	account uuid.UUID
-	sees    Sees
-	wake    chan struct{}
+	hub   *Hub
+	who   Who
+	wake  chan struct{}
+	ended chan struct{}
 
 	mu      sync.Mutex
-	waiting []Change
-	has     map[subject]int // where a subject waits
-	lost    bool
+	sight   *detention.Sight
+	waiting map[subject]Change
+	reset   bool
+	joining bool     // what they missed is still being read
+	at      Position // all before it was told, or waits
 }
 
 type subject struct {
@@ -66,50 +76,84 @@ type subject struct {
 	id   uuid.UUID
 }
 
-// Join lets an account listen from a position on (nil: from now): what it missed comes first. Faults: too_many.
-func (h *Hub) Join(ctx context.Context, account uuid.UUID, after *Position, sees Sees) (l *Listener, err error) {
-	l = &Listener{hub: h, account: account, sees: sees, wake: make(chan struct{}, 1), has: map[subject]int{}}
-	if err := h.admit(account); err != nil {
+// From is where a listener was, and by which sight it was told so far (its mark).
+type From struct {
+	At   Position
+	Mark string
+}
+
+// Join lets somebody listen, from where they were or (nil) from now: what they missed comes first. mark writes a sight down as From has it.
+// Faults: unauthenticated, too_many, unavailable.
+func (h *Hub) Join(ctx context.Context, who Who, from *From, mark func(*detention.Sight) string) (*Listener, error) {
+	if err := h.admit(who.Account); err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			h.leave(l)
-		}
-	}()
-	at, err := h.settled(ctx)
+	l := &Listener{hub: h, who: who, wake: make(chan struct{}, 1), ended: make(chan struct{}), waiting: map[subject]Change{}}
+	if err := l.begin(ctx, from, mark); err != nil {
+		l.Leave()
+		return nil, err
+	}
+	return l, nil
+}
+
+func (l *Listener) begin(ctx context.Context, from *From, mark func(*detention.Sight) string) error {
+	sights, err := l.hub.rights(ctx, []Who{l.who})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if after != nil {
-		at = *after
-		for more := true; more; { // without the lock, as long as there is much
-			var list []Change
-			if list, at, more, err = h.read(ctx, at); err != nil {
-				return nil, err
-			}
-			if err := h.learnCities(ctx, list); err != nil {
-				return nil, err
-			}
-			l.add(h, list)
-		}
+	if l.sight = sights[l.who]; l.sight == nil {
+		return fault.Unauthorised()
 	}
+	now, err := l.hub.settled(ctx)
+	if err != nil {
+		return err
+	}
+	by := mark(l.sight)
+	l.at, l.joining = now, from != nil
+	if err := l.hub.enter(l, now); err != nil {
+		return err
+	}
+	// From here on the hub tells of all that follows; what lies before it is read now, and what both bring is one.
+	if from == nil {
+		return nil
+	}
+	return l.missed(ctx, *from, by)
+}
+
+// enter makes the listener one of those who are told of all after a position at the latest.
+func (h *Hub) enter(l *Listener, now Position) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.closed {
+		return fault.Down(nil)
+	}
 	if len(h.listeners) == 0 {
-		h.at = at
+		h.at = now
 	}
-	// The hub may have gone on meanwhile. What both bring is told twice, and is the same.
-	list, _, _, err := h.read(ctx, at)
-	if err != nil {
-		return nil, err
-	}
-	if err := h.learnCities(ctx, list); err != nil {
-		return nil, err
-	}
-	l.add(h, list)
 	h.listeners[l] = struct{}{}
-	return l, nil
+	return nil
+}
+
+func (l *Listener) missed(ctx context.Context, from From, mark string) error {
+	return l.hub.db.InTx(ctx, func(tx *pg.Tx) error {
+		gone, err := Forgotten(ctx, tx, from.At)
+		if err != nil {
+			return err
+		}
+		list, now, more, err := Since(ctx, tx, from.At, atOnce)
+		if err != nil {
+			return err
+		}
+		if gone || more || mark != from.Mark {
+			if now, err = Now(ctx, tx); err != nil {
+				return err
+			}
+			l.anew(now, nil)
+			return nil
+		}
+		l.joined(list, now)
+		return nil
+	})
 }
 
 func (h *Hub) settled(ctx context.Context) (at Position, err error) {
@@ -138,39 +182,49 @@ func (h *Hub) leave(l *Listener) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.listeners, l)
-	if h.of[l.account]--; h.of[l.account] <= 0 {
-		delete(h.of, l.account)
+	if h.of[l.who.Account]--; h.of[l.who.Account] <= 0 {
+		delete(h.of, l.who.Account)
 	}
 }
 
-// Leave ends it.
-func (l *Listener) Leave() { l.hub.leave(l) }
-
-func (h *Hub) read(ctx context.Context, after Position) (list []Change, now Position, more bool, err error) {
-	err = h.db.InTx(ctx, func(tx *pg.Tx) error {
-		list, now, more, err = Since(ctx, tx, after, nil, atOnce)
-		return err
-	})
-	return list, now, more, err
+// Close ends every listener, and lets nobody join any more: they come back to another node, with the last id.
+func (h *Hub) Close() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return
+	}
+	h.closed = true
+	for l := range h.listeners {
+		l.end()
+	}
 }
 
-// Run looks for changes until the context ends; complain is told of what fails, once.
+// Run looks for changes, and after the rights of those who listen, until the context ends; complain is told of what begins to fail.
 func (h *Hub) Run(ctx context.Context, complain func(error)) {
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	failing := false
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		err := h.look(ctx)
-		if err != nil && !failing && ctx.Err() == nil {
-			complain(err)
-		}
-		failing = err != nil
+	var both sync.WaitGroup
+	for _, do := range []struct {
+		every time.Duration
+		look  func(context.Context) error
+	}{{every, h.look}, {rightsEvery, h.recheck}} {
+		both.Go(func() {
+			tick := time.NewTicker(do.every)
+			defer tick.Stop()
+			for failing := false; ; {
+				select {
+				case <-ctx.Done():
+					return
+				case <-tick.C:
+				}
+				err := do.look(ctx)
+				if err != nil && !failing && ctx.Err() == nil {
+					complain(err)
+				}
+				failing = err != nil
+			}
+		})
 	}
+	both.Wait()
 }
 
 func (h *Hub) look(ctx context.Context) error {
@@ -180,104 +234,61 @@ func (h *Hub) look(ctx context.Context) error {
 	if !anybody {
 		return nil
 	}
-	list, now, _, err := h.read(ctx, at)
-	if err != nil {
+	var list []Change
+	var now Position
+	if err := h.db.InTx(ctx, func(tx *pg.Tx) (err error) {
+		list, now, _, err = Since(ctx, tx, at, atOnce)
 		return err
-	}
-	if err := h.learnCities(ctx, list); err != nil {
+	}); err != nil {
 		return err
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for l := range h.listeners {
-		l.add(h, list)
+		l.add(list, now)
 	}
 	h.at = now
 	return nil
 }
 
-// learnCities reads the cities of departments that are named for the first time. A department does not move to another city.
-func (h *Hub) learnCities(ctx context.Context, list []Change) error {
-	var missing []uuid.UUID
-	h.places.Lock()
-	for _, c := range list {
-		for _, id := range []*uuid.UUID{c.Department, c.Was} {
-			if id != nil {
-				if _, known := h.cities[*id]; !known {
-					missing = append(missing, *id)
-				}
-			}
-		}
-	}
-	h.places.Unlock()
-	if len(missing) == 0 {
+// recheck reads the rights of all listeners anew. A database that is away is no reason to end anybody: nothing is told meanwhile.
+func (h *Hub) recheck(ctx context.Context) error {
+	h.mu.Lock()
+	listeners := slices.Collect(maps.Keys(h.listeners))
+	h.mu.Unlock()
+	if len(listeners) == 0 {
 		return nil
 	}
-	var found map[uuid.UUID]string
-	if err := h.db.InTx(ctx, func(tx *pg.Tx) (err error) {
-		found, err = Cities(ctx, tx, missing)
-		return err
-	}); err != nil {
+	who := make([]Who, len(listeners))
+	for i, l := range listeners {
+		who[i] = l.who
+	}
+	sights, err := h.rights(ctx, who)
+	if err != nil {
 		return err
 	}
-	h.places.Lock()
-	defer h.places.Unlock()
-	for id, city := range found {
-		h.cities[id] = city
+	// What the new rights show was perhaps not told by the old ones: they load all after this moment.
+	now, err := h.settled(ctx)
+	if err != nil {
+		return err
+	}
+	for _, l := range listeners {
+		if sight := sights[l.who]; sight != nil {
+			l.anew(now, sight)
+			continue
+		}
+		h.mu.Lock()
+		l.end()
+		h.mu.Unlock()
 	}
 	return nil
 }
 
-// City is the city of a department that a change named.
-func (h *Hub) City(id *uuid.UUID) string {
-	if id == nil {
-		return ""
-	}
-	h.places.RLock()
-	defer h.places.RUnlock()
-	return h.cities[*id]
-}
-
-// add puts what a listener may be told of into their list; of one subject the last change.
-func (l *Listener) add(h *Hub, list []Change) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, c := range list {
-		if l.lost || !l.sees(c, h.City(c.Department), h.City(c.Was)) {
-			continue
-		}
-		k := subject{c.Kind, c.Subject}
-		if at, there := l.has[k]; there {
-			l.waiting[at].Kind = "" // told later, in its new place
-		}
-		if len(l.waiting) >= mostWaiting {
-			l.lost = true
-			break
-		}
-		l.has[k] = len(l.waiting)
-		l.waiting = append(l.waiting, c)
-	}
-	if len(l.waiting) == 0 && !l.lost {
-		return
-	}
+// end tells the listener that they are none any more; under the hub's lock.
+func (l *Listener) end() {
 	select {
-	case l.wake <- struct{}{}:
+	case <-l.ended:
 	default:
+		close(l.ended)
 	}
-}
-
-// Wake is ready when there is something to take.
-func (l *Listener) Wake() <-chan struct{} { return l.wake }
-
-// Take gives what waits, in order. ok is false when the listener was too slow: they come back with the last id that they have.
-func (l *Listener) Take() (list []Change, ok bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, c := range l.waiting {
-		if c.Kind != "" {
-			list = append(list, c)
-		}
-	}
-	l.waiting, l.has = nil, map[subject]int{}
-	return list, !l.lost
 }

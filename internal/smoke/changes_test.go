@@ -23,7 +23,10 @@ type phone struct {
 	people map[uuid.UUID]api.Detention
 	resets int
 	asked  int
+	most   int                // requests of one catching up
 	heard  map[uuid.UUID]bool // every id that it was ever told
+	gone   []uuid.UUID
+	others []api.ChangedOther
 }
 
 func (p *phone) hears(id uuid.UUID) {
@@ -36,7 +39,9 @@ func (p *phone) hears(id uuid.UUID) {
 // catchesUp asks until there is nothing more.
 func (p *phone) catchesUp() {
 	p.Helper()
+	n := 0
 	for more := true; more; p.asked++ {
+		n++
 		path := "/v1/changes?limit=100"
 		if p.next != "" {
 			path += "&after=" + p.next
@@ -61,8 +66,10 @@ func (p *phone) catchesUp() {
 		for _, id := range got.Gone {
 			delete(p.people, id)
 		}
+		p.gone, p.others = append(p.gone, got.Gone...), append(p.others, got.Others...)
 		p.next, more = got.Next, got.More
 	}
+	p.most = max(p.most, n)
 }
 
 // A coordinator's phone was away: it learns of everyone once, of who is new, who was moved out of sight, who was merged; and forgets what is none of

@@ -2,6 +2,7 @@ package smoke_test
 
 import (
 	"bufio"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -67,6 +68,22 @@ func (e *ear) hears(id uuid.UUID) bool {
 	}
 }
 
+// next waits for a line that begins so.
+func (e *ear) next(prefix string) string {
+	e.Helper()
+	late := time.After(2 * time.Minute)
+	for {
+		select {
+		case line, open := <-e.lines:
+			if !open || strings.HasPrefix(line, prefix) {
+				return line
+			}
+		case <-late:
+			e.Fatalf("no line %q", prefix)
+		}
+	}
+}
+
 func TestABoardStandsOpen(t *testing.T) {
 	t.Parallel()
 	tw := newTown(t)
@@ -76,6 +93,11 @@ func TestABoardStandsOpen(t *testing.T) {
 	inAlmaty := lawyer.logs(almaly, "Ахметов Арман, 1990")[0].DetentionID
 	if !here.hears(inAlmaty) || !there.hears(inAstana) {
 		t.Fatal("the stream ended")
+	}
+	everywhere := tw.invited(account.Coordinator)
+	everywhere.says(inAlmaty, "hospitalised")
+	if d, _ := everywhere.record(inAlmaty); !strings.HasPrefix(here.next(`data: {"kind":"detention","id":"`+inAlmaty.String()), `data: {"kind":"detention","id":"`+inAlmaty.String()+`","revision":`+fmt.Sprint(d.Revision)) {
+		t.Error("the revision is not that of the record")
 	}
 	// The line breaks; what happened meanwhile comes first, and what was heard does not come again.
 	here.res.Body.Close()
@@ -99,11 +121,13 @@ func TestABoardStandsOpen(t *testing.T) {
 	if a := tw.ask("POST", "/v1/check-ins", lawyer.bearer(), `{"client_id": "`+uuid.NewString()+`", "department_id": "`+medeu.String()+`"}`); a.status != http.StatusCreated {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
+	reset := false
 	tw.eventually("the lawyer hears of their department", func() bool {
 		id := chief.logs(medeu, "Волков Олег, 1960")[0].DetentionID
 		time.Sleep(300 * time.Millisecond)
 		for len(mine.lines) > 0 {
 			line := <-mine.lines
+			reset = reset || line == "event: reset"
 			if strings.Contains(line, id.String()) {
 				t.Errorf("a lawyer is told which record changed: %s", line)
 			}
@@ -113,6 +137,14 @@ func TestABoardStandsOpen(t *testing.T) {
 		}
 		return false
 	})
+	// Their rights became others on the way: they were told to load all anew. So is who comes with an id of other rights.
+	if !reset {
+		t.Error("the lawyer was not told to load anew")
+	}
+	stranger := tw.listens(elsewhere.bearer(), again.last)
+	if line := stranger.next("event: "); line != "event: reset" {
+		t.Errorf("another's id: %q", line)
+	}
 	// Whoever is locked hears no more.
 	if _, err := tw.invited(account.Coordinator).LockAccountWithResponse(tw.ctx, lawyer.me.ID, nil, api.ReasonGiven{}); err != nil {
 		t.Fatal(err)

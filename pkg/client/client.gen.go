@@ -401,10 +401,12 @@ type ClientInterface interface {
 
 	// StreamBoard What changes, as it happens
 	//
-	// Server-sent events: `id` is a place in what changed, `data` names a subject (`kind`, `id`, `department_id`): read it, or the board, again. Coordinators and operators
-	// are told of the cities of their grants, lawyers of the department of their shift, of their own shifts and offers. Which detention changed (`id`) only
-	// coordinators are told; for all others `department_id` says where to look again. After a break send the last id as
-	// `Last-Event-ID`: what was missed comes first. A reader that is too slow is dropped, and so is one whose session has ended; a comment comes every 15 seconds.
+	// Server-sent events. `changed`: `data` names a subject (`kind`, `id`, `revision` where it has one, `department_id`): read it, or the board, again; what hangs on a
+	// record (who acts, answers, clocks) changes it and leaves its `revision`. Coordinators and operators are told of the cities of their grants, lawyers of the department of
+	// their shift, of their own shifts and offers. Which one changed (`id`) is for coordinators, and for those whose own it is; for all others `department_id` says where to look
+	// again. `reset`: the caller's rights are others than before, or too much was missed: load everything again, and read on. `id` is a place in what changed: after a break
+	// send the last one as `Last-Event-ID`, and what was missed comes first. A comment comes every 15 seconds, with an `id`. A reader that reads nothing is dropped, and so is
+	// one whose session has ended.
 	//
 	// Corresponds with GET /v1/board/stream (the `StreamBoard` operationId).
 	StreamBoard(ctx context.Context, params *StreamBoardParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -473,7 +475,7 @@ type ClientInterface interface {
 	// ListChanges What changed since
 	//
 	// For a phone that was away for an hour or for days: complete, in order, in as few bytes as may be. Without `after`, everything that the caller sees, a page at a time; then what
-	// changed since. Send `next` as `after` the next time, at once while `more`. `gone`: records to forget, because they were merged, erased, or moved out of sight. `reset`: the caller's
+	// changed since. Send `next` as `after` the next time, at once while `more`. `gone`: records to forget, because they were merged, erased, or are out of sight now. `reset`: the caller's
 	// rights are others than before, or they were away for more than eight days: forget everything, and read on from here. `others` changed, too: read them again.
 	//
 	// Corresponds with GET /v1/changes (the `ListChanges` operationId).
@@ -2341,10 +2343,12 @@ func (c *Core) GetBoard(ctx context.Context, params *GetBoardParams, reqEditors 
 
 // StreamBoard What changes, as it happens
 //
-// Server-sent events: `id` is a place in what changed, `data` names a subject (`kind`, `id`, `department_id`): read it, or the board, again. Coordinators and operators
-// are told of the cities of their grants, lawyers of the department of their shift, of their own shifts and offers. Which detention changed (`id`) only
-// coordinators are told; for all others `department_id` says where to look again. After a break send the last id as
-// `Last-Event-ID`: what was missed comes first. A reader that is too slow is dropped, and so is one whose session has ended; a comment comes every 15 seconds.
+// Server-sent events. `changed`: `data` names a subject (`kind`, `id`, `revision` where it has one, `department_id`): read it, or the board, again; what hangs on a
+// record (who acts, answers, clocks) changes it and leaves its `revision`. Coordinators and operators are told of the cities of their grants, lawyers of the department of
+// their shift, of their own shifts and offers. Which one changed (`id`) is for coordinators, and for those whose own it is; for all others `department_id` says where to look
+// again. `reset`: the caller's rights are others than before, or too much was missed: load everything again, and read on. `id` is a place in what changed: after a break
+// send the last one as `Last-Event-ID`, and what was missed comes first. A comment comes every 15 seconds, with an `id`. A reader that reads nothing is dropped, and so is
+// one whose session has ended.
 //
 // Corresponds with GET /v1/board/stream (the `StreamBoard` operationId).
 func (c *Core) StreamBoard(ctx context.Context, params *StreamBoardParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2493,7 +2497,7 @@ func (c *Core) PlantCanary(ctx context.Context, params *PlantCanaryParams, body 
 // ListChanges What changed since
 //
 // For a phone that was away for an hour or for days: complete, in order, in as few bytes as may be. Without `after`, everything that the caller sees, a page at a time; then what
-// changed since. Send `next` as `after` the next time, at once while `more`. `gone`: records to forget, because they were merged, erased, or moved out of sight. `reset`: the caller's
+// changed since. Send `next` as `after` the next time, at once while `more`. `gone`: records to forget, because they were merged, erased, or are out of sight now. `reset`: the caller's
 // rights are others than before, or they were away for more than eight days: forget everything, and read on from here. `others` changed, too: read them again.
 //
 // Corresponds with GET /v1/changes (the `ListChanges` operationId).
@@ -14846,10 +14850,12 @@ type ClientWithResponsesInterface interface {
 
 	// StreamBoardWithResponse What changes, as it happens
 	//
-	// Server-sent events: `id` is a place in what changed, `data` names a subject (`kind`, `id`, `department_id`): read it, or the board, again. Coordinators and operators
-	// are told of the cities of their grants, lawyers of the department of their shift, of their own shifts and offers. Which detention changed (`id`) only
-	// coordinators are told; for all others `department_id` says where to look again. After a break send the last id as
-	// `Last-Event-ID`: what was missed comes first. A reader that is too slow is dropped, and so is one whose session has ended; a comment comes every 15 seconds.
+	// Server-sent events. `changed`: `data` names a subject (`kind`, `id`, `revision` where it has one, `department_id`): read it, or the board, again; what hangs on a
+	// record (who acts, answers, clocks) changes it and leaves its `revision`. Coordinators and operators are told of the cities of their grants, lawyers of the department of
+	// their shift, of their own shifts and offers. Which one changed (`id`) is for coordinators, and for those whose own it is; for all others `department_id` says where to look
+	// again. `reset`: the caller's rights are others than before, or too much was missed: load everything again, and read on. `id` is a place in what changed: after a break
+	// send the last one as `Last-Event-ID`, and what was missed comes first. A comment comes every 15 seconds, with an `id`. A reader that reads nothing is dropped, and so is
+	// one whose session has ended.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -14926,7 +14932,7 @@ type ClientWithResponsesInterface interface {
 	// ListChangesWithResponse What changed since
 	//
 	// For a phone that was away for an hour or for days: complete, in order, in as few bytes as may be. Without `after`, everything that the caller sees, a page at a time; then what
-	// changed since. Send `next` as `after` the next time, at once while `more`. `gone`: records to forget, because they were merged, erased, or moved out of sight. `reset`: the caller's
+	// changed since. Send `next` as `after` the next time, at once while `more`. `gone`: records to forget, because they were merged, erased, or are out of sight now. `reset`: the caller's
 	// rights are others than before, or they were away for more than eight days: forget everything, and read on from here. `others` changed, too: read them again.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -22611,10 +22617,12 @@ func (c *ClientWithResponses) GetBoardWithResponse(ctx context.Context, params *
 
 // StreamBoardWithResponse What changes, as it happens
 //
-// Server-sent events: `id` is a place in what changed, `data` names a subject (`kind`, `id`, `department_id`): read it, or the board, again. Coordinators and operators
-// are told of the cities of their grants, lawyers of the department of their shift, of their own shifts and offers. Which detention changed (`id`) only
-// coordinators are told; for all others `department_id` says where to look again. After a break send the last id as
-// `Last-Event-ID`: what was missed comes first. A reader that is too slow is dropped, and so is one whose session has ended; a comment comes every 15 seconds.
+// Server-sent events. `changed`: `data` names a subject (`kind`, `id`, `revision` where it has one, `department_id`): read it, or the board, again; what hangs on a
+// record (who acts, answers, clocks) changes it and leaves its `revision`. Coordinators and operators are told of the cities of their grants, lawyers of the department of
+// their shift, of their own shifts and offers. Which one changed (`id`) is for coordinators, and for those whose own it is; for all others `department_id` says where to look
+// again. `reset`: the caller's rights are others than before, or too much was missed: load everything again, and read on. `id` is a place in what changed: after a break
+// send the last one as `Last-Event-ID`, and what was missed comes first. A comment comes every 15 seconds, with an `id`. A reader that reads nothing is dropped, and so is
+// one whose session has ended.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22739,7 +22747,7 @@ func (c *ClientWithResponses) PlantCanaryWithResponse(ctx context.Context, param
 // ListChangesWithResponse What changed since
 //
 // For a phone that was away for an hour or for days: complete, in order, in as few bytes as may be. Without `after`, everything that the caller sees, a page at a time; then what
-// changed since. Send `next` as `after` the next time, at once while `more`. `gone`: records to forget, because they were merged, erased, or moved out of sight. `reset`: the caller's
+// changed since. Send `next` as `after` the next time, at once while `more`. `gone`: records to forget, because they were merged, erased, or are out of sight now. `reset`: the caller's
 // rights are others than before, or they were away for more than eight days: forget everything, and read on from here. `others` changed, too: read them again.
 //
 // Returns a wrapper object for the known response body format(s).
