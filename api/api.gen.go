@@ -86,6 +86,45 @@ func (e AccountState) Valid() bool {
 	}
 }
 
+// Defines values for AlarmDetentionState.
+const (
+	AlarmDetentionStateConfirmed   AlarmDetentionState = "confirmed"
+	AlarmDetentionStateProvisional AlarmDetentionState = "provisional"
+	AlarmDetentionStateRefused     AlarmDetentionState = "refused"
+)
+
+// Valid indicates whether the value is a known member of the AlarmDetentionState enum.
+func (e AlarmDetentionState) Valid() bool {
+	switch e {
+	case AlarmDetentionStateConfirmed:
+		return true
+	case AlarmDetentionStateProvisional:
+		return true
+	case AlarmDetentionStateRefused:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AlarmDisclosure.
+const (
+	AlarmDisclosureRelatives AlarmDisclosure = "relatives"
+	AlarmDisclosureSealed    AlarmDisclosure = "sealed"
+)
+
+// Valid indicates whether the value is a known member of the AlarmDisclosure enum.
+func (e AlarmDisclosure) Valid() bool {
+	switch e {
+	case AlarmDisclosureRelatives:
+		return true
+	case AlarmDisclosureSealed:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AlertKind.
 const (
 	AlertKindBulkEndings        AlertKind = "bulk_endings"
@@ -2247,11 +2286,14 @@ type Alarm struct {
 	AccountID      openapi_types.UUID  `json:"account_id"`
 	AcknowledgedAt *time.Time          `json:"acknowledged_at,omitempty"`
 	AcknowledgedBy *openapi_types.UUID `json:"acknowledged_by,omitempty"`
-	ID             openapi_types.UUID  `json:"id"`
-	Lat            *float64            `json:"lat,omitempty"`
-	Lon            *float64            `json:"lon,omitempty"`
-	Note           *string             `json:"note,omitempty"`
-	RaisedAt       time.Time           `json:"raised_at"`
+
+	// Detention That the lawyer of an alarm is said to be detained. Shown to coordinators only, and no detention yet unless `confirmed`.
+	Detention *AlarmDetention    `json:"detention,omitempty"`
+	ID        openapi_types.UUID `json:"id"`
+	Lat       *float64           `json:"lat,omitempty"`
+	Lon       *float64           `json:"lon,omitempty"`
+	Note      *string            `json:"note,omitempty"`
+	RaisedAt  time.Time          `json:"raised_at"`
 
 	// ShiftID The duty shift of who took it.
 	ShiftID *openapi_types.UUID `json:"shift_id,omitempty"`
@@ -2262,6 +2304,51 @@ type Alarm struct {
 
 	// Told How often it was told.
 	Told int `json:"told"`
+}
+
+// AlarmDetention That the lawyer of an alarm is said to be detained. Shown to coordinators only, and no detention yet unless `confirmed`.
+type AlarmDetention struct {
+	DecidedAt    *time.Time          `json:"decided_at,omitempty"`
+	DecidedBy    *openapi_types.UUID `json:"decided_by,omitempty"`
+	DepartmentID *openapi_types.UUID `json:"department_id,omitempty"`
+
+	// DetentionID The detention that it became.
+	DetentionID *openapi_types.UUID `json:"detention_id,omitempty"`
+	MadeAt      time.Time           `json:"made_at"`
+	MadeBy      openapi_types.UUID  `json:"made_by"`
+
+	// Name The account's, or the one that was given; missing when it is erased.
+	Name  *string             `json:"name,omitempty"`
+	State AlarmDetentionState `json:"state"`
+}
+
+// AlarmDetentionState defines model for AlarmDetention.state.
+type AlarmDetentionState string
+
+// AlarmDetentionConfirm defines model for AlarmDetentionConfirm.
+type AlarmDetentionConfirm struct {
+	// DepartmentID Needed when the alarm does not say where.
+	DepartmentID *openapi_types.UUID `json:"department_id,omitempty"`
+
+	// Disclosure `relatives` if left out.
+	Disclosure *AlarmDisclosure `json:"disclosure,omitempty"`
+
+	// Name As family would search for them, if the account's name is not that.
+	Name *string `json:"name,omitempty"`
+
+	// TakenAt If left out: when their phone said that they are detained; unknown when another said so.
+	TakenAt *time.Time `json:"taken_at,omitempty"`
+}
+
+// AlarmDisclosure `relatives` if left out.
+type AlarmDisclosure string
+
+// AlarmDetentionNew defines model for AlarmDetentionNew.
+type AlarmDetentionNew struct {
+	DepartmentID *openapi_types.UUID `json:"department_id,omitempty"`
+
+	// Name As family would search for them, if the account's name is not that.
+	Name *string `json:"name,omitempty"`
 }
 
 // AlarmPage defines model for AlarmPage.
@@ -2275,8 +2362,14 @@ type AlarmPage struct {
 // AlarmRaise defines model for AlarmRaise.
 type AlarmRaise struct {
 	ClientID openapi_types.UUID `json:"client_id"`
-	Lat      *float64           `json:"lat,omitempty"`
-	Lon      *float64           `json:"lon,omitempty"`
+
+	// DepartmentID With `detained`, where, if known. What is no department's id is left out.
+	DepartmentID *string `json:"department_id,omitempty"`
+
+	// Detained I am being detained. Makes a provisional detention that only coordinators see, with the alarm; nobody is told until one of them confirms it. Not with a test.
+	Detained *bool    `json:"detained,omitempty"`
+	Lat      *float64 `json:"lat,omitempty"`
+	Lon      *float64 `json:"lon,omitempty"`
 
 	// Note The first 1000 characters are kept.
 	Note *string `json:"note,omitempty"`
@@ -5179,6 +5272,33 @@ type AcknowledgeAlarmParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// DetainFromAlarmParams defines parameters for DetainFromAlarm.
+type DetainFromAlarmParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ConfirmAlarmDetentionParams defines parameters for ConfirmAlarmDetention.
+type ConfirmAlarmDetentionParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// RefuseAlarmDetentionParams defines parameters for RefuseAlarmDetention.
+type RefuseAlarmDetentionParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // ListAlertsParams defines parameters for ListAlerts.
 type ListAlertsParams struct {
 	// State `open`: only those no one has acknowledged.
@@ -6452,6 +6572,12 @@ type UnlockAccountJSONRequestBody = ReasonGiven
 
 // RaiseAlarmJSONRequestBody defines body for RaiseAlarm for application/json ContentType.
 type RaiseAlarmJSONRequestBody = AlarmRaise
+
+// DetainFromAlarmJSONRequestBody defines body for DetainFromAlarm for application/json ContentType.
+type DetainFromAlarmJSONRequestBody = AlarmDetentionNew
+
+// ConfirmAlarmDetentionJSONRequestBody defines body for ConfirmAlarmDetention for application/json ContentType.
+type ConfirmAlarmDetentionJSONRequestBody = AlarmDetentionConfirm
 
 // CreateAssemblyJSONRequestBody defines body for CreateAssembly for application/json ContentType.
 type CreateAssemblyJSONRequestBody = AssemblyCreate

@@ -110,7 +110,7 @@ func assemble(ctx context.Context, o Options, db *pg.DB, ring *seal.Ring) (*part
 		return p.dispatch.Arrived(ctx, tx, who, department)
 	}})
 	p.dispatch = newDispatch(db, ring, log, p.center, book, overview, p.roster)
-	p.safety = safety.New(db, ring, log, p.center)
+	p.safety = safety.New(safety.Options{DB: db, Ring: ring, Audit: log, Push: p.center, Detentions: ledger, Names: p.desk.Names})
 	p.live = live.NewHub(db, mostStreams, seeing(db, p.desk, ledger))
 	p.server = &httpapi.Server{
 		DB: db, Ring: ring, Audit: log, Accounts: p.desk, Departments: department.New(db, log), Push: p.center,

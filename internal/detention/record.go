@@ -90,11 +90,8 @@ type prepared struct {
 // effect. Faults: forbidden (no right in one's own organisation, where what one records belongs), invalid (with a pointer to
 // each), client_id_taken (an id of another organisation), unavailable.
 func (l *Ledger) Record(ctx context.Context, p account.Principal, b Batch) (uuid.UUID, []Result, error) {
-	if err := p.Needs(account.Lawyer, account.Operator, account.Coordinator); err != nil {
+	if err := mayRecord(p); err != nil {
 		return uuid.Nil, nil, err
-	}
-	if !slices.ContainsFunc(p.Grants, func(g account.Grant) bool { return g.Organisation == p.Organisation && g.Role != account.Admin }) {
-		return uuid.Nil, nil, fault.Denied()
 	}
 	if err := checkBatch(b); err != nil {
 		return uuid.Nil, nil, err
@@ -115,38 +112,84 @@ func (l *Ledger) Record(ctx context.Context, p account.Principal, b Batch) (uuid
 	var results []Result
 	err = l.db.InTx(ctx, func(tx *pg.Tx) error {
 		tx.Now = now
-		if err := checkAssembly(ctx, tx, p.Organisation, b.AssemblyID); err != nil {
-			return err
-		}
-		fresh, err := insertBatch(ctx, tx, insertion{principal: p, batch: b, id: batchID, rows: rows})
-		if err != nil {
-			return err
-		}
-		if results, err = l.results(ctx, tx, p, rows, fresh); err != nil {
-			return err
-		}
-		var created []uuid.UUID
-		for _, r := range results {
-			if r.Outcome == Created {
-				created = append(created, r.DetentionID)
-			}
-		}
-		for some := range slices.Chunk(created, recordedAtOnce) {
-			tx.Enqueue(Recorded{DetentionIDs: some}, nil)
-		}
-		if err := l.raiseNeeds(ctx, tx, p.Organisation, b.needy(rows, created)); err != nil {
-			return err
-		}
-		if err := raiseUnended(ctx, tx, rows, created, earlier); err != nil {
-			return err
-		}
-		return l.log.Write(ctx, tx, audit.Entry{Organisation: p.Organisation, Actor: p.Account, Action: "detention.recorded",
-			SubjectKind: "batch", Subject: batchID, Details: map[string]int{"created": len(fresh), "repeated": len(rows) - len(fresh)}})
+		results, err = l.store(ctx, tx, insertion{principal: p, batch: b, id: batchID, rows: rows}, earlier)
+		return err
 	})
 	if err != nil {
 		return uuid.Nil, nil, err
 	}
 	return batchID, results, nil
+}
+
+// RecordIn is Record of one person within the caller's transaction, for a feature that learned of a custody in its own way: it is recorded when,
+// and only when, the caller's own change is. What is wrong with the entry is pointed to as in a batch; the rules and faults are Record's.
+func (l *Ledger) RecordIn(ctx context.Context, tx *pg.Tx, p account.Principal, b Batch) (uuid.UUID, error) {
+	if err := mayRecord(p); err != nil {
+		return uuid.Nil, err
+	}
+	if err := checkBatch(b); err != nil {
+		return uuid.Nil, err
+	}
+	if len(b.Entries) != 1 || b.Entries[0].Previous != nil {
+		return uuid.Nil, errors.New("one person without an earlier custody is recorded within another's transaction")
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return uuid.Nil, fmt.Errorf("batch id: %w", err)
+	}
+	rows, err := l.prepare(b, nil, tx.Now)
+	if err != nil {
+		return uuid.Nil, err
+	}
+	results, err := l.store(ctx, tx, insertion{principal: p, batch: b, id: id, rows: rows}, nil)
+	if err != nil {
+		return uuid.Nil, err
+	}
+	return results[0].DetentionID, nil
+}
+
+// store writes a batch that is sealed, and everything that follows from it.
+func (l *Ledger) store(ctx context.Context, tx *pg.Tx, in insertion, earlier map[uuid.UUID]Row) ([]Result, error) {
+	p, b := in.principal, in.batch
+	if err := checkAssembly(ctx, tx, p.Organisation, b.AssemblyID); err != nil {
+		return nil, err
+	}
+	fresh, err := insertBatch(ctx, tx, in)
+	if err != nil {
+		return nil, err
+	}
+	results, err := l.results(ctx, tx, p, in.rows, fresh)
+	if err != nil {
+		return nil, err
+	}
+	var created []uuid.UUID
+	for _, r := range results {
+		if r.Outcome == Created {
+			created = append(created, r.DetentionID)
+		}
+	}
+	for some := range slices.Chunk(created, recordedAtOnce) {
+		tx.Enqueue(Recorded{DetentionIDs: some}, nil)
+	}
+	if err := l.raiseNeeds(ctx, tx, p.Organisation, b.needy(in.rows, created)); err != nil {
+		return nil, err
+	}
+	if err := raiseUnended(ctx, tx, in.rows, created, earlier); err != nil {
+		return nil, err
+	}
+	return results, l.log.Write(ctx, tx, audit.Entry{Organisation: p.Organisation, Actor: p.Account, Action: "detention.recorded",
+		SubjectKind: "batch", Subject: in.id, Details: map[string]int{"created": len(fresh), "repeated": len(in.rows) - len(fresh)}})
+}
+
+// mayRecord asks for a right in one's own organisation, where what one records belongs.
+func mayRecord(p account.Principal) error {
+	if err := p.Needs(account.Lawyer, account.Operator, account.Coordinator); err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(p.Grants, func(g account.Grant) bool { return g.Organisation == p.Organisation && g.Role != account.Admin }) {
+		return fault.Denied()
+	}
+	return nil
 }
 
 // needy are those of the new people who have flags.

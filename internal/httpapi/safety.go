@@ -8,6 +8,7 @@ import (
 
 	"github.com/qorgau/qorgau/api"
 	"github.com/qorgau/qorgau/internal/account"
+	"github.com/qorgau/qorgau/internal/detention"
 	"github.com/qorgau/qorgau/internal/safety"
 )
 
@@ -90,7 +91,14 @@ func (s *Server) ListAlarms(ctx context.Context, r ListAlarmsRequestObject) (Lis
 func (s *Server) RaiseAlarm(ctx context.Context, r RaiseAlarmRequestObject) (RaiseAlarmResponseObject, error) {
 	p, _ := account.From(ctx)
 	b := r.Body
-	a, err := s.Safety.Raise(ctx, p, safety.Cry{ClientID: b.ClientID, Test: orZero(b.Test), Said: safety.Said{Lat: b.Lat, Lon: b.Lon, Note: orZero(b.Note)}})
+	c := safety.Cry{ClientID: b.ClientID, Test: orZero(b.Test), Said: safety.Said{Lat: b.Lat, Lon: b.Lon, Note: orZero(b.Note)}}
+	if orZero(b.Detained) {
+		c.Detained = &safety.Held{}
+		if id, err := uuid.Parse(orZero(b.DepartmentID)); err == nil { // an alarm is not refused for its place
+			c.Detained.DepartmentID = &id
+		}
+	}
+	a, err := s.Safety.Raise(ctx, p, c)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +128,47 @@ func (s *Server) AcknowledgeAlarm(ctx context.Context, r AcknowledgeAlarmRequest
 	return AcknowledgeAlarm200JSONResponse(alarmWire(a)), nil
 }
 
+// DetainFromAlarm says that the lawyer of an alarm is detained, it seems.
+func (s *Server) DetainFromAlarm(ctx context.Context, r DetainFromAlarmRequestObject) (DetainFromAlarmResponseObject, error) {
+	p, _ := account.From(ctx)
+	a, err := s.Safety.Detain(ctx, p, r.ID, safety.Held{DepartmentID: r.Body.DepartmentID, Name: orZero(r.Body.Name)})
+	if err != nil {
+		return nil, err
+	}
+	return DetainFromAlarm200JSONResponse(alarmWire(a)), nil
+}
+
+// ConfirmAlarmDetention makes a detention of it.
+func (s *Server) ConfirmAlarmDetention(ctx context.Context, r ConfirmAlarmDetentionRequestObject) (ConfirmAlarmDetentionResponseObject, error) {
+	p, _ := account.From(ctx)
+	b := r.Body
+	a, err := s.Safety.ConfirmDetention(ctx, p, r.ID, safety.Confirmation{Held: safety.Held{DepartmentID: b.DepartmentID, Name: orZero(b.Name)}, TakenAt: b.TakenAt,
+		Disclosure: detention.Disclosure(orZero(b.Disclosure))})
+	if err != nil {
+		return nil, err
+	}
+	return ConfirmAlarmDetention200JSONResponse(alarmWire(a)), nil
+}
+
+// RefuseAlarmDetention says that it is not so.
+func (s *Server) RefuseAlarmDetention(ctx context.Context, r RefuseAlarmDetentionRequestObject) (RefuseAlarmDetentionResponseObject, error) {
+	p, _ := account.From(ctx)
+	a, err := s.Safety.RefuseDetention(ctx, p, r.ID)
+	if err != nil {
+		return nil, err
+	}
+	return RefuseAlarmDetention200JSONResponse(alarmWire(a)), nil
+}
+
+func alarmDetentionWire(d *safety.Provisional) *api.AlarmDetention {
+	if d == nil {
+		return nil
+	}
+	return &api.AlarmDetention{State: api.AlarmDetentionState(d.State), Name: orNil(d.Name), DepartmentID: d.DepartmentID, MadeBy: d.MadeBy, MadeAt: d.MadeAt.UTC(),
+		DecidedBy: d.DecidedBy, DecidedAt: utcOf(d.DecidedAt), DetentionID: d.DetentionID}
+}
+
 func alarmWire(a safety.Alarm) api.Alarm {
-	return api.Alarm{ID: a.ID, AccountID: a.AccountID, TimerID: a.TimerID, Test: a.Test, RaisedAt: a.RaisedAt.UTC(), Told: a.Step, AcknowledgedAt: utcOf(a.AcknowledgedAt),
+	return api.Alarm{Detention: alarmDetentionWire(a.Detention), ID: a.ID, AccountID: a.AccountID, TimerID: a.TimerID, Test: a.Test, RaisedAt: a.RaisedAt.UTC(), Told: a.Step, AcknowledgedAt: utcOf(a.AcknowledgedAt),
 		AcknowledgedBy: a.AcknowledgedBy, ShiftID: a.ShiftID, Lat: a.Lat, Lon: a.Lon, Note: orNil(a.Note)}
 }

@@ -74,6 +74,15 @@ type ServerInterface interface {
 	// AcknowledgeAlarm Take an alarm
 	// (POST /v1/alarms/{id}/acknowledge)
 	AcknowledgeAlarm(ctx echo.Context, id PathID, params AcknowledgeAlarmParams) error
+	// DetainFromAlarm This lawyer is detained, it seems
+	// (POST /v1/alarms/{id}/detention)
+	DetainFromAlarm(ctx echo.Context, id PathID, params DetainFromAlarmParams) error
+	// ConfirmAlarmDetention The lawyer is detained
+	// (POST /v1/alarms/{id}/detention/confirm)
+	ConfirmAlarmDetention(ctx echo.Context, id PathID, params ConfirmAlarmDetentionParams) error
+	// RefuseAlarmDetention The lawyer is not detained
+	// (POST /v1/alarms/{id}/detention/refuse)
+	RefuseAlarmDetention(ctx echo.Context, id PathID, params RefuseAlarmDetentionParams) error
 	// ListAlerts List alerts
 	// (GET /v1/alerts)
 	ListAlerts(ctx echo.Context, params ListAlertsParams) error
@@ -1136,6 +1145,159 @@ func (w *ServerInterfaceWrapper) AcknowledgeAlarm(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.AcknowledgeAlarm(ctx, id, params)
+	return err
+}
+
+// DetainFromAlarm converts echo context to params.
+func (w *ServerInterfaceWrapper) DetainFromAlarm(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id PathID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DetainFromAlarmParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DetainFromAlarm(ctx, id, params)
+	return err
+}
+
+// ConfirmAlarmDetention converts echo context to params.
+func (w *ServerInterfaceWrapper) ConfirmAlarmDetention(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id PathID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ConfirmAlarmDetentionParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ConfirmAlarmDetention(ctx, id, params)
+	return err
+}
+
+// RefuseAlarmDetention converts echo context to params.
+func (w *ServerInterfaceWrapper) RefuseAlarmDetention(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id PathID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RefuseAlarmDetentionParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RefuseAlarmDetention(ctx, id, params)
 	return err
 }
 
@@ -7021,6 +7183,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/alarms", wrapper.RaiseAlarm, options.OperationMiddlewares["raiseAlarm"]...)
 	router.GET(options.BaseURL+"/v1/alarms/:id", wrapper.GetAlarm, options.OperationMiddlewares["getAlarm"]...)
 	router.POST(options.BaseURL+"/v1/alarms/:id/acknowledge", wrapper.AcknowledgeAlarm, options.OperationMiddlewares["acknowledgeAlarm"]...)
+	router.POST(options.BaseURL+"/v1/alarms/:id/detention", wrapper.DetainFromAlarm, options.OperationMiddlewares["detainFromAlarm"]...)
+	router.POST(options.BaseURL+"/v1/alarms/:id/detention/confirm", wrapper.ConfirmAlarmDetention, options.OperationMiddlewares["confirmAlarmDetention"]...)
+	router.POST(options.BaseURL+"/v1/alarms/:id/detention/refuse", wrapper.RefuseAlarmDetention, options.OperationMiddlewares["refuseAlarmDetention"]...)
 	router.GET(options.BaseURL+"/v1/alerts", wrapper.ListAlerts, options.OperationMiddlewares["listAlerts"]...)
 	router.POST(options.BaseURL+"/v1/alerts/:id/acknowledge", wrapper.AcknowledgeAlert, options.OperationMiddlewares["acknowledgeAlert"]...)
 	router.GET(options.BaseURL+"/v1/assemblies", wrapper.ListAssemblies, options.OperationMiddlewares["listAssemblies"]...)
@@ -7717,6 +7882,77 @@ type AcknowledgeAlarmResponseObject interface {
 type AcknowledgeAlarm200JSONResponse Alarm
 
 func (response AcknowledgeAlarm200JSONResponse) VisitAcknowledgeAlarmResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DetainFromAlarmRequestObject struct {
+	ID     PathID `json:"id"`
+	Params DetainFromAlarmParams
+	Body   *DetainFromAlarmJSONRequestBody
+}
+
+type DetainFromAlarmResponseObject interface {
+	VisitDetainFromAlarmResponse(w http.ResponseWriter) error
+}
+
+type DetainFromAlarm200JSONResponse Alarm
+
+func (response DetainFromAlarm200JSONResponse) VisitDetainFromAlarmResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ConfirmAlarmDetentionRequestObject struct {
+	ID     PathID `json:"id"`
+	Params ConfirmAlarmDetentionParams
+	Body   *ConfirmAlarmDetentionJSONRequestBody
+}
+
+type ConfirmAlarmDetentionResponseObject interface {
+	VisitConfirmAlarmDetentionResponse(w http.ResponseWriter) error
+}
+
+type ConfirmAlarmDetention200JSONResponse Alarm
+
+func (response ConfirmAlarmDetention200JSONResponse) VisitConfirmAlarmDetentionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RefuseAlarmDetentionRequestObject struct {
+	ID     PathID `json:"id"`
+	Params RefuseAlarmDetentionParams
+}
+
+type RefuseAlarmDetentionResponseObject interface {
+	VisitRefuseAlarmDetentionResponse(w http.ResponseWriter) error
+}
+
+type RefuseAlarmDetention200JSONResponse Alarm
+
+func (response RefuseAlarmDetention200JSONResponse) VisitRefuseAlarmDetentionResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -11528,6 +11764,15 @@ type StrictServerInterface interface {
 	// AcknowledgeAlarm Take an alarm
 	// (POST /v1/alarms/{id}/acknowledge)
 	AcknowledgeAlarm(ctx context.Context, request AcknowledgeAlarmRequestObject) (AcknowledgeAlarmResponseObject, error)
+	// DetainFromAlarm This lawyer is detained, it seems
+	// (POST /v1/alarms/{id}/detention)
+	DetainFromAlarm(ctx context.Context, request DetainFromAlarmRequestObject) (DetainFromAlarmResponseObject, error)
+	// ConfirmAlarmDetention The lawyer is detained
+	// (POST /v1/alarms/{id}/detention/confirm)
+	ConfirmAlarmDetention(ctx context.Context, request ConfirmAlarmDetentionRequestObject) (ConfirmAlarmDetentionResponseObject, error)
+	// RefuseAlarmDetention The lawyer is not detained
+	// (POST /v1/alarms/{id}/detention/refuse)
+	RefuseAlarmDetention(ctx context.Context, request RefuseAlarmDetentionRequestObject) (RefuseAlarmDetentionResponseObject, error)
 	// ListAlerts List alerts
 	// (GET /v1/alerts)
 	ListAlerts(ctx context.Context, request ListAlertsRequestObject) (ListAlertsResponseObject, error)
@@ -12459,6 +12704,130 @@ func (sh *strictHandler) AcknowledgeAlarm(ctx echo.Context, id PathID, params Ac
 		return err
 	} else if validResponse, ok := response.(AcknowledgeAlarmResponseObject); ok {
 		return validResponse.VisitAcknowledgeAlarmResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DetainFromAlarm operation middleware
+func (sh *strictHandler) DetainFromAlarm(ctx echo.Context, id PathID, params DetainFromAlarmParams) error {
+	var request DetainFromAlarmRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	var body DetainFromAlarmJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DetainFromAlarm(ctx.Request().Context(), request.(DetainFromAlarmRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DetainFromAlarm")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DetainFromAlarmResponseObject); ok {
+		return validResponse.VisitDetainFromAlarmResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ConfirmAlarmDetention operation middleware
+func (sh *strictHandler) ConfirmAlarmDetention(ctx echo.Context, id PathID, params ConfirmAlarmDetentionParams) error {
+	var request ConfirmAlarmDetentionRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	var body ConfirmAlarmDetentionJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ConfirmAlarmDetention(ctx.Request().Context(), request.(ConfirmAlarmDetentionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ConfirmAlarmDetention")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ConfirmAlarmDetentionResponseObject); ok {
+		return validResponse.VisitConfirmAlarmDetentionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RefuseAlarmDetention operation middleware
+func (sh *strictHandler) RefuseAlarmDetention(ctx echo.Context, id PathID, params RefuseAlarmDetentionParams) error {
+	var request RefuseAlarmDetentionRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RefuseAlarmDetention(ctx.Request().Context(), request.(RefuseAlarmDetentionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RefuseAlarmDetention")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RefuseAlarmDetentionResponseObject); ok {
+		return validResponse.VisitRefuseAlarmDetentionResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -37,7 +37,8 @@ type Alarm struct {
 	AcknowledgedBy *uuid.UUID
 	ShiftID        *uuid.UUID
 	Said
-	First bool
+	Detention *Provisional // only to who coordinates; nil: nothing is said of one
+	First     bool
 
 	period string
 	saidCT []byte
@@ -53,10 +54,11 @@ func (g *Guard) scanAlarm(row pgx.CollectableRow) (Alarm, error) {
 	return a, g.open(alarmPlace, a.ID, a.period, a.saidCT, &a.Said)
 }
 
-// Cry is what a phone sends. What of it cannot be read is left out.
+// Cry is what a phone sends. What of it cannot be read is left out. Detained says that its owner is, and where, if known; not with a test.
 type Cry struct {
 	ClientID uuid.UUID
 	Test     bool
+	Detained *Held
 	Said
 }
 
@@ -112,7 +114,13 @@ func (g *Guard) raise(ctx context.Context, tx *pg.Tx, organisation, who uuid.UUI
 	if n == 0 {
 		return false, nil
 	}
-	if err := g.tell(ctx, tx, Alarm{ID: id, Organisation: organisation, AccountID: who, Step: 1}, turn); err != nil {
+	a := Alarm{ID: id, Organisation: organisation, AccountID: who, Step: 1}
+	if c.Detained != nil && !c.Test {
+		if err := g.said(ctx, tx, a, *c.Detained); err != nil {
+			return false, err
+		}
+	}
+	if err := g.tell(ctx, tx, a, push.Notice{SubjectKind: alarmSubject, Turn: turn}); err != nil {
 		return false, err
 	}
 	return true, g.log.Write(ctx, tx, audit.Entry{Organisation: organisation, Actor: who, Action: "alarm.raised", SubjectKind: "alarm", Subject: id, Details: map[string]bool{"test": c.Test}})
@@ -124,8 +132,9 @@ const receivers = `select a.id from accounts a where a.organisation_id = @organi
 	and (not @duty or exists (select 1 from shifts s where s.account_id = a.id and s.organisation_id = @organisation and s.kind = 'duty' and s.state <> 'left'
 		and s.starts_at <= @now and s.ends_at > @now)) order by a.id`
 
-// tell tells an alarm once more. The first two times to who is on duty, if anybody is; then to all.
-func (g *Guard) tell(ctx context.Context, tx *pg.Tx, a Alarm, turn uuid.UUID) error {
+// tell tells an alarm once more, or what is asked of it. The first two times to who is on duty, if anybody is; then to all.
+func (g *Guard) tell(ctx context.Context, tx *pg.Tx, a Alarm, n push.Notice) error {
+	n.Organisation, n.Kind, n.Subject, n.Language = a.Organisation, push.Alarm, a.ID, "ru"
 	for _, duty := range []bool{a.Step <= 2, false} {
 		rows, err := tx.Query(ctx, receivers, pgx.NamedArgs{"organisation": a.Organisation, "who": a.AccountID, "duty": duty, "now": tx.Now})
 		if err != nil {
@@ -140,8 +149,8 @@ func (g *Guard) tell(ctx context.Context, tx *pg.Tx, a Alarm, turn uuid.UUID) er
 		}
 		notices := make([]push.Notice, len(ids))
 		for i, id := range ids {
-			notices[i] = push.Notice{Organisation: a.Organisation, Kind: push.Alarm, SubjectKind: "alarm", Subject: a.ID, Turn: turn,
-				Owner: push.Owner{Kind: push.AccountOwner, ID: id}, Language: "ru"}
+			n.Owner = push.Owner{Kind: push.AccountOwner, ID: id}
+			notices[i] = n
 		}
 		_, err = g.push.Tell(ctx, tx, notices...)
 		return err
@@ -172,7 +181,10 @@ func (g *Guard) Alarms(ctx context.Context, p account.Principal, openOnly bool, 
 	err = g.db.InTx(ctx, func(tx *pg.Tx) error {
 		page, err = g.alarms(ctx, tx, seen+` and (not @open or x.acknowledged_at is null) and (@before::uuid = '00000000-0000-0000-0000-000000000000' or x.id < @before)
 			order by x.id desc limit @limit`, pgx.NamedArgs{"reader": p.Account, "open": openOnly, "before": before, "limit": limit + 1})
-		return err
+		if err != nil {
+			return err
+		}
+		return g.withDetentions(ctx, tx, p.Account, page)
 	})
 	if len(page) > limit {
 		page, more = page[:limit], true
@@ -189,6 +201,9 @@ func (g *Guard) Alarm(ctx context.Context, p account.Principal, id uuid.UUID) (a
 		found, err := g.alarms(ctx, tx, "x.id = @id and "+seen, pgx.NamedArgs{"id": id, "reader": p.Account})
 		if err == nil && len(found) == 0 {
 			err = fault.Absent()
+		}
+		if err == nil {
+			err = g.withDetentions(ctx, tx, p.Account, found)
 		}
 		if err == nil {
 			a = found[0]
@@ -208,27 +223,22 @@ func (g *Guard) Acknowledge(ctx context.Context, p account.Principal, id uuid.UU
 		if _, err := tx.Exec(ctx, "select 1 from alarms where id = $1 for update", id); err != nil {
 			return fmt.Errorf("lock alarm: %w", err)
 		}
-		args := pgx.NamedArgs{"id": id, "reader": p.Account}
-		found, err := g.alarms(ctx, tx, "x.id = @id and "+coordinated, args)
+		a, err = g.coordinatedAlarm(ctx, tx, p, id)
 		switch {
 		case err != nil:
 			return err
-		case len(found) == 0:
-			return fault.Absent()
-		case found[0].AcknowledgedAt != nil:
-			a = found[0]
+		case a.AcknowledgedAt != nil:
 			return nil
-		case found[0].AccountID == p.Account:
+		case a.AccountID == p.Account:
 			return fault.SecondPerson()
 		}
 		if _, err := tx.Exec(ctx, `update alarms set acknowledged_at = $2, acknowledged_by = $3, shift_id = (select s.id from shifts s where s.account_id = $3 and s.kind = 'duty'
 			and s.state <> 'left' and s.starts_at <= $2 and s.ends_at > $2 order by s.starts_at desc limit 1) where id = $1`, id, tx.Now, p.Account); err != nil {
 			return fmt.Errorf("take alarm: %w", err)
 		}
-		if found, err = g.alarms(ctx, tx, "x.id = @id", args); err != nil {
+		if a, err = g.coordinatedAlarm(ctx, tx, p, id); err != nil {
 			return err
 		}
-		a = found[0]
 		return g.audited(ctx, tx, p.Account, a.Organisation, "alarm.acknowledged", "alarm", id)
 	})
 	return a, err
@@ -236,6 +246,9 @@ func (g *Guard) Acknowledge(ctx context.Context, p account.Principal, id uuid.UU
 
 // stillRaised is asked by push just before an alarm goes out: nobody has taken it, and it was not told again since.
 func stillRaised(ctx context.Context, tx *pg.Tx, n push.Notice) (stands bool, err error) {
+	if n.SubjectKind == askSubject {
+		return stillUndecided(ctx, tx, n.Subject)
+	}
 	err = tx.QueryRow(ctx, "select exists (select 1 from alarms where id = $1 and acknowledged_at is null)", n.Subject).Scan(&stands)
 	if err != nil {
 		return false, fmt.Errorf("look at alarm: %w", err)
@@ -252,13 +265,17 @@ func stillRunning(ctx context.Context, tx *pg.Tx, n push.Notice) (stands bool, e
 	return stands, nil
 }
 
-// Tick does one thing whose time has come, and says whether there was one: a timer reminds or fires, an alarm is told again.
+// Tick does one thing whose time has come, and says whether there was one: a timer reminds or fires, an alarm is told again, a
+// decision is asked for again.
 func (g *Guard) Tick(ctx context.Context) (did bool, err error) {
 	err = g.db.InTx(ctx, func(tx *pg.Tx) error {
 		if did, err = g.tickTimer(ctx, tx); err != nil || did {
 			return err
 		}
-		did, err = g.tickAlarm(ctx, tx)
+		if did, err = g.tickAlarm(ctx, tx); err != nil || did {
+			return err
+		}
+		did, err = g.tickDetention(ctx, tx)
 		return err
 	})
 	return did, err
@@ -309,14 +326,18 @@ func (g *Guard) tickAlarm(ctx context.Context, tx *pg.Tx) (bool, error) {
 	if _, err := tx.Exec(ctx, "update alarms set step = $2, turn = $3, next_at = $4 where id = $1", a.ID, a.Step, turn, tx.Now.Add(wait)); err != nil {
 		return false, fmt.Errorf("tell alarm again: %w", err)
 	}
-	return true, g.tell(ctx, tx, a, turn)
+	return true, g.tell(ctx, tx, a, push.Notice{SubjectKind: alarmSubject, Turn: turn})
 }
 
-// Forget wipes where lawyers were and what they wrote, a day later, and says of how many alarms.
+// Forget wipes where lawyers were and what they wrote, a day after it was taken and decided, and says of how much.
 func (g *Guard) Forget(ctx context.Context) (n int64, err error) {
 	err = g.db.InTx(ctx, func(tx *pg.Tx) error {
 		wiped, err := tx.Exec(ctx, "update alarms set said_ct = null where said_ct is not null and raised_at <= $1 and acknowledged_at is not null", tx.Now.Add(-saidKept))
-		n = int64(wiped)
+		if err != nil {
+			return fmt.Errorf("wipe what alarms said: %w", err)
+		}
+		also, err := tx.Exec(ctx, "update provisional_detentions set held_ct = null where held_ct is not null and decided_at <= $1", tx.Now.Add(-saidKept))
+		n = int64(wiped + also)
 		return err
 	})
 	return n, err

@@ -25,6 +25,7 @@ import (
 
 	"github.com/qorgau/qorgau/internal/account"
 	"github.com/qorgau/qorgau/internal/audit"
+	"github.com/qorgau/qorgau/internal/detention"
 	"github.com/qorgau/qorgau/internal/fault"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/push"
@@ -33,25 +34,39 @@ import (
 
 // Guard keeps timers and alarms.
 type Guard struct {
-	db   *pg.DB
-	ring *seal.Ring
-	log  *audit.Log
-	push *push.Center
+	db         *pg.DB
+	ring       *seal.Ring
+	log        *audit.Log
+	push       *push.Center
+	detentions *detention.Ledger
+	names      func(ctx context.Context, tx *pg.Tx, accounts ...uuid.UUID) (map[uuid.UUID]string, error)
+}
+
+// Options of New; all are needed. Names opens the names of accounts, for who may read them.
+type Options struct {
+	DB         *pg.DB
+	Ring       *seal.Ring
+	Audit      *audit.Log
+	Push       *push.Center
+	Detentions *detention.Ledger
+	Names      func(ctx context.Context, tx *pg.Tx, accounts ...uuid.UUID) (map[uuid.UUID]string, error)
 }
 
 // New makes the guard and registers when its notices still stand.
-func New(db *pg.DB, ring *seal.Ring, log *audit.Log, center *push.Center) *Guard {
-	g := &Guard{db: db, ring: ring, log: log, push: center}
-	center.Recheck(push.Alarm, stillRaised)
-	center.Recheck(push.Timer, stillRunning)
+func New(o Options) *Guard {
+	g := &Guard{db: o.DB, ring: o.Ring, log: o.Audit, push: o.Push, detentions: o.Detentions, names: o.Names}
+	o.Push.Recheck(push.Alarm, stillRaised)
+	o.Push.Recheck(push.Timer, stillRunning)
 	return g
 }
 
 const (
 	timerPlace = "timers.note_ct"
 	alarmPlace = "alarms.said_ct"
-	maxNote    = 1000
-	rounding   = 1000.0 // a hundred metres: whoever goes to look for them must find the street
+	// alarmSubject is what notices and the audit are of.
+	alarmSubject = "alarm"
+	maxNote      = 1000
+	rounding     = 1000.0 // a hundred metres: whoever goes to look for them must find the street
 	// remindBefore is how long before its end a timer asks its owner; longest how far ahead one may lie. Our judgement.
 	remindBefore = 5 * time.Minute
 	longest      = 48 * time.Hour

@@ -13,7 +13,10 @@ import (
 
 	"github.com/qorgau/qorgau/internal/account"
 	"github.com/qorgau/qorgau/internal/audit"
+	"github.com/qorgau/qorgau/internal/detention"
 	"github.com/qorgau/qorgau/internal/fault"
+	"github.com/qorgau/qorgau/internal/finder"
+	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/pg/pgtest"
 	"github.com/qorgau/qorgau/internal/push"
 	"github.com/qorgau/qorgau/internal/safety"
@@ -22,10 +25,13 @@ import (
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
+const lawyersName = "Оспанова Айгерим Бериковна"
+
 type night struct {
 	*testing.T
 	db     *pgtest.Database
 	guard  *safety.Guard
+	ledger *detention.Ledger
 	org    uuid.UUID
 	lawyer account.Principal
 }
@@ -42,7 +48,17 @@ func newNight(t *testing.T) *night {
 	n.db.UseJobs(jobs)
 	center, err := push.New(push.Options{DB: n.db.DB, Ring: ring})
 	n.must(err)
-	n.guard = safety.New(n.db.DB, ring, audit.New(ring), center)
+	index := finder.New(n.db.DB, ring, nil)
+	t.Cleanup(index.Close)
+	n.ledger = detention.New(n.db.DB, ring, audit.New(ring), index)
+	n.guard = safety.New(safety.Options{DB: n.db.DB, Ring: ring, Audit: audit.New(ring), Push: center, Detentions: n.ledger,
+		Names: func(_ context.Context, _ *pg.Tx, ids ...uuid.UUID) (map[uuid.UUID]string, error) {
+			out := map[uuid.UUID]string{}
+			for _, id := range ids {
+				out[id] = lawyersName
+			}
+			return out, nil
+		}})
 	n.exec("insert into organisations (id, name, created_at) values ($1, 'o', $2)", n.org, n.db.Now())
 	n.lawyer = n.person(account.Lawyer)
 	return n

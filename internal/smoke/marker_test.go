@@ -365,6 +365,7 @@ func (p *planter) help() {
 	p.expect(200, p.ask("GET", "/v1/dispatch-suggestions?department_id="+almaly.String(), p.chief.bearer(), ""))
 	p.expect(201, p.ask("POST", "/v1/timers", p.lawyer.bearer(), `{"client_id": "`+uuid.NewString()+`", "until": "`+time.Now().Add(time.Hour).UTC().Format(time.RFC3339)+`", "note": `+p.quoted("note of a timer")+`}`))
 	p.expect(201, p.ask("POST", "/v1/alarms", p.lawyer.bearer(), `{"client_id": "`+uuid.NewString()+`", "test": true, "note": `+p.quoted("note of an alarm")+`}`))
+	p.detained()
 	p.expect(201, p.ask("POST", "/v1/check-ins", p.lawyer.bearer(), `{"client_id": "`+uuid.NewString()+`", "department_id": "`+almaly.String()+`", "lat": 43.25, "lon": 76.9}`))
 	p.expect(400, p.ask("POST", "/v1/shifts", p.chief.bearer(), `{"shifts": [{"client_id": "`+uuid.NewString()+`", "account_id": "`+uuid.NewString()+`", "city": `+p.quoted("city of a shift")+`, "starts_at": "2026-01-01T00:00:00Z", "ends_at": "2026-01-01T01:00:00Z"}]}`))
 	for _, path := range []string{"/v1/shifts", "/v1/timers", "/v1/alarms", "/v1/calls", "/v1/dispatches", "/v1/changes"} {
@@ -377,6 +378,27 @@ func (p *planter) help() {
 	impostor := p.invited(account.Lawyer)
 	impostor.logs(almaly, p.name("name that an impostor logged"))
 	p.expect(202, p.ask("POST", "/v1/accounts/"+impostor.me.ID.String()+"/retract-reports", p.chief.bearer(), `{"client_id": "`+uuid.NewString()+`", "reason": `+p.quoted("reason of a retraction of reports")+`}`))
+}
+
+// detained has lawyers taken, as their phones and a coordinator say: one is confirmed, one refused, one left open.
+func (p *planter) detained() {
+	p.Helper()
+	for _, decision := range []string{"confirm", "refuse", ""} {
+		taken := p.invited(account.Lawyer)
+		a := p.ask("POST", "/v1/alarms", taken.bearer(), `{"client_id": "`+uuid.NewString()+`", "note": `+p.quoted("note of an alarm of who is detained, to "+decision)+`}`)
+		p.expect(201, a)
+		var made struct{ ID uuid.UUID }
+		p.must(json.Unmarshal(a.body, &made))
+		path := "/v1/alarms/" + made.ID.String()
+		p.expect(200, p.ask("POST", path+"/detention", p.chief.bearer(), `{"department_id": "`+almaly.String()+`", "name": `+p.quoted("name of a lawyer who is detained, to "+decision)+`}`))
+		switch decision {
+		case "confirm":
+			p.expect(200, p.ask("POST", path+"/detention/confirm", p.chief.bearer(), `{"name": `+p.quoted("name of a lawyer whose detention is confirmed")+`}`))
+		case "refuse":
+			p.expect(200, p.ask("POST", path+"/detention/refuse", p.chief.bearer(), ""))
+		}
+		p.expect(200, p.ask("GET", path, p.chief.bearer(), ""))
+	}
 }
 
 func (p *planter) quoted(way string) string { return p.written(p.name(way)) }

@@ -315,6 +315,13 @@ var table = []row{
 	{operation: "listAlarms", on: "alarm", lawyer: their, operator: hiddenFrom, coordinator: ownOrganisation, admin: hiddenFrom, fallen: hiddenFrom, path: "/v1/alarms", listed: true},
 	{operation: "getAlarm", on: "alarm", lawyer: their, operator: hiddenFrom, coordinator: ownOrganisation, admin: hiddenFrom, fallen: hiddenFrom, path: "/v1/alarms/{id}"},
 	{operation: "acknowledgeAlarm", on: "alarm", lawyer: never, operator: never, coordinator: ownOrganisation, admin: never, method: "POST", path: "/v1/alarms/{id}/acknowledge"},
+	// That its lawyer is detained is for coordinators alone, and never for who raised it.
+	{operation: "detainFromAlarm", on: "provisional", lawyer: never, operator: never, coordinator: ownOrganisation, admin: never,
+		method: "POST", path: "/v1/alarms/{id}/detention", body: `{}`},
+	{operation: "confirmAlarmDetention", on: "provisional", lawyer: never, operator: never, coordinator: ownOrganisation, admin: never,
+		method: "POST", path: "/v1/alarms/{id}/detention/confirm", body: `{}`, ok: []int{400}},
+	{operation: "refuseAlarmDetention", on: "provisional", lawyer: never, operator: never, coordinator: ownOrganisation, admin: never,
+		method: "POST", path: "/v1/alarms/{id}/detention/refuse"},
 
 	// The roster: one's own shifts, and those of the cities of a coordinator.
 	{operation: "planShifts", on: "department", lawyer: never, operator: never, coordinator: never400, admin: never,

@@ -415,6 +415,7 @@ func (w *world) makeRest() {
 		}
 		w.add("timer", &thing{org: org, id: w.timed(id, reporter.me.ID)})
 		w.add("alarm", &thing{org: org, id: w.cried(id, reporter.me.ID)})
+		w.add("provisional", &thing{org: org, id: w.held(id, reporter.me.ID)})
 		alert, hold, entry := uuid.New(), uuid.New(), uuid.New()
 		w.exec(`insert into alerts (id, organisation_id, kind, dedupe, created_at, last_at) values ($1, $2, 'hold', $3, now(), now())`, alert, id, alert.String())
 		w.exec(`insert into holds (id, organisation_id, reporter_id, state, opened_at) values ($1, $2, $3, 'open', now())`, hold, id, reporter.me.ID)
@@ -434,6 +435,7 @@ func (w *world) makeRest() {
 	lawyer := w.actor("lawyer")
 	w.add("timer", &thing{name: "of the lawyer", org: ours, owner: "lawyer", id: w.timed(w.orgs[ours], lawyer.account)})
 	w.add("alarm", &thing{name: "of the lawyer", org: ours, owner: "lawyer", id: w.cried(w.orgs[ours], lawyer.account)})
+	w.add("provisional", &thing{name: "of the lawyer", org: ours, owner: "lawyer", id: w.held(w.orgs[ours], lawyer.account)})
 	w.add("shift", &thing{name: "of the lawyer", org: ours, city: outside, owner: "lawyer", id: w.onDuty(w.orgs[ours], lawyer.account, placeIn[outside])})
 	w.add("dispatch", &thing{name: "to which the lawyer was asked", org: ours, city: outside, owner: "lawyer",
 		id: w.called(w.orgs[ours], w.people["reporter of "+ours].me.ID, placeIn[outside], lawyer.account)})
@@ -459,6 +461,15 @@ func (w *world) cried(org, who uuid.UUID) uuid.UUID {
 	w.Helper()
 	id := uuid.New()
 	w.exec(`insert into alarms (id, organisation_id, client_id, account_id, test, raised_at, step, next_at, turn, period) values ($1, $2, $1, $3, true, now(), 1, now() + interval '1 day', $1, '2026-11')`, id, org, who)
+	return id
+}
+
+// held is an alarm of which it is said that its lawyer is detained, nobody knows where.
+func (w *world) held(org, who uuid.UUID) uuid.UUID {
+	w.Helper()
+	id := uuid.New()
+	w.exec(`insert into alarms (id, organisation_id, client_id, account_id, test, raised_at, step, next_at, turn, period) values ($1, $2, $1, $3, false, now(), 1, now() + interval '1 day', $1, '2026-11')`, id, org, who)
+	w.exec(`insert into provisional_detentions (alarm_id, organisation_id, account_id, state, made_by, made_at, next_at, period) values ($1, $2, $3, 'provisional', $3, now(), now() + interval '1 day', '2026-11')`, id, org, who)
 	return id
 }
 

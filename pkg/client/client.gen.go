@@ -302,6 +302,54 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/alarms/{id}/acknowledge (the `AcknowledgeAlarm` operationId).
 	AcknowledgeAlarm(ctx context.Context, id PathID, params *AcknowledgeAlarmParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// DetainFromAlarmWithBody This lawyer is detained, it seems
+	//
+	// By a coordinator, from an alarm that its lawyer, or their timer, raised. It is provisional: no detention, found by no search, counted nowhere,
+	// told to nobody, until it is confirmed. Where there is one already, decided or not, it stays as it is. Of a test: 409 `conflict`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/alarms/{id}/detention (the `DetainFromAlarm` operationId).
+	DetainFromAlarmWithBody(ctx context.Context, id PathID, params *DetainFromAlarmParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DetainFromAlarm This lawyer is detained, it seems
+	//
+	// By a coordinator, from an alarm that its lawyer, or their timer, raised. It is provisional: no detention, found by no search, counted nowhere,
+	// told to nobody, until it is confirmed. Where there is one already, decided or not, it stays as it is. Of a test: 409 `conflict`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/alarms/{id}/detention (the `DetainFromAlarm` operationId).
+	DetainFromAlarm(ctx context.Context, id PathID, params *DetainFromAlarmParams, body DetainFromAlarmJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ConfirmAlarmDetentionWithBody The lawyer is detained
+	//
+	// By a coordinator other than the lawyer. It becomes a detention like any other: searches find it, families are told, its clocks run. While the custody
+	// lasts to which an earlier alarm of this lawyer led, `detention_id` is that one. Confirmed before: nothing changes. Refused before: 409 `already_decided`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/alarms/{id}/detention/confirm (the `ConfirmAlarmDetention` operationId).
+	ConfirmAlarmDetentionWithBody(ctx context.Context, id PathID, params *ConfirmAlarmDetentionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ConfirmAlarmDetention The lawyer is detained
+	//
+	// By a coordinator other than the lawyer. It becomes a detention like any other: searches find it, families are told, its clocks run. While the custody
+	// lasts to which an earlier alarm of this lawyer led, `detention_id` is that one. Confirmed before: nothing changes. Refused before: 409 `already_decided`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/alarms/{id}/detention/confirm (the `ConfirmAlarmDetention` operationId).
+	ConfirmAlarmDetention(ctx context.Context, id PathID, params *ConfirmAlarmDetentionParams, body ConfirmAlarmDetentionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RefuseAlarmDetention The lawyer is not detained
+	//
+	// By a coordinator other than the lawyer. Nobody is told; the audit keeps who made it and who refused it. Confirmed before: 409 `already_decided`; then
+	// the detention itself is corrected.
+	//
+	// Corresponds with POST /v1/alarms/{id}/detention/refuse (the `RefuseAlarmDetention` operationId).
+	RefuseAlarmDetention(ctx context.Context, id PathID, params *RefuseAlarmDetentionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListAlerts List alerts
 	//
 	// For coordinators and operators; lawyers see those of the people whom they represent or logged, and of the department of their shift. The newest first.
@@ -2104,6 +2152,104 @@ func (c *Core) GetAlarm(ctx context.Context, id PathID, params *GetAlarmParams, 
 // Corresponds with POST /v1/alarms/{id}/acknowledge (the `AcknowledgeAlarm` operationId).
 func (c *Core) AcknowledgeAlarm(ctx context.Context, id PathID, params *AcknowledgeAlarmParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewAcknowledgeAlarmRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DetainFromAlarmWithBody This lawyer is detained, it seems
+//
+// By a coordinator, from an alarm that its lawyer, or their timer, raised. It is provisional: no detention, found by no search, counted nowhere,
+// told to nobody, until it is confirmed. Where there is one already, decided or not, it stays as it is. Of a test: 409 `conflict`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/alarms/{id}/detention (the `DetainFromAlarm` operationId).
+func (c *Core) DetainFromAlarmWithBody(ctx context.Context, id PathID, params *DetainFromAlarmParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDetainFromAlarmRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DetainFromAlarm This lawyer is detained, it seems
+//
+// By a coordinator, from an alarm that its lawyer, or their timer, raised. It is provisional: no detention, found by no search, counted nowhere,
+// told to nobody, until it is confirmed. Where there is one already, decided or not, it stays as it is. Of a test: 409 `conflict`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/alarms/{id}/detention (the `DetainFromAlarm` operationId).
+func (c *Core) DetainFromAlarm(ctx context.Context, id PathID, params *DetainFromAlarmParams, body DetainFromAlarmJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDetainFromAlarmRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ConfirmAlarmDetentionWithBody The lawyer is detained
+//
+// By a coordinator other than the lawyer. It becomes a detention like any other: searches find it, families are told, its clocks run. While the custody
+// lasts to which an earlier alarm of this lawyer led, `detention_id` is that one. Confirmed before: nothing changes. Refused before: 409 `already_decided`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/alarms/{id}/detention/confirm (the `ConfirmAlarmDetention` operationId).
+func (c *Core) ConfirmAlarmDetentionWithBody(ctx context.Context, id PathID, params *ConfirmAlarmDetentionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewConfirmAlarmDetentionRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ConfirmAlarmDetention The lawyer is detained
+//
+// By a coordinator other than the lawyer. It becomes a detention like any other: searches find it, families are told, its clocks run. While the custody
+// lasts to which an earlier alarm of this lawyer led, `detention_id` is that one. Confirmed before: nothing changes. Refused before: 409 `already_decided`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/alarms/{id}/detention/confirm (the `ConfirmAlarmDetention` operationId).
+func (c *Core) ConfirmAlarmDetention(ctx context.Context, id PathID, params *ConfirmAlarmDetentionParams, body ConfirmAlarmDetentionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewConfirmAlarmDetentionRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RefuseAlarmDetention The lawyer is not detained
+//
+// By a coordinator other than the lawyer. Nobody is told; the audit keeps who made it and who refused it. Confirmed before: 409 `already_decided`; then
+// the detention itself is corrected.
+//
+// Corresponds with POST /v1/alarms/{id}/detention/refuse (the `RefuseAlarmDetention` operationId).
+func (c *Core) RefuseAlarmDetention(ctx context.Context, id PathID, params *RefuseAlarmDetentionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRefuseAlarmDetentionRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -6030,6 +6176,212 @@ func NewAcknowledgeAlarmRequest(server string, id PathID, params *AcknowledgeAla
 	}
 
 	operationPath := fmt.Sprintf("/v1/alarms/%s/acknowledge", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDetainFromAlarmRequest calls the generic DetainFromAlarm builder with application/json body
+func NewDetainFromAlarmRequest(server string, id PathID, params *DetainFromAlarmParams, body DetainFromAlarmJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDetainFromAlarmRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewDetainFromAlarmRequestWithBody constructs an http.Request for the DetainFromAlarm method, with any body, and a specified content type
+func NewDetainFromAlarmRequestWithBody(server string, id PathID, params *DetainFromAlarmParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/alarms/%s/detention", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewConfirmAlarmDetentionRequest calls the generic ConfirmAlarmDetention builder with application/json body
+func NewConfirmAlarmDetentionRequest(server string, id PathID, params *ConfirmAlarmDetentionParams, body ConfirmAlarmDetentionJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewConfirmAlarmDetentionRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewConfirmAlarmDetentionRequestWithBody constructs an http.Request for the ConfirmAlarmDetention method, with any body, and a specified content type
+func NewConfirmAlarmDetentionRequestWithBody(server string, id PathID, params *ConfirmAlarmDetentionParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/alarms/%s/detention/confirm", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRefuseAlarmDetentionRequest constructs an http.Request for the RefuseAlarmDetention method
+func NewRefuseAlarmDetentionRequest(server string, id PathID, params *RefuseAlarmDetentionParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/alarms/%s/detention/refuse", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -14737,6 +15089,56 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/alarms/{id}/acknowledge (the `AcknowledgeAlarm` operationId).
 	AcknowledgeAlarmWithResponse(ctx context.Context, id PathID, params *AcknowledgeAlarmParams, reqEditors ...RequestEditorFn) (*AcknowledgeAlarmResponse, error)
 
+	// DetainFromAlarmWithBodyWithResponse This lawyer is detained, it seems
+	//
+	// By a coordinator, from an alarm that its lawyer, or their timer, raised. It is provisional: no detention, found by no search, counted nowhere,
+	// told to nobody, until it is confirmed. Where there is one already, decided or not, it stays as it is. Of a test: 409 `conflict`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/alarms/{id}/detention (the `DetainFromAlarm` operationId).
+	DetainFromAlarmWithBodyWithResponse(ctx context.Context, id PathID, params *DetainFromAlarmParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DetainFromAlarmResponse, error)
+
+	// DetainFromAlarmWithResponse This lawyer is detained, it seems
+	//
+	// By a coordinator, from an alarm that its lawyer, or their timer, raised. It is provisional: no detention, found by no search, counted nowhere,
+	// told to nobody, until it is confirmed. Where there is one already, decided or not, it stays as it is. Of a test: 409 `conflict`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/alarms/{id}/detention (the `DetainFromAlarm` operationId).
+	DetainFromAlarmWithResponse(ctx context.Context, id PathID, params *DetainFromAlarmParams, body DetainFromAlarmJSONRequestBody, reqEditors ...RequestEditorFn) (*DetainFromAlarmResponse, error)
+
+	// ConfirmAlarmDetentionWithBodyWithResponse The lawyer is detained
+	//
+	// By a coordinator other than the lawyer. It becomes a detention like any other: searches find it, families are told, its clocks run. While the custody
+	// lasts to which an earlier alarm of this lawyer led, `detention_id` is that one. Confirmed before: nothing changes. Refused before: 409 `already_decided`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/alarms/{id}/detention/confirm (the `ConfirmAlarmDetention` operationId).
+	ConfirmAlarmDetentionWithBodyWithResponse(ctx context.Context, id PathID, params *ConfirmAlarmDetentionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ConfirmAlarmDetentionResponse, error)
+
+	// ConfirmAlarmDetentionWithResponse The lawyer is detained
+	//
+	// By a coordinator other than the lawyer. It becomes a detention like any other: searches find it, families are told, its clocks run. While the custody
+	// lasts to which an earlier alarm of this lawyer led, `detention_id` is that one. Confirmed before: nothing changes. Refused before: 409 `already_decided`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/alarms/{id}/detention/confirm (the `ConfirmAlarmDetention` operationId).
+	ConfirmAlarmDetentionWithResponse(ctx context.Context, id PathID, params *ConfirmAlarmDetentionParams, body ConfirmAlarmDetentionJSONRequestBody, reqEditors ...RequestEditorFn) (*ConfirmAlarmDetentionResponse, error)
+
+	// RefuseAlarmDetentionWithResponse The lawyer is not detained
+	//
+	// By a coordinator other than the lawyer. Nobody is told; the audit keeps who made it and who refused it. Confirmed before: 409 `already_decided`; then
+	// the detention itself is corrected.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/alarms/{id}/detention/refuse (the `RefuseAlarmDetention` operationId).
+	RefuseAlarmDetentionWithResponse(ctx context.Context, id PathID, params *RefuseAlarmDetentionParams, reqEditors ...RequestEditorFn) (*RefuseAlarmDetentionResponse, error)
+
 	// ListAlertsWithResponse List alerts
 	//
 	// For coordinators and operators; lawyers see those of the people whom they represent or logged, and of the department of their shift. The newest first.
@@ -17030,6 +17432,129 @@ func (r AcknowledgeAlarmResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r AcknowledgeAlarmResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DetainFromAlarmResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Alarm
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DetainFromAlarmResponse) GetJSON200() *Alarm {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r DetainFromAlarmResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DetainFromAlarmResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DetainFromAlarmResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DetainFromAlarmResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ConfirmAlarmDetentionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Alarm
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ConfirmAlarmDetentionResponse) GetJSON200() *Alarm {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ConfirmAlarmDetentionResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ConfirmAlarmDetentionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ConfirmAlarmDetentionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ConfirmAlarmDetentionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RefuseAlarmDetentionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Alarm
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RefuseAlarmDetentionResponse) GetJSON200() *Alarm {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r RefuseAlarmDetentionResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RefuseAlarmDetentionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RefuseAlarmDetentionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RefuseAlarmDetentionResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -22426,6 +22951,86 @@ func (c *ClientWithResponses) AcknowledgeAlarmWithResponse(ctx context.Context, 
 	return ParseAcknowledgeAlarmResponse(rsp)
 }
 
+// DetainFromAlarmWithBodyWithResponse This lawyer is detained, it seems
+//
+// By a coordinator, from an alarm that its lawyer, or their timer, raised. It is provisional: no detention, found by no search, counted nowhere,
+// told to nobody, until it is confirmed. Where there is one already, decided or not, it stays as it is. Of a test: 409 `conflict`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/alarms/{id}/detention (the `DetainFromAlarm` operationId).
+func (c *ClientWithResponses) DetainFromAlarmWithBodyWithResponse(ctx context.Context, id PathID, params *DetainFromAlarmParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DetainFromAlarmResponse, error) {
+	rsp, err := c.DetainFromAlarmWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDetainFromAlarmResponse(rsp)
+}
+
+// DetainFromAlarmWithResponse This lawyer is detained, it seems
+//
+// By a coordinator, from an alarm that its lawyer, or their timer, raised. It is provisional: no detention, found by no search, counted nowhere,
+// told to nobody, until it is confirmed. Where there is one already, decided or not, it stays as it is. Of a test: 409 `conflict`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/alarms/{id}/detention (the `DetainFromAlarm` operationId).
+func (c *ClientWithResponses) DetainFromAlarmWithResponse(ctx context.Context, id PathID, params *DetainFromAlarmParams, body DetainFromAlarmJSONRequestBody, reqEditors ...RequestEditorFn) (*DetainFromAlarmResponse, error) {
+	rsp, err := c.DetainFromAlarm(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDetainFromAlarmResponse(rsp)
+}
+
+// ConfirmAlarmDetentionWithBodyWithResponse The lawyer is detained
+//
+// By a coordinator other than the lawyer. It becomes a detention like any other: searches find it, families are told, its clocks run. While the custody
+// lasts to which an earlier alarm of this lawyer led, `detention_id` is that one. Confirmed before: nothing changes. Refused before: 409 `already_decided`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/alarms/{id}/detention/confirm (the `ConfirmAlarmDetention` operationId).
+func (c *ClientWithResponses) ConfirmAlarmDetentionWithBodyWithResponse(ctx context.Context, id PathID, params *ConfirmAlarmDetentionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ConfirmAlarmDetentionResponse, error) {
+	rsp, err := c.ConfirmAlarmDetentionWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseConfirmAlarmDetentionResponse(rsp)
+}
+
+// ConfirmAlarmDetentionWithResponse The lawyer is detained
+//
+// By a coordinator other than the lawyer. It becomes a detention like any other: searches find it, families are told, its clocks run. While the custody
+// lasts to which an earlier alarm of this lawyer led, `detention_id` is that one. Confirmed before: nothing changes. Refused before: 409 `already_decided`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/alarms/{id}/detention/confirm (the `ConfirmAlarmDetention` operationId).
+func (c *ClientWithResponses) ConfirmAlarmDetentionWithResponse(ctx context.Context, id PathID, params *ConfirmAlarmDetentionParams, body ConfirmAlarmDetentionJSONRequestBody, reqEditors ...RequestEditorFn) (*ConfirmAlarmDetentionResponse, error) {
+	rsp, err := c.ConfirmAlarmDetention(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseConfirmAlarmDetentionResponse(rsp)
+}
+
+// RefuseAlarmDetentionWithResponse The lawyer is not detained
+//
+// By a coordinator other than the lawyer. Nobody is told; the audit keeps who made it and who refused it. Confirmed before: 409 `already_decided`; then
+// the detention itself is corrected.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/alarms/{id}/detention/refuse (the `RefuseAlarmDetention` operationId).
+func (c *ClientWithResponses) RefuseAlarmDetentionWithResponse(ctx context.Context, id PathID, params *RefuseAlarmDetentionParams, reqEditors ...RequestEditorFn) (*RefuseAlarmDetentionResponse, error) {
+	rsp, err := c.RefuseAlarmDetention(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRefuseAlarmDetentionResponse(rsp)
+}
+
 // ListAlertsWithResponse List alerts
 //
 // For coordinators and operators; lawyers see those of the people whom they represent or logged, and of the department of their shift. The newest first.
@@ -25412,6 +26017,84 @@ func ParseAcknowledgeAlarmResponse(rsp *http.Response) (*AcknowledgeAlarmRespons
 	}
 
 	response := &AcknowledgeAlarmResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Alarm
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDetainFromAlarmResponse parses an HTTP response from a DetainFromAlarmWithResponse call
+func ParseDetainFromAlarmResponse(rsp *http.Response) (*DetainFromAlarmResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DetainFromAlarmResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Alarm
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseConfirmAlarmDetentionResponse parses an HTTP response from a ConfirmAlarmDetentionWithResponse call
+func ParseConfirmAlarmDetentionResponse(rsp *http.Response) (*ConfirmAlarmDetentionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ConfirmAlarmDetentionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Alarm
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRefuseAlarmDetentionResponse parses an HTTP response from a RefuseAlarmDetentionWithResponse call
+func ParseRefuseAlarmDetentionResponse(rsp *http.Response) (*RefuseAlarmDetentionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RefuseAlarmDetentionResponse{
 		Body:         bodyBytes,
 		HTTPResponse: rsp,
 	}
