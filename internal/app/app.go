@@ -106,7 +106,7 @@ func assemble(ctx context.Context, o Options, db *pg.DB, ring *seal.Ring) (*part
 	p.rights = rights.New(rights.Options{DB: db, Ring: ring, Audit: log, Detentions: ledger, Law: book, Log: o.Log})
 	doors := door.New(door.Options{DB: db, Ring: ring, Audit: log, Accounts: p.desk, Law: book})
 	overview := board.New(db, p.rights, doors)
-	p.roster = roster.New(roster.Options{DB: db, Ring: ring, Audit: log, Rights: p.rights, Arrived: func(ctx context.Context, tx *pg.Tx, who, department uuid.UUID) error {
+	p.roster = roster.New(roster.Options{DB: db, Ring: ring, Audit: log, Rights: p.rights, Push: p.center, Arrived: func(ctx context.Context, tx *pg.Tx, who, department uuid.UUID) error {
 		return p.dispatch.Arrived(ctx, tx, who, department)
 	}})
 	p.dispatch = newDispatch(db, ring, log, p.center, book, overview, p.roster)

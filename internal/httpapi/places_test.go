@@ -19,6 +19,7 @@ import (
 	"github.com/qorgau/qorgau/internal/audit"
 	"github.com/qorgau/qorgau/internal/department"
 	"github.com/qorgau/qorgau/internal/door"
+	"github.com/qorgau/qorgau/internal/push"
 	"github.com/qorgau/qorgau/internal/roster"
 )
 
@@ -40,7 +41,11 @@ func newPlaces(t *testing.T) places {
 	g := newRig(t, func(s *Server) {
 		log := audit.New(s.Ring)
 		s.Doors = door.New(door.Options{DB: s.DB, Ring: s.Ring, Audit: log})
-		s.Departments, s.Calendar = department.New(s.DB, log), roster.New(roster.Options{DB: s.DB, Ring: s.Ring, Audit: log})
+		center, err := push.New(push.Options{DB: s.DB, Ring: s.Ring})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Departments, s.Calendar = department.New(s.DB, log), roster.New(roster.Options{DB: s.DB, Ring: s.Ring, Audit: log, Push: center})
 		s.authenticate = func(_ context.Context, token string) (account.Principal, error) { return people[token], nil }
 	})
 	if _, err := department.LoadShipped(t.Context(), g.db.DB); err != nil {

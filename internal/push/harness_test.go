@@ -116,7 +116,7 @@ func newWorld(t testing.TB) *world {
 	log := slog.New(slog.NewJSONHandler(w.journal, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	w.center, err = push.New(push.Options{DB: w.db.DB, Ring: w.ring, Senders: map[string]push.Sender{push.FCM: w.provider}, Log: log, Metrics: w.metrics})
 	must(t, err)
-	for _, k := range []string{push.Match, push.Update, push.Retraction, push.Correction, push.Erased, push.Offer, push.OfferGone, push.Alarm, push.Timer} {
+	for _, k := range []string{push.Match, push.Update, push.Retraction, push.Correction, push.Erased, push.Offer, push.OfferGone, push.Alarm, push.Timer, push.Shift} {
 		w.center.Recheck(k, func(_ context.Context, _ *pg.Tx, n push.Notice) (bool, error) {
 			_, changed := w.stands.Load(n.Subject)
 			return !changed, nil

@@ -47,6 +47,7 @@ const (
 	OfferGone  = "offer_gone" // they need not go any more
 	Alarm      = "alarm"      // a lawyer needs help
 	Timer      = "timer"      // one's own timer ends soon
+	Shift      = "shift"      // one's own shift begins soon, or tomorrow
 )
 
 // Kinds of channels and of owners, and the one subject that push itself knows.

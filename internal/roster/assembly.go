@@ -27,6 +27,7 @@ import (
 	"github.com/qorgau/qorgau/internal/audit"
 	"github.com/qorgau/qorgau/internal/fault"
 	"github.com/qorgau/qorgau/internal/pg"
+	"github.com/qorgau/qorgau/internal/push"
 	"github.com/qorgau/qorgau/internal/rights"
 	"github.com/qorgau/qorgau/internal/seal"
 )
@@ -58,6 +59,7 @@ type Calendar struct {
 	ring    *seal.Ring
 	log     *audit.Log
 	rights  *rights.Watch
+	push    *push.Center
 	arrived func(ctx context.Context, tx *pg.Tx, account, department uuid.UUID) error
 }
 
@@ -67,12 +69,14 @@ type Options struct {
 	Ring    *seal.Ring
 	Audit   *audit.Log
 	Rights  *rights.Watch
+	Push    *push.Center
 	Arrived func(ctx context.Context, tx *pg.Tx, account, department uuid.UUID) error
 }
 
-// New opens the calendar.
+// New opens the calendar, and registers when its notices still stand.
 func New(o Options) *Calendar {
-	return &Calendar{db: o.DB, ring: o.Ring, log: o.Audit, rights: o.Rights, arrived: o.Arrived}
+	o.Push.Recheck(push.Shift, stillAhead)
+	return &Calendar{db: o.DB, ring: o.Ring, log: o.Audit, rights: o.Rights, push: o.Push, arrived: o.Arrived}
 }
 
 // Draft is an assembly to be entered.

@@ -9,11 +9,14 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"github.com/qorgau/qorgau/internal/account"
 	"github.com/qorgau/qorgau/internal/audit"
 	"github.com/qorgau/qorgau/internal/fault"
 	"github.com/qorgau/qorgau/internal/pg/pgtest"
+	"github.com/qorgau/qorgau/internal/push"
 	"github.com/qorgau/qorgau/internal/roster"
 	"github.com/qorgau/qorgau/internal/seal"
 )
@@ -23,6 +26,7 @@ func TestMain(m *testing.M) { pgtest.Main(m) }
 type desk struct {
 	*testing.T
 	db       *pgtest.Database
+	ring     *seal.Ring
 	calendar *roster.Calendar
 }
 
@@ -37,7 +41,16 @@ func newDesk(t *testing.T) desk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return desk{T: t, db: db, calendar: roster.New(roster.Options{DB: db.DB, Ring: ring, Audit: audit.New(ring)})}
+	jobs, err := river.NewClient(riverpgxv5.New(db.Pool), &river.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.UseJobs(jobs)
+	center, err := push.New(push.Options{DB: db.DB, Ring: ring})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return desk{T: t, db: db, ring: ring, calendar: roster.New(roster.Options{DB: db.DB, Ring: ring, Audit: audit.New(ring), Push: center})}
 }
 
 func (d desk) organisation() uuid.UUID {

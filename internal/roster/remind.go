@@ -1,0 +1,126 @@
+package roster
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/qorgau/qorgau/internal/account"
+	"github.com/qorgau/qorgau/internal/pg"
+	"github.com/qorgau/qorgau/internal/push"
+)
+
+// almaty is the one zone of Kazakhstan since 1 March 2024 (domain.md).
+var almaty = time.FixedZone("UTC+5", 5*60*60)
+
+// reminder is one of the two that a shift has. What is due is read off the beginning of the shift and the time now: there is no queue that
+// an outage, a restart or a jump of the clock could put out of order.
+type reminder struct {
+	name   string // in the turn of its notice
+	column string // when it was told
+}
+
+var (
+	eveningBefore = reminder{"evening", "evening_told_at"}
+	hourBefore    = reminder{"hour", "hour_told_at"}
+)
+
+const (
+	// eveningHour is when the evening reminder is told, in Almaty, and eveningLate when it is of use no more: nobody is woken to hear of
+	// tomorrow. In between it reaches those, too, whose shift was planned late, or while the server was away. The latter is our judgement.
+	eveningHour = 19
+	eveningLate = 22
+	// leadTime is how long before a shift the second one is told; planned later than that, at once.
+	leadTime = time.Hour
+	// atOnce is how many are told in one transaction.
+	atOnce = 100
+)
+
+// window is the beginnings of the shifts of which this reminder is of use now: after from, and not after to. Empty when there are none.
+func (r reminder) window(now time.Time) (from, to time.Time) {
+	if r == hourBefore {
+		return now, now.Add(leadTime)
+	}
+	local := now.In(almaty)
+	if h := local.Hour(); h < eveningHour || h >= eveningLate {
+		return now, now
+	}
+	from = time.Date(local.Year(), local.Month(), local.Day(), 23, 59, 59, 999_999_000, almaty) // the last moment that PostgreSQL knows today
+	return from, from.AddDate(0, 0, 1)
+}
+
+// turn makes the notice one: of this shift, this reminder, this beginning.
+func (r reminder) turn(shift uuid.UUID, startsAt time.Time) uuid.UUID {
+	return uuid.NewSHA1(shift, []byte(r.name+" "+startsAt.UTC().Format(time.RFC3339Nano)))
+}
+
+// expected is of a shift s whether its owner is still to come: planned, and they work here.
+const expected = `s.state = 'planned' and exists (select 1 from accounts a where a.id = s.account_id and a.state in ('active', 'invited'))
+	and exists (select 1 from grants g where g.account_id = s.account_id and ` + account.GrantInForce + ` and g.organisation_id = s.organisation_id
+		and g.role = case s.kind when 'duty' then 'coordinator' else 'lawyer' end)`
+
+// Remind tells people of their shifts, the evening before and an hour before, and says whether there was anybody to tell. That somebody was told
+// commits with the notice; what another node has in hand is left to it.
+func (c *Calendar) Remind(ctx context.Context) (did bool, err error) {
+	err = c.db.InTx(ctx, func(tx *pg.Tx) error {
+		did = false
+		for _, r := range []reminder{hourBefore, eveningBefore} {
+			n, err := c.remind(ctx, tx, r)
+			if err != nil {
+				return fmt.Errorf("remind of shifts, %s: %w", r.name, err)
+			}
+			did = did || n > 0
+		}
+		return nil
+	})
+	return did, err
+}
+
+func (c *Calendar) remind(ctx context.Context, tx *pg.Tx, r reminder) (int, error) {
+	from, to := r.window(tx.Now)
+	if !from.Before(to) {
+		return 0, nil
+	}
+	rows, err := tx.Query(ctx, `with due as materialized (select s.id from shifts s where s.`+r.column+` is null and s.starts_at > @from and s.starts_at <= @to and `+expected+`
+			order by s.starts_at limit @limit for no key update of s skip locked)
+		update shifts s set `+r.column+` = @now from due where s.id = due.id returning s.id, s.organisation_id, s.account_id, s.starts_at`,
+		pgx.NamedArgs{"from": from, "to": to, "now": tx.Now, "limit": atOnce})
+	if err != nil {
+		return 0, err
+	}
+	var notices []push.Notice
+	var id, organisation, who uuid.UUID
+	var startsAt time.Time
+	_, err = pgx.ForEachRow(rows, []any{&id, &organisation, &who, &startsAt}, func() error {
+		notices = append(notices, push.Notice{Organisation: organisation, Kind: push.Shift, SubjectKind: "shift", Subject: id, Turn: r.turn(id, startsAt),
+			Owner: push.Owner{Kind: push.AccountOwner, ID: who}, Language: "ru"})
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	_, err = c.push.Tell(ctx, tx, notices...)
+	return len(notices), err
+}
+
+// stillAhead is asked by push just before a reminder goes out: is the shift as it was, and is this reminder of use now?
+func stillAhead(ctx context.Context, tx *pg.Tx, n push.Notice) (bool, error) {
+	var startsAt time.Time
+	err := tx.QueryRow(ctx, "select s.starts_at from shifts s where s.id = @id and s.account_id = @owner and "+expected,
+		pgx.NamedArgs{"id": n.Subject, "owner": n.Owner.ID, "now": tx.Now}).Scan(&startsAt)
+	if pg.NoRow(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look at shift: %w", err)
+	}
+	for _, r := range []reminder{hourBefore, eveningBefore} {
+		if from, to := r.window(tx.Now); n.Turn == r.turn(n.Subject, startsAt) {
+			return startsAt.After(from) && !startsAt.After(to), nil
+		}
+	}
+	return false, nil
+}
