@@ -137,8 +137,12 @@ func TestAReminderThatIsOfNoUseIsNotTold(t *testing.T) {
 				t.Fatal(err)
 			}
 		}),
-		"locked":             gone(func(p account.Principal, _ roster.Shift) { exec("update accounts set state = 'locked' where id = $1", p.Account) }),
-		"no lawyer any more": gone(func(p account.Principal, _ roster.Shift) { exec("update grants set revoked_at = $2 where account_id = $1", p.Account, d.db.Now()) }),
+		"locked": gone(func(p account.Principal, _ roster.Shift) {
+			exec("update accounts set state = 'locked' where id = $1", p.Account)
+		}),
+		"no lawyer any more": gone(func(p account.Principal, _ roster.Shift) {
+			exec("update grants set revoked_at = $2 where account_id = $1", p.Account, d.db.Now())
+		}),
 	} {
 		for _, hour := range []int{19, 24 + 8} {
 			d.at(15, hour, 0)
