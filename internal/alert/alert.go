@@ -116,10 +116,12 @@ type News struct {
 	Ring         *seal.Ring
 }
 
-// Raised is the job of an alert that is to be told: a new one, or with Turn one that has gathered more.
+// Raised is the job of an alert that is to be told: a new one, or with Turn one that has gathered more. With All it is told to those, too, who were
+// let sleep: nobody on duty has taken it up.
 type Raised struct {
 	AlertID uuid.UUID `json:"alert_id"`
 	Turn    uuid.UUID `json:"turn,omitzero"`
+	All     bool      `json:"all,omitempty"`
 }
 
 // Kind names the job.

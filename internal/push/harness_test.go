@@ -105,10 +105,13 @@ type world struct {
 	stands       sync.Map // subject -> false: the case has changed
 }
 
-// newWorld has everything but running workers; work starts them.
-func newWorld(t testing.TB) *world {
+// newWorld has everything but running workers; work starts them. Ahead is how far its clock is before the real one, when that matters.
+func newWorld(t testing.TB, ahead ...time.Duration) *world {
 	t.Helper()
 	w := &world{t: t, db: pgtest.New(t), provider: &provider{script: map[string][]push.Result{}}, journal: &journal{}, metrics: prometheus.NewRegistry(), organisation: uuid.New()}
+	for _, d := range ahead {
+		w.db.Clock.Move(d - time.Until(w.db.Now()))
+	}
 	ks, err := seal.NewKeyset(w.db.Clock.Now())
 	must(t, err)
 	w.ring, err = seal.Open(ks)

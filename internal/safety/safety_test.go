@@ -94,10 +94,18 @@ func (n *night) person(role account.Role) account.Principal {
 	return p
 }
 
-// onDuty gives a coordinator a duty shift that is on.
+// reachable gives somebody a phone.
+func (n *night) reachable(p account.Principal) {
+	n.Helper()
+	n.exec(`insert into channels (id, owner_kind, owner_id, position, kind, key_id, address_ct, address_mac, created_at)
+		select $1, 'account', a.id, 0, 'fcm', a.key_id, a.name_ct, $2, a.created_at from accounts a where a.id = $3`, uuid.New(), p.Account[:], p.Account)
+}
+
+// onDuty gives a coordinator a duty shift that is on, and a phone.
 func (n *night) onDuty(p account.Principal) uuid.UUID {
 	n.Helper()
 	id := uuid.New()
+	n.reachable(p)
 	n.exec(`insert into shifts (id, organisation_id, account_id, kind, city, state, starts_at, ends_at, created_at) values ($1, $2, $3, 'duty', 'almaty', 'planned', $4, $5, $4)`,
 		id, n.org, p.Account, n.db.Now().Add(-time.Hour), n.db.Now().Add(12*time.Hour))
 	return id
@@ -208,6 +216,20 @@ func TestNoAlarmIsRefused(t *testing.T) {
 	n.must(err)
 	_, err = n.guard.Acknowledge(t.Context(), chief, own.ID)
 	n.refused(err, "second_person_needed")
+}
+
+// Who is on duty without a phone that a push can reach keeps nobody asleep.
+func TestADutyWithoutAPhoneWakesAll(t *testing.T) {
+	t.Parallel()
+	n := newNight(t)
+	duty, other := n.person(account.Coordinator), n.person(account.Coordinator)
+	n.onDuty(duty)
+	n.exec("update channels set dropped_at = $1, address_ct = null", n.db.Now())
+	_, err := n.guard.Raise(t.Context(), n.lawyer, safety.Cry{ClientID: uuid.New()})
+	n.must(err)
+	if n.told(other, push.Alarm) != 1 || n.told(duty, push.Alarm) != 1 {
+		t.Fatalf("told %d and %d times", n.told(duty, push.Alarm), n.told(other, push.Alarm))
+	}
 }
 
 func TestATimerMissesWhoDoesNotComeBack(t *testing.T) {

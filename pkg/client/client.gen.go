@@ -353,6 +353,7 @@ type ClientInterface interface {
 	// ListAlerts List alerts
 	//
 	// For coordinators and operators; lawyers see those of the people whom they represent or logged, and of the department of their shift. The newest first.
+	// Phones of coordinators with a duty shift ring first; the other coordinators' after five minutes, if nobody has taken it, and at once if nobody on duty has a phone that can be reached.
 	//
 	// Corresponds with GET /v1/alerts (the `ListAlerts` operationId).
 	ListAlerts(ctx context.Context, params *ListAlertsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2263,6 +2264,7 @@ func (c *Core) RefuseAlarmDetention(ctx context.Context, id PathID, params *Refu
 // ListAlerts List alerts
 //
 // For coordinators and operators; lawyers see those of the people whom they represent or logged, and of the department of their shift. The newest first.
+// Phones of coordinators with a duty shift ring first; the other coordinators' after five minutes, if nobody has taken it, and at once if nobody on duty has a phone that can be reached.
 //
 // Corresponds with GET /v1/alerts (the `ListAlerts` operationId).
 func (c *Core) ListAlerts(ctx context.Context, params *ListAlertsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -15142,6 +15144,7 @@ type ClientWithResponsesInterface interface {
 	// ListAlertsWithResponse List alerts
 	//
 	// For coordinators and operators; lawyers see those of the people whom they represent or logged, and of the department of their shift. The newest first.
+	// Phones of coordinators with a duty shift ring first; the other coordinators' after five minutes, if nobody has taken it, and at once if nobody on duty has a phone that can be reached.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -23034,6 +23037,7 @@ func (c *ClientWithResponses) RefuseAlarmDetentionWithResponse(ctx context.Conte
 // ListAlertsWithResponse List alerts
 //
 // For coordinators and operators; lawyers see those of the people whom they represent or logged, and of the department of their shift. The newest first.
+// Phones of coordinators with a duty shift ring first; the other coordinators' after five minutes, if nobody has taken it, and at once if nobody on duty has a phone that can be reached.
 //
 // Returns a wrapper object for the known response body format(s).
 //
