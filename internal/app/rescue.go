@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/qorgau/qorgau/internal/alert"
 	"github.com/qorgau/qorgau/internal/detention"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/push"
@@ -13,11 +14,11 @@ import (
 
 const (
 	rescueEvery = time.Second
-	// Workers of both queues are given 15 s at most: what has been at work for longer has nobody who works it.
+	// Workers of these are given 15 s at most: what has been at work for longer has nobody who works it.
 	newsStuckAfter = rescueAfter + time.Second
 )
 
-// rescue gives jobs on the way to a family, left by a process that died, to the living. River does that as well, but only by
+// rescue gives jobs on the way to a family, a lawyer or a coordinator, left by a process that died, to the living. River does that as well, but only by
 // its leader: after a kill -9 that one must first be elected (up to 15 s), looks every 30 s, and leaves the rest to a scheduler
 // that looks every 5 s, so that a family was seen to wait for 46 s. Here each node looks each second. A job that is worked twice
 // by that does nothing twice: unique constraints hold it.
@@ -25,8 +26,8 @@ func rescue(ctx context.Context, db *pg.DB, log *slog.Logger) {
 	failing := false
 	repeat(ctx, rescueEvery, func(ctx context.Context) {
 		// River stamps attempted_at with the machine's time, whatever clock a test has put in.
-		tag, err := db.Pool.Exec(ctx, "update river_job set state = 'available' where state = 'running' and queue = any($1) and attempted_at < $2",
-			[]string{detention.MatchQueue, watch.LaterQueue, push.Queue}, time.Now().Add(-newsStuckAfter))
+		tag, err := db.Pool.Exec(ctx, "update river_job set state = 'available' where state = 'running' and (queue = any($1) or kind = $2) and attempted_at < $3",
+			[]string{detention.MatchQueue, watch.LaterQueue, push.Queue}, alert.Raised{}.Kind(), time.Now().Add(-newsStuckAfter))
 		if err != nil && !failing && ctx.Err() == nil {
 			log.WarnContext(ctx, "stuck jobs cannot be rescued", "code", coded(pg.Unavailable(err)).Error())
 		}

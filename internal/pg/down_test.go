@@ -315,6 +315,9 @@ func TestPatienceEnds(t *testing.T) {
 	if err := db.Pool.QueryRow(ctx, "show statement_timeout").Scan(&limited); err != nil || limited != "15s" {
 		t.Errorf("statements are limited to %s (%v), want 15s", limited, err)
 	}
+	if err := db.Pool.QueryRow(ctx, "show idle_in_transaction_session_timeout").Scan(&limited); err != nil || limited != "30s" {
+		t.Errorf("who stands still in a transaction is ended after %s (%v), want 30s", limited, err)
+	}
 }
 
 // What asks for patience, and what is a mistake of ours that no repeat mends.

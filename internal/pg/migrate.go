@@ -47,6 +47,7 @@ func (db *DB) patient(ctx context.Context) (*pgxpool.Pool, error) {
 	cfg := db.Pool.Config()
 	cfg.MaxConns = 4
 	cfg.ConnConfig.RuntimeParams["statement_timeout"] = "0"
+	cfg.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = "0"
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("open pool for migrations: %w", scrub(err))

@@ -66,6 +66,11 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if _, set := cfg.ConnConfig.RuntimeParams["statement_timeout"]; !set {
 		cfg.ConnConfig.RuntimeParams["statement_timeout"] = "15000"
 	}
+	// A machine that loses its power, or stands still, says no farewell: what its open transactions lock (the call whose next lawyer it was about to
+	// ask) would be nobody's for as long as TCP believes in it, which is two hours. No transaction of ours waits for anything but the database.
+	if _, set := cfg.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"]; !set {
+		cfg.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = "30000"
+	}
 	cfg.ConnConfig.RuntimeParams["timezone"] = "UTC"
 	cfg.ConnConfig.RuntimeParams["application_name"] = "qorgau"
 	if cfg.ConnConfig.ConnectTimeout == 0 {

@@ -38,6 +38,8 @@ func TestKilled(t *testing.T) {
 		"while a push is on the wire": killedWhilePushing,
 		"under load":                  killedUnderLoad,
 		"beside its database":         killedBesideItsDatabase,
+		"at each step of a call":      killedWhileEscalating,
+		"beside another node":         killedBesideAnother,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
