@@ -53,6 +53,7 @@ type view struct {
 	lawyers  map[uuid.UUID][]Lawyer // by department
 	until    time.Time              // when a shift next begins or ends
 	acting   time.Time              // when somebody next begins or ends to act for a person
+	answers  map[question]*answer   // counted from all this
 }
 
 // renew is after how long a view is loaded from nothing: ages change at New Year, and what a trigger might miss must not last.
@@ -134,6 +135,11 @@ func (f *fresh) collect(rows pgx.Rows) error {
 }
 
 func (b *Board) read(ctx context.Context, tx *pg.Tx, organisation uuid.UUID, v *view, what fresh) error {
+	what.lawyers = what.lawyers || !tx.Now.Before(v.until)
+	if !what.all && !what.lawyers && len(what.people) == 0 && len(what.doors) == 0 {
+		return nil
+	}
+	v.answers = nil
 	if what.all {
 		v.people, v.doors, v.places = map[uuid.UUID]rights.Person{}, map[uuid.UUID][]door.Report{}, map[uuid.UUID]string{}
 	}
@@ -164,7 +170,7 @@ func (b *Board) read(ctx context.Context, tx *pg.Tx, organisation uuid.UUID, v *
 			v.doors[id] = list
 		}
 	}
-	if what.all || what.lawyers || !tx.Now.Before(v.until) {
+	if what.all || what.lawyers {
 		if err := v.readLawyers(ctx, tx, organisation); err != nil {
 			return err
 		}

@@ -62,14 +62,24 @@ type Filter struct {
 // Read gives the board of the caller's own organisation: the departments where somebody is held, a lawyer stands or comes, or of whose door
 // something is known. It names nobody who is held, so that it is not audited as a read of a person. Faults: forbidden.
 func (b *Board) Read(ctx context.Context, p account.Principal, f Filter) (Shown, error) {
-	if err := p.Needs(account.Lawyer, account.Operator, account.Coordinator); err != nil {
+	a, err := b.answer(ctx, p, f)
+	if err != nil {
 		return Shown{}, err
 	}
-	var out Shown
+	return a.Shown, nil
+}
+
+func (b *Board) answer(ctx context.Context, p account.Principal, f Filter) (*answer, error) {
+	if err := p.Needs(account.Lawyer, account.Operator, account.Coordinator); err != nil {
+		return nil, err
+	}
+	var out *answer
 	err := b.look(ctx, p.Organisation, func(v *view, now time.Time) {
 		s := sight{p: p, v: v}
-		out = v.show(f, now, func(id uuid.UUID) bool {
-			return (f.City == "" || v.places[id] == f.City) && (f.DepartmentID == nil || *f.DepartmentID == id) && s.sees(p.Organisation, id)
+		out = v.kept(questionOf(p, f), now, func() Shown {
+			return v.show(f, now, func(id uuid.UUID) bool {
+				return (f.City == "" || v.places[id] == f.City) && (f.DepartmentID == nil || *f.DepartmentID == id) && s.sees(p.Organisation, id)
+			})
 		})
 	})
 	return out, err

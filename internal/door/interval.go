@@ -220,7 +220,7 @@ func StateOf(reports []Report, now time.Time) State {
 		return now.Sub(s.to) < vouched && (s.Until == nil || s.Until.After(now))
 	}
 	newest := words[0]
-	asOf := earlier(newest.to, now)
+	asOf := earlier(newest.to, later(newest.Since, now.Truncate(asOfEvery)))
 	if !stands(newest) {
 		return State{Status: Unknown, AsOf: &asOf}
 	}
@@ -232,4 +232,28 @@ func StateOf(reports []Report, now time.Time) State {
 	}
 	out.Contradicted = slices.ContainsFunc(words[1:], func(s stretch) bool { return stands(s) && s.Status.contradicts(newest.Status) })
 	return out
+}
+
+// asOfEvery is by what steps AsOf moves on while somebody vouches for a door up to a time that is still to come: whoever looks twice within a minute sees the same.
+const asOfEvery = time.Minute
+
+// Turns gives when StateOf next says something else of these reports, if nobody says more. Zero: never.
+func Turns(reports []Report, now time.Time) (next time.Time) {
+	for _, s := range stretches(reports) {
+		turns := []time.Time{s.Since}
+		if s.Until == nil {
+			turns = append(turns, later(s.Since, earlier(s.RecordedAt, s.Since.Add(vouched))).Add(vouched))
+		} else {
+			turns = append(turns, *s.Until, s.to.Add(vouched))
+		}
+		if s.to.After(now) && !s.Since.After(now) {
+			turns = append(turns, now.Truncate(asOfEvery).Add(asOfEvery))
+		}
+		for _, t := range turns {
+			if t.After(now) && (next.IsZero() || t.Before(next)) {
+				next = t
+			}
+		}
+	}
+	return next
 }

@@ -2,6 +2,8 @@ package httpapi
 
 import (
 	"context"
+	"encoding/json"
+	"net/http"
 
 	"github.com/qorgau/qorgau/api"
 	"github.com/qorgau/qorgau/internal/account"
@@ -11,10 +13,33 @@ import (
 // GetBoard shows the situation by department.
 func (s *Server) GetBoard(ctx context.Context, r GetBoardRequestObject) (GetBoardResponseObject, error) {
 	p, _ := account.From(ctx)
-	shown, err := s.Board.Read(ctx, p, board.Filter{City: orZero(r.Params.City), AssemblyID: r.Params.AssemblyID, DepartmentID: r.Params.DepartmentID})
+	f := board.Filter{City: orZero(r.Params.City), AssemblyID: r.Params.AssemblyID, DepartmentID: r.Params.DepartmentID}
+	made, err := s.Board.Answer(ctx, p, f, func(shown board.Shown) (any, error) {
+		body, err := json.Marshal(boardWire(shown))
+		return boardAnswer{body: body, tag: bodyTag(s.Ring, body)}, err
+	})
 	if err != nil {
 		return nil, err
 	}
+	return made.(boardAnswer), nil
+}
+
+// boardAnswer is a board as it travels. It is written once for all who are shown the same: a screen that has it already costs next to nothing.
+type boardAnswer struct {
+	body []byte
+	tag  string
+}
+
+// VisitGetBoardResponse writes it.
+func (a boardAnswer) VisitGetBoardResponse(w http.ResponseWriter) error {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", a.tag)
+	w.WriteHeader(http.StatusOK)
+	_, err := w.Write(a.body)
+	return err
+}
+
+func boardWire(shown board.Shown) api.Board {
 	out := api.Board{Departments: make([]api.BoardRow, len(shown.Rows)), Cities: sumsWire(shown.Cities), Assemblies: sumsWire(shown.Assemblies), Total: boardCounts(shown.Total)}
 	for i, x := range shown.Rows {
 		row := api.BoardRow{DepartmentID: x.DepartmentID, City: x.City, Counts: boardCounts(x.Counts), Lawyers: make([]api.BoardLawyer, len(x.Lawyers)),
@@ -24,7 +49,7 @@ func (s *Server) GetBoard(ctx context.Context, r GetBoardRequestObject) (GetBoar
 		}
 		out.Departments[i] = row
 	}
-	return GetBoard200JSONResponse{Body: out}, nil
+	return out
 }
 
 func sumsWire(list []board.Sum) []api.BoardSum {

@@ -168,7 +168,7 @@ func (s *site) post(path string, body []byte) error {
 		return err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	if s.token != "" && strings.Contains(path, "detentions") {
+	if s.token != "" && !strings.Contains(path, "searches") {
 		req.Header.Set("Authorization", "Bearer "+s.token)
 	}
 	resp, err := load.Do(req)
