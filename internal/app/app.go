@@ -72,9 +72,6 @@ type parts struct {
 	meters   *prometheus.Registry
 }
 
-// mostStreams is how many streams one node keeps open (issue: 5,000); who comes later is told to try again.
-const mostStreams = 5000
-
 // assemble makes every object of the process, in the order in which they need each other.
 func assemble(ctx context.Context, o Options, db *pg.DB, ring *seal.Ring) (*parts, error) {
 	limits, err := readLimits(o.Config.Limits)
@@ -111,7 +108,7 @@ func assemble(ctx context.Context, o Options, db *pg.DB, ring *seal.Ring) (*part
 	}})
 	p.dispatch = newDispatch(db, ring, log, p.center, book, overview, p.roster)
 	p.safety = safety.New(safety.Options{DB: db, Ring: ring, Audit: log, Push: p.center, Detentions: ledger, Names: p.desk.Names})
-	p.live = live.NewHub(db, mostStreams, seeing(db, p.desk, ledger))
+	p.live = live.NewHub(db, limits.streams, seeing(db, p.desk, ledger))
 	p.server = &httpapi.Server{
 		DB: db, Ring: ring, Audit: log, Accounts: p.desk, Departments: department.New(db, log), Push: p.center,
 		Detentions: ledger, Watch: p.post, Calendar: p.roster, Law: book, Rights: p.rights, Inquiries: inquiries, Doors: doors,

@@ -19,11 +19,11 @@ func TestReadLimits(t *testing.T) {
 	if err != nil || defaults.watch != watch.DefaultLimits || defaults.api != httpapi.DefaultLimits() || defaults.wrongCodes != 0 {
 		t.Errorf("defaults are %+v, %v", defaults, err)
 	}
-	if off, err := readLimits(" off "); err != nil || off.watch != (watch.Limits{}) || off.api != (httpapi.Limits{}) || off.wrongCodes >= 0 {
+	if off, err := readLimits(" off "); err != nil || off.watch != (watch.Limits{}) || off.api != (httpapi.Limits{}) || off.wrongCodes >= 0 || off.streams != 5000 {
 		t.Errorf("off is %+v, %v", off, err)
 	}
-	l, err := readLimits("told=9, account=1.5,reporter=0,wrong_codes=0")
-	if err != nil || l.watch.Told != 9 || l.watch.Reporter != 0 || l.watch.NameFree != watch.DefaultLimits.NameFree || l.api.Account != 1.5 || l.wrongCodes != -1 {
+	l, err := readLimits("told=9, account=1.5,reporter=0,wrong_codes=0,streams=7")
+	if err != nil || l.watch.Told != 9 || l.watch.Reporter != 0 || l.watch.NameFree != watch.DefaultLimits.NameFree || l.api.Account != 1.5 || l.wrongCodes != -1 || l.streams != 7 || defaults.streams != 5000 {
 		t.Errorf("read %+v, %v", l, err)
 	}
 	for _, bad := range []string{"on", "tolld=1", "told=", "told=-1", "told=many", "account=fast", "told"} {

@@ -101,7 +101,7 @@ func Listen(ctx context.Context, o Options) (*App, error) {
 }
 
 func listen(ctx context.Context, variable, address string) (net.Listener, error) {
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	l, err := (&net.ListenConfig{Control: giveUp}).Listen(ctx, "tcp", address)
 	switch {
 	case err == nil:
 		return l, nil

@@ -8,6 +8,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/qorgau/qorgau/internal/live"
 )
 
 // measure registers the request metrics and returns what observes one request. Labels are the route's pattern, a known
@@ -27,6 +29,18 @@ func measure(reg prometheus.Registerer) (func(v *visit, r *http.Request, status 
 	return func(v *visit, r *http.Request, status int, took time.Duration) {
 		h.WithLabelValues(v.route, methodLabel(r.Method), strconv.Itoa(status/100)+"xx").Observe(took.Seconds())
 	}, nil
+}
+
+// countStreams registers how many boards stand open here.
+func countStreams(reg prometheus.Registerer, hub *live.Hub) error {
+	if reg == nil || hub == nil {
+		return nil
+	}
+	g := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "qorgau_streams", Help: "Boards that stand open on this node."}, func() float64 { return float64(hub.Open()) })
+	if err := reg.Register(g); err != nil {
+		return fmt.Errorf("register stream metrics: %w", err)
+	}
+	return nil
 }
 
 // MetricsHandler serves the metrics; it belongs on a listener of its own, on loopback.

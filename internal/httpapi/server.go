@@ -132,6 +132,9 @@ func (s *Server) Handler() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := countStreams(s.Metrics, s.Live); err != nil {
+		return nil, err
+	}
 	compress, err := gzhttp.NewWrapper()
 	if err != nil {
 		return nil, fmt.Errorf("compression: %w", err)

@@ -51,7 +51,7 @@ const (
 	busy      = 5 * time.Second
 )
 
-// NewHub makes a hub for at most so many listeners.
+// NewHub makes a hub for at most so many listeners; 0: any number.
 func NewHub(db *pg.DB, most int, rights Rights) *Hub {
 	return &Hub{db: db, most: most, rights: rights, listeners: map[*Listener]struct{}{}, of: map[uuid.UUID]int{}}
 }
@@ -171,11 +171,18 @@ func (h *Hub) admit(account uuid.UUID) error {
 	for _, n := range h.of {
 		total += n
 	}
-	if total >= h.most || h.of[account] >= mostOfOne {
+	if h.most > 0 && total >= h.most || h.of[account] >= mostOfOne {
 		return fault.Limited(busy)
 	}
 	h.of[account]++
 	return nil
+}
+
+// Open is how many listeners there are.
+func (h *Hub) Open() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.listeners)
 }
 
 func (h *Hub) leave(l *Listener) {
