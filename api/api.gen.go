@@ -2632,21 +2632,36 @@ type BoardSum struct {
 
 // Call defines model for Call.
 type Call struct {
-	Attempts     int                 `json:"attempts"`
+	Attempts int `json:"attempts"`
+
+	// City A city in Latin letters, as in the directory of departments.
+	//
+	// Example: almaty
+	City         *CitySlug           `json:"city,omitempty"`
 	ClaimedBy    *openapi_types.UUID `json:"claimed_by,omitempty"`
 	ClaimedUntil *time.Time          `json:"claimed_until,omitempty"`
 	ClosedAt     *time.Time          `json:"closed_at,omitempty"`
 	CreatedAt    time.Time           `json:"created_at"`
 	ID           openapi_types.UUID  `json:"id"`
-	LastOutcome  *CallOutcome        `json:"last_outcome,omitempty"`
-	NotBefore    time.Time           `json:"not_before"`
+
+	// Language Kazakh, Russian or English.
+	Language    Language     `json:"language"`
+	LastOutcome *CallOutcome `json:"last_outcome,omitempty"`
+	NotBefore   time.Time    `json:"not_before"`
 
 	// Note Of the last attempt.
 	Note *string `json:"note,omitempty"`
 
-	// SearchID Whom to call and what to say: read the search.
+	// SearchID Whom to call and what to say: read the search, and its channels for the number.
 	SearchID openapi_types.UUID `json:"search_id"`
 }
+
+// CallBackAt For staff only, of a search with a `call` channel: she asked to be called back then, at most a week ahead, whatever is known by then. News that must be told by voice
+// is told earlier.
+type CallBackAt = time.Time
+
+// CallNote How and when to call, for example `after 18:00, in Kazakh, hard of hearing`. Sealed.
+type CallNote = string
 
 // CallOutcome defines model for CallOutcome.
 type CallOutcome string
@@ -2720,7 +2735,7 @@ type Channel struct {
 	// Kind `fcm`: push to a phone. `call`: an operator calls.
 	Kind ChannelKind `json:"kind"`
 
-	// Phone For staff only.
+	// Phone E.164. For staff only, who are audited.
 	Phone *string `json:"phone,omitempty"`
 
 	// State `dropped`: the provider says that the token is not valid any more; put the channels anew.
@@ -2732,14 +2747,16 @@ type ChannelState string
 
 // ChannelAdd `fcm` needs `token` and nothing else, `call` needs `phone` and nothing else.
 //
-// Example: {"kind":"call","phone":"+77011234567"}
+// Example: {"kind":"call","phone":"8 (701) 123-45-67"}
 type ChannelAdd struct {
 	// Kind `fcm`: push to a phone. `call`: an operator calls.
 	Kind ChannelKind `json:"kind"`
 
-	// Phone E.164, with the plus sign.
+	// Phone As it was said: `8 (701) 123-45-67`, `+7 727 …`, `7011234567`. Without a plus it is a number of Kazakhstan. It is kept, and shown, as E.164; what cannot be
+	// a number is refused with its pointer.
 	//
-	// Example: +77011234567
+	//
+	// Example: 8 (701) 123-45-67
 	Phone *Phone `json:"phone,omitempty"`
 
 	// Token Registration token of Firebase Cloud Messaging.
@@ -4350,9 +4367,10 @@ type PersonChecklist struct {
 	Version LawVersion `json:"version"`
 }
 
-// Phone E.164, with the plus sign.
+// Phone As it was said: `8 (701) 123-45-67`, `+7 727 …`, `7011234567`. Without a plus it is a number of Kazakhstan. It is kept, and shown, as E.164; what cannot be
+// a number is refused with its pointer.
 //
-// Example: +77011234567
+// Example: 8 (701) 123-45-67
 type Phone = string
 
 // PlaceKind What sort of place. The department of the record stays the one that answers for the person.
@@ -4595,6 +4613,9 @@ type Search struct {
 	AlsoKnownAs []string `json:"also_known_as"`
 	BirthYear   *int     `json:"birth_year,omitempty"`
 
+	// CallNote How and when to call, for example `after 18:00, in Kazakh, hard of hearing`. Sealed.
+	CallNote *CallNote `json:"call_note,omitempty"`
+
 	// CheckedAt Everything logged until then has been compared.
 	CheckedAt time.Time `json:"checked_at"`
 
@@ -4637,9 +4658,16 @@ type Search struct {
 
 // SearchCreate Example: {"birth_year":1990,"channels":[{"kind":"fcm","token":"fcm-registration-token"}],"city":"almaty","client_id":"8374e4e1-f198-4e72-a1c5-928173640f5e","language":"kk","name":"Akhmetov Arman","relation":"wife","secret":"n4bQgYhMfWWaL-qgxVrQFaO_TxsrC4Is0V1sFbDwCgg"}
 type SearchCreate struct {
-	AlsoKnownAs []string     `json:"also_known_as,omitempty"`
-	BirthYear   *int         `json:"birth_year,omitempty"`
-	Channels    []ChannelAdd `json:"channels,omitempty"`
+	AlsoKnownAs []string `json:"also_known_as,omitempty"`
+	BirthYear   *int     `json:"birth_year,omitempty"`
+
+	// CallBackAt For staff only, of a search with a `call` channel: she asked to be called back then, at most a week ahead, whatever is known by then. News that must be told by voice
+	// is told earlier.
+	CallBackAt *CallBackAt `json:"call_back_at,omitempty"`
+
+	// CallNote How and when to call, for example `after 18:00, in Kazakh, hard of hearing`. Sealed.
+	CallNote *CallNote    `json:"call_note,omitempty"`
+	Channels []ChannelAdd `json:"channels,omitempty"`
 
 	// City A city in Latin letters, as in the directory of departments.
 	//
@@ -4752,7 +4780,12 @@ type SearchPage struct {
 type SearchPatch struct {
 	AlsoKnownAs nullable.Nullable[[]string] `json:"also_known_as,omitempty"`
 	BirthYear   nullable.Nullable[int]      `json:"birth_year,omitempty"`
-	City        nullable.Nullable[string]   `json:"city,omitempty"`
+
+	// CallBackAt For staff only, of a search with a `call` channel: she asked to be called back then, at most a week ahead, whatever is known by then. News that must be told by voice
+	// is told earlier.
+	CallBackAt *CallBackAt               `json:"call_back_at,omitempty"`
+	CallNote   nullable.Nullable[string] `json:"call_note,omitempty"`
+	City       nullable.Nullable[string] `json:"city,omitempty"`
 
 	// CloseReason Needed with `state`, for example "he came home".
 	CloseReason *string `json:"close_reason,omitempty"`

@@ -35,6 +35,8 @@ type Call struct {
 	ID           uuid.UUID
 	Organisation uuid.UUID
 	SearchID     uuid.UUID
+	Language     string  // that she asked in
+	City         *string // of the search
 	NotBefore    time.Time
 	Attempts     int
 	ClaimedBy    *uuid.UUID
@@ -47,7 +49,7 @@ type Call struct {
 	Note         string // of the last attempt
 }
 
-const columns = `c.id, c.organisation_id, c.search_id, c.not_before, c.attempts, c.claimed_by, c.claimed_until, c.outcome, c.created_at, c.closed_at, c.period, c.note_ct`
+const columns = `c.id, c.organisation_id, c.search_id, s.language, s.city, c.not_before, c.attempts, c.claimed_by, c.claimed_until, c.outcome, c.created_at, c.closed_at, c.period, c.note_ct`
 
 // readable is who takes a call: operators and coordinators of its organisation in the city of the search, or of any when it names none, as
 // they read searches.
@@ -66,7 +68,7 @@ func (c Call) at(now time.Time) Call {
 
 func scan(row pgx.CollectableRow) (Call, error) {
 	var c Call
-	return c, row.Scan(&c.ID, &c.Organisation, &c.SearchID, &c.NotBefore, &c.Attempts, &c.ClaimedBy, &c.ClaimedUntil, &c.Last, &c.CreatedAt, &c.ClosedAt, &c.Period, &c.NoteCT)
+	return c, row.Scan(&c.ID, &c.Organisation, &c.SearchID, &c.Language, &c.City, &c.NotBefore, &c.Attempts, &c.ClaimedBy, &c.ClaimedUntil, &c.Last, &c.CreatedAt, &c.ClosedAt, &c.Period, &c.NoteCT)
 }
 
 // open unseals the note; it is gone when its month's key is.
@@ -202,7 +204,7 @@ func (r *Report) check(now time.Time) error {
 	r.Note = strings.TrimSpace(r.Note)
 	wrong(r.Outcome != Reached && r.Outcome != NoAnswer && r.Outcome != WrongNumber && r.Outcome != Refused, "/outcome", "not_allowed")
 	wrong(utf8.RuneCountInString(r.Note) > maxNote, "/note", "too_long")
-	wrong(r.CallBack != nil && (r.CallBack.Before(now) || r.CallBack.After(now.Add(farthest))), "/call_back_at", "out_of_range")
+	wrong(r.CallBack != nil && CheckCallBack(*r.CallBack, now) != "", "/call_back_at", "out_of_range")
 	wrong(r.CallBack != nil && (r.Outcome == Refused || r.Outcome == WrongNumber), "/call_back_at", "not_allowed")
 	if len(bad) > 0 {
 		return fault.BadFields(bad...)

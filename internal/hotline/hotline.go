@@ -40,17 +40,39 @@ func New(db *pg.DB, ring *seal.Ring, log *audit.Log, told func(ctx context.Conte
 
 // Due says that the relative of a search must be called, and alerts operators. A call that is open already is due at once again.
 func Due(ctx context.Context, tx *pg.Tx, organisation, search uuid.UUID) error {
+	if err := note(ctx, tx, organisation, search, tx.Now); err != nil {
+		return err
+	}
+	return alert.Raise(ctx, tx, alert.News{Organisation: organisation, Kind: alert.CallDue, SubjectKind: "search", Subject: search})
+}
+
+// Later says that the relative of a search asked to be called back at a time, whatever is known by then. News that comes before has her called
+// earlier; there is nobody to alert yet.
+func Later(ctx context.Context, tx *pg.Tx, organisation, search uuid.UUID, at time.Time) error {
+	return note(ctx, tx, organisation, search, at.UTC())
+}
+
+// CheckCallBack gives the fault's code when nobody can be called back at that time: it is over, or too far ahead; else nothing.
+func CheckCallBack(at, now time.Time) (code string) {
+	if at.Before(now) || at.After(now.Add(farthest)) {
+		return "out_of_range"
+	}
+	return ""
+}
+
+// note writes the open call of a search, or brings it forward.
+func note(ctx context.Context, tx *pg.Tx, organisation, search uuid.UUID, at time.Time) error {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return fmt.Errorf("call id: %w", err)
 	}
-	_, err = tx.Exec(ctx, `insert into calls (id, organisation_id, search_id, not_before, created_at, updated_at) values ($1, $2, $3, $4, $4, $4)
+	_, err = tx.Exec(ctx, `insert into calls (id, organisation_id, search_id, not_before, created_at, updated_at) values ($1, $2, $3, $4, $5, $5)
 		on conflict (search_id) where closed_at is null do update set not_before = least(calls.not_before, excluded.not_before), updated_at = excluded.updated_at`,
-		id, organisation, search, tx.Now)
+		id, organisation, search, at, tx.Now)
 	if err != nil {
 		return fmt.Errorf("note call: %w", err)
 	}
-	return alert.Raise(ctx, tx, alert.News{Organisation: organisation, Kind: alert.CallDue, SubjectKind: "search", Subject: search})
+	return nil
 }
 
 const (

@@ -57,7 +57,7 @@ func (s *Server) ReportCall(ctx context.Context, r ReportCallRequestObject) (Rep
 }
 
 func callWire(c hotline.Call) api.Call {
-	out := api.Call{ID: c.ID, SearchID: c.SearchID, NotBefore: c.NotBefore.UTC(), Attempts: c.Attempts, ClaimedBy: c.ClaimedBy, ClaimedUntil: utcOf(c.ClaimedUntil),
+	out := api.Call{ID: c.ID, SearchID: c.SearchID, Language: api.Language(c.Language), City: c.City, NotBefore: c.NotBefore.UTC(), Attempts: c.Attempts, ClaimedBy: c.ClaimedBy, ClaimedUntil: utcOf(c.ClaimedUntil),
 		Note: orNil(c.Note), CreatedAt: c.CreatedAt.UTC(), ClosedAt: utcOf(c.ClosedAt)}
 	if c.Last != nil {
 		out.LastOutcome = new(api.CallOutcome(*c.Last))

@@ -25,7 +25,7 @@ func (s *Server) CreateSearch(ctx context.Context, r CreateSearchRequestObject) 
 	}
 	n := watch.NewSearch{ClientID: b.ClientID, Secret: b.Secret, Name: b.Name, AlsoKnownAs: b.AlsoKnownAs, BirthYear: orZero(b.BirthYear),
 		Sex: string(orZero(b.Sex)), Relation: orZero(b.Relation), Language: string(orZero(b.Language)), City: orZero(b.City),
-		OrganisationID: b.OrganisationID, Channels: channels, Proof: proofOf(b.Proof), Source: string(SourceOf(ctx))}
+		OrganisationID: b.OrganisationID, Channels: channels, CallNote: orZero(b.CallNote), CallBack: b.CallBackAt, Proof: proofOf(b.Proof), Source: string(SourceOf(ctx))}
 	if n.Language == "" {
 		n.Language = LanguageOf(ctx)
 	}
@@ -95,7 +95,7 @@ func (s *Server) PatchSearch(ctx context.Context, r PatchSearchRequestObject) (P
 	who := callerOf(ctx)
 	b := r.Body
 	v, err := s.Watch.Patch(ctx, who, r.ID, watch.SearchPatch{Revision: revision, Name: b.Name, AlsoKnownAs: setOf(b.AlsoKnownAs),
-		BirthYear: setOf(b.BirthYear), Sex: sexOf(setOf(b.Sex)), Relation: setOf(b.Relation), City: setOf(b.City), Language: (*string)(b.Language),
+		BirthYear: setOf(b.BirthYear), Sex: sexOf(setOf(b.Sex)), Relation: setOf(b.Relation), CallNote: setOf(b.CallNote), CallBack: b.CallBackAt, City: setOf(b.City), Language: (*string)(b.Language),
 		Close: b.State != nil, CloseReason: orZero(b.CloseReason), Proof: proofOf(b.Proof)})
 	if err != nil {
 		return nil, shown(shown(err, challengeWire), func(v watch.View) api.Search { return searchWire(v, who.Staff != nil) })
@@ -210,7 +210,7 @@ func channelsWire(list []push.Channel) api.ChannelList {
 
 func searchWire(v watch.View, staff bool) api.Search {
 	out := api.Search{ID: v.ID, State: api.SearchState(v.Shown), Name: v.Name, AlsoKnownAs: orEmpty(v.AlsoKnownAs), BirthYear: orNil(v.BirthYear),
-		Sex: (*api.Sex)(orNil(v.Sex)), Relation: orNil(v.Relation), Language: (*api.Language)(orNil(v.Language)), City: v.City,
+		Sex: (*api.Sex)(orNil(v.Sex)), Relation: orNil(v.Relation), CallNote: orNil(v.CallNote), Language: (*api.Language)(orNil(v.Language)), City: v.City,
 		CheckedAt: v.CheckedAt.UTC(), CreatedAt: v.CreatedAt.UTC(), ExpiresAt: v.ExpiresAt.UTC(), CloseReason: orNil(v.CloseReason),
 		Notices: make([]api.Notice, len(v.Notices)), Matches: make([]api.SearchMatch, len(v.Matches)), Revision: int64(v.Revision)}
 	for i, n := range v.Notices {

@@ -23,8 +23,9 @@ type Address struct {
 // ("/channels/0/token"). The fault's codes: required, too_long, bad_format; not_allowed for an unknown kind.
 //
 // A token is 1 to 4096 printable ASCII characters without spaces. A phone is E.164 (law.md, section 5): separators are
-// stripped, the trunk 8 becomes +7 and is then Kazakh (zones 0, 6, 7); with a plus, Russia's zones (3, 4, 8, 9) and every
-// other country's numbers of 8 to 15 digits are accepted too, since relatives call from anywhere.
+// stripped, the trunk 8 becomes +7 and is then Kazakh (zones 0, 6, 7), as is what begins with 7 and has no plus; with a plus, Russia's zones (3, 4, 8, 9) and every
+// other country's numbers of 8 to 15 digits are accepted too, since relatives call from anywhere. Libraries of numbering plans were looked at:
+// nyaruka/phonenumbers 1.8.1 takes Kazakhstan's zone 0 for invalid, and a mother whose number is refused is not called.
 func Normalise(pointer string, a Address) (Address, *fault.Field) {
 	bad := func(code string) (Address, *fault.Field) {
 		return Address{}, &fault.Field{Pointer: pointer, Code: code}
@@ -59,14 +60,18 @@ func Normalise(pointer string, a Address) (Address, *fault.Field) {
 var (
 	separators = strings.NewReplacer(" ", "", "\u00a0", "", "\u202f", "", "\t", "", "-", "", "\u2010", "", "\u2011", "", "\u2012", "", "\u2013", "", "(", "", ")", "", ".", "", "/", "")
 	trunkPhone = regexp.MustCompile(`^8[067]\d{9}$`)
+	plainPhone = regexp.MustCompile(`^7?7\d{9}$`) // 7012345678, 77012345678: as people write them on paper
 	sevenPhone = regexp.MustCompile(`^\+7[0346789]\d{9}$`)
 	otherPhone = regexp.MustCompile(`^\+[1-689]\d{7,14}$`)
 )
 
 func normalisePhone(s string) (string, bool) {
 	s = separators.Replace(s)
-	if trunkPhone.MatchString(s) {
+	switch {
+	case trunkPhone.MatchString(s):
 		s = "+7" + s[1:]
+	case plainPhone.MatchString(s):
+		s = "+7" + s[len(s)-10:]
 	}
 	return s, sevenPhone.MatchString(s) || otherPhone.MatchString(s)
 }

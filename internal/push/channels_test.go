@@ -27,6 +27,10 @@ func TestNormalise(t *testing.T) {
 		{push.Call, "+7 701 234 56 78", "+77012345678", ""},
 		{push.Call, "8 (701) 234-56-78", "+77012345678", ""},
 		{push.Call, "8 7172 55 66 77", "+77172556677", ""},
+		{push.Call, "7012345678", "+77012345678", ""},
+		{push.Call, "77012345678", "+77012345678", ""},
+		{push.Call, "701 234 56 7", "", "bad_format"},
+		{push.Call, "9161234567", "", "bad_format"}, // of which country?
 		{push.Call, "+7\u00a0000\u2011111-22-33", "+70001112233", ""},
 		{push.Call, "+7 916 123-45-67", "+79161234567", ""}, // Russia
 		{push.Call, "8 916 123-45-67", "", "bad_format"},    // the trunk 8 is local
@@ -36,7 +40,6 @@ func TestNormalise(t *testing.T) {
 		{push.Call, "+1 202 555 0143", "+12025550143", ""},
 		{push.Call, "+1234567", "", "bad_format"},
 		{push.Call, "+1234567890123456", "", "bad_format"},
-		{push.Call, "7012345678", "", "bad_format"},
 		{push.Call, "+7701234567х", "", "bad_format"},
 		{push.Call, " ", "", "required"},
 		{push.Call, strings.Repeat("7", 41), "", "too_long"},

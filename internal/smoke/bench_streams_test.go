@@ -134,7 +134,7 @@ func idleCPU(b testing.TB, pid int) float64 {
 	used := func() (n float64) {
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		if err != nil {
-			b.Skip("no /proc: ", err)
+			b.Fatal(err)
 		}
 		fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:])) // from the third on
 		for _, f := range fields[11:13] {                                                   // utime, stime

@@ -12,6 +12,7 @@ import (
 	"github.com/qorgau/qorgau/internal/audit"
 	"github.com/qorgau/qorgau/internal/detention"
 	"github.com/qorgau/qorgau/internal/fault"
+	"github.com/qorgau/qorgau/internal/hotline"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/push"
 )
@@ -27,6 +28,8 @@ type SearchPatch struct {
 	Relation    *detention.Set[string]
 	City        *detention.Set[string]
 	Language    *string
+	CallNote    *detention.Set[string]
+	CallBack    *time.Time // as of NewSearch
 	Close       bool
 	CloseReason string
 	Proof       *Proof
@@ -67,6 +70,9 @@ func (p *Post) Patch(ctx context.Context, who Caller, id uuid.UUID, c SearchPatc
 			}
 			is.Guessed = is.Guessed || g.suspected && who.Staff == nil
 		}
+		if err := p.callBack(ctx, tx, who, was, c.CallBack); err != nil {
+			return err
+		}
 		if err := p.keepPatch(ctx, tx, who, &is, changed); err != nil {
 			return err
 		}
@@ -104,6 +110,8 @@ func (c SearchPatch) apply(s *Search, now time.Time) ([]string, error) {
 	set(c.Sex, &s.Sex)
 	set(c.Relation, &s.Relation)
 	s.Relation = strings.TrimSpace(s.Relation)
+	set(c.CallNote, &s.CallNote)
+	s.CallNote = strings.TrimSpace(s.CallNote)
 	if c.City != nil {
 		s.City = orAbsent(c.City.Value)
 	}
@@ -154,7 +162,7 @@ func differing(a, b Search) []string {
 	}{
 		{"name", a.Name, b.Name}, {"also_known_as", append([]string{}, a.AlsoKnownAs...), append([]string{}, b.AlsoKnownAs...)},
 		{"birth_year", a.BirthYear, b.BirthYear}, {"sex", a.Sex, b.Sex}, {"relation", a.Relation, b.Relation}, {"city", a.City, b.City},
-		{"language", a.Language, b.Language}, {"state", a.State, b.State}, {"close_reason", a.CloseReason, b.CloseReason},
+		{"call_note", a.CallNote, b.CallNote}, {"language", a.Language, b.Language}, {"state", a.State, b.State}, {"close_reason", a.CloseReason, b.CloseReason},
 	} {
 		if !reflect.DeepEqual(f.a, f.b) {
 			out = append(out, f.field)
@@ -199,6 +207,23 @@ func (p *Post) keepPatch(ctx context.Context, tx *pg.Tx, who Caller, s *Search, 
 	}
 	return p.log.Write(ctx, tx, audit.Entry{Organisation: s.OrganisationID, Actor: who.actor(s.ID), Action: action, SubjectKind: "search",
 		Subject: s.ID, Details: map[string]any{"fields": append([]string{}, changed...)}})
+}
+
+// callBack puts a call into the hotline's queue for when she asked to be called back.
+func (p *Post) callBack(ctx context.Context, tx *pg.Tx, who Caller, s Search, at *time.Time) error {
+	if at == nil {
+		return nil
+	}
+	channels, err := p.push.Channels(ctx, tx, s.owner())
+	if err != nil {
+		return err
+	}
+	var bad fields
+	checkCallBack(&bad, at, tx.Now, who.Staff != nil && slices.ContainsFunc(channels, func(c push.Channel) bool { return c.Kind == push.Call }))
+	if err := bad.fault(); err != nil {
+		return err
+	}
+	return hotline.Later(ctx, tx, s.OrganisationID, s.ID, *at)
 }
 
 // fallSilent stops what waits to be told of a search.

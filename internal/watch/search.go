@@ -18,6 +18,7 @@ import (
 	"github.com/qorgau/qorgau/internal/account"
 	"github.com/qorgau/qorgau/internal/audit"
 	"github.com/qorgau/qorgau/internal/fault"
+	"github.com/qorgau/qorgau/internal/hotline"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/push"
 	"github.com/qorgau/qorgau/internal/seal"
@@ -30,6 +31,7 @@ const (
 	maxOtherNames  = 10
 	maxRelation    = 100
 	maxCloseReason = 500
+	maxCallNote    = 500
 	secretText     = 43 // 32 bytes in base64url without padding
 	secretBytes    = 32
 	firstYear      = 1900
@@ -50,6 +52,8 @@ type NewSearch struct {
 	City           string
 	OrganisationID *uuid.UUID
 	Channels       []push.Address
+	CallNote       string
+	CallBack       *time.Time // when she asked to be called back; for staff only, and with a call channel
 	Proof          *Proof
 	By             *account.Principal
 	Source         string
@@ -138,6 +142,11 @@ func (p *Post) create(ctx context.Context, tx *pg.Tx, n NewSearch, profile Searc
 			return Created{}, err
 		}
 	}
+	if n.CallBack != nil {
+		if err := hotline.Later(ctx, tx, organisation, id, *n.CallBack); err != nil {
+			return Created{}, err
+		}
+	}
 	tx.Enqueue(Searched{SearchID: id}, nil)
 	return Created{ID: id, State: Open, ExpiresAt: s.ExpiresAt}, p.log.Write(ctx, tx, audit.Entry{Organisation: organisation, Actor: actor,
 		Action: "search.created", SubjectKind: "search", Subject: id})
@@ -186,8 +195,9 @@ func (n NewSearch) check(now time.Time) (SearchProfile, error) {
 		bad.add("/secret", "bad_format")
 	}
 	profile := SearchProfile{Name: strings.TrimSpace(n.Name), AlsoKnownAs: trimmed(n.AlsoKnownAs), BirthYear: n.BirthYear, Sex: n.Sex,
-		Relation: strings.TrimSpace(n.Relation)}
+		Relation: strings.TrimSpace(n.Relation), CallNote: strings.TrimSpace(n.CallNote)}
 	profile.check(&bad, now)
+	checkCallBack(&bad, n.CallBack, now, n.By != nil && slices.ContainsFunc(n.Channels, func(a push.Address) bool { return a.Kind == push.Call }))
 	onePerson(&bad, "/name", profile.Name)
 	othersOfOne(&bad, profile.AlsoKnownAs)
 	checkPlace(&bad, n.Language, n.City)
@@ -226,8 +236,24 @@ func (p SearchProfile) check(bad *fields, now time.Time) {
 	if utf8.RuneCountInString(p.Relation) > maxRelation {
 		bad.add("/relation", "too_long")
 	}
+	if utf8.RuneCountInString(p.CallNote) > maxCallNote {
+		bad.add("/call_note", "too_long")
+	}
 	if utf8.RuneCountInString(p.CloseReason) > maxCloseReason {
 		bad.add("/close_reason", "too_long")
+	}
+}
+
+// checkCallBack looks at when somebody asks to be called back; can: there is a number to call, and staff say so. Else the hotline's queue could be filled
+// by anyone.
+func checkCallBack(bad *fields, at *time.Time, now time.Time, can bool) {
+	if at == nil {
+		return
+	}
+	if code := hotline.CheckCallBack(*at, now); code != "" {
+		bad.add("/call_back_at", code)
+	} else if !can {
+		bad.add("/call_back_at", "not_allowed")
 	}
 }
 

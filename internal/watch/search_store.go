@@ -208,6 +208,7 @@ func wipeSearch(ctx context.Context, tx *pg.Tx, s SearchRow) error {
 	b.Queue(`update searches set state = 'erased', profile_ct = null, city = null, secret_hash = $2, erase_after = null, updated_at = $3,
 		revision = revision + 1 where id = $1`, s.ID, make([]byte, len(s.SecretHash)), tx.Now)
 	b.Queue("update matches set decision_ct = null, told_ct = null where search_id = $1", s.ID)
+	b.Queue("update calls set note_ct = null, closed_at = coalesce(closed_at, $2), claimed_by = null, claimed_until = null where search_id = $1", s.ID, tx.Now)
 	b.Queue("delete from idempotency where owner = $1", s.SecretHash)
 	if err := tx.Send(ctx, b).Close(); err != nil {
 		return fmt.Errorf("wipe search: %w", err)

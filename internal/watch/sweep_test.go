@@ -54,6 +54,13 @@ func TestErasedSearchLeavesNothing(t *testing.T) {
 	var profile, hash, wrapped []byte
 	f.must(f.db.Pool.QueryRow(f.ctx, "select s.profile_ct, s.secret_hash, k.wrapped from searches s join data_keys k on k.id = s.key_id where s.id = $1", s.id).Scan(&profile, &hash, &wrapped))
 
+	// An operator has called her, and wrote down how it went.
+	_, err = f.db.Pool.Exec(f.ctx, `update calls set period = '2026-11', note_ct = $2, claimed_by = $3, claimed_until = now() where search_id = $1`, s.id, append([]byte("Q1"), make([]byte, 40)...), lawyer.Account)
+	f.must(err)
+	if f.count("select count(*) from calls where search_id = $1 and note_ct is not null and closed_at is null", s.id) != 1 {
+		t.Fatal("there is no call to be forgotten")
+	}
+
 	by, err := f.post.Erase(f.ctx, s.caller(), s.id)
 	f.must(err)
 	if !by.Equal(f.db.Now().Add(24 * time.Hour)) {
@@ -88,6 +95,9 @@ func TestErasedSearchLeavesNothing(t *testing.T) {
 		if strings.Contains(all, fmt.Sprintf("%x", trace)) || strings.Contains(all, base64.StdEncoding.EncodeToString(trace)) || bytes.Contains([]byte(all), trace) {
 			t.Errorf("the %s is still in the database", name)
 		}
+	}
+	if f.count("select count(*) from calls where search_id = $1 and (note_ct is not null or closed_at is null)", s.id) != 0 {
+		t.Error("the note of a call is left, or the call is still to be made")
 	}
 	if f.count("select count(*) from channels where owner_id = $1", s.id) != 0 || f.count("select count(*) from idempotency") != 1 ||
 		f.count("select count(*) from searches where id = $1 and state = 'erased' and profile_ct is null and city is null and erase_after is null", s.id) != 1 {

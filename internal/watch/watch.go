@@ -143,6 +143,7 @@ type SearchProfile struct {
 	Sex         string   `json:"sex,omitempty"`
 	Relation    string   `json:"relation,omitempty"`
 	CloseReason string   `json:"close_reason,omitempty"`
+	CallNote    string   `json:"call_note,omitempty"` // how and when to call
 	// Guessed: the name was asked for so often when this search took it that someone may be trying facts. A person decides on
 	// its matches; the search itself looks as any other.
 	Guessed bool `json:"guessed,omitempty"`

@@ -462,7 +462,7 @@ type ClientInterface interface {
 
 	// ListCalls Calls to make
 	//
-	// Families that must be told by voice, those that have waited longest first, in the cities of the caller's grants.
+	// Families that must be told by voice, or asked to be called back, those that have waited longest first, in the cities of the caller's grants.
 	//
 	// Corresponds with GET /v1/calls (the `ListCalls` operationId).
 	ListCalls(ctx context.Context, params *ListCallsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2513,7 +2513,7 @@ func (c *Core) StreamBoard(ctx context.Context, params *StreamBoardParams, reqEd
 
 // ListCalls Calls to make
 //
-// Families that must be told by voice, those that have waited longest first, in the cities of the caller's grants.
+// Families that must be told by voice, or asked to be called back, those that have waited longest first, in the cities of the caller's grants.
 //
 // Corresponds with GET /v1/calls (the `ListCalls` operationId).
 func (c *Core) ListCalls(ctx context.Context, params *ListCallsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -15269,7 +15269,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListCallsWithResponse Calls to make
 	//
-	// Families that must be told by voice, those that have waited longest first, in the cities of the caller's grants.
+	// Families that must be told by voice, or asked to be called back, those that have waited longest first, in the cities of the caller's grants.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -23246,7 +23246,7 @@ func (c *ClientWithResponses) StreamBoardWithResponse(ctx context.Context, param
 
 // ListCallsWithResponse Calls to make
 //
-// Families that must be told by voice, those that have waited longest first, in the cities of the caller's grants.
+// Families that must be told by voice, or asked to be called back, those that have waited longest first, in the cities of the caller's grants.
 //
 // Returns a wrapper object for the known response body format(s).
 //
