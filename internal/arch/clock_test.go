@@ -33,6 +33,7 @@ func clockReaders() *excuses {
 		exception{path: "internal/app/run.go", atMost: 2, why: "how long stopping took, for the log"},
 		exception{path: "internal/app/demo/demo.go", why: "how long starting took, told aloud"},
 		exception{path: "internal/app/demo/night.go", why: "as in story.go"},
+		exception{path: "internal/app/demo/where.go", why: "as in story.go; and the clock that the story moves on"},
 		exception{path: "internal/app/demo/story.go", why: "seconds between two telephones, measured and told aloud"},
 		exception{path: "internal/pg/embedded/lock.go", why: "waiting for another process's lock"},
 		exception{path: "internal/pg/embedded/cluster.go", why: "how long initdb took, and the name of a folder set aside"},

@@ -53,6 +53,8 @@ func Run(ctx context.Context, o Options) error {
 	if c.Hotline == "" {
 		c.Hotline = hotline
 	}
+	clock := &wall{}
+	o.App.Clock = clock.now
 	if o.Fresh {
 		if err := wipe(ctx, o.App); err != nil {
 			return err
@@ -63,6 +65,7 @@ func Run(ctx context.Context, o Options) error {
 		if err != nil {
 			return err
 		}
+		s.clock = clock
 		s.opening(a, time.Since(began))
 		if err := s.play(ctx); err != nil {
 			return err

@@ -91,7 +91,11 @@ func TestTheStoryOfTheEleven(t *testing.T) {
 		`Ахметов Арман Серікұлы`, `Eleven people are logged`, `\d+\.\d\d seconds after Saule pressed send, the wife's phone lights up`,
 		`Qorgau: There is news\. Open the app\.`, `Held, as of \d\d:\d\d`, `\+7 700 000 00 00`, `11 duplicates, the same eleven records, and no second notice`,
 		`\d+\.\d\d seconds later her phone lights up`, `Жаңалық бар`, `There is new information\. Open the app`, `reception centre.*, Karaganda`, `now in Karaganda`,
-		`Бұрынғы хабарлама күшін жойды`, `search is open again`, `TOILET_ACCESS: .*Mandela`, `three hours end at \d\d:\d\d`, `789\(1\)`, `lawyer +[0-9A-Z]{4}-`, `operator +`, `coordinator +`, `admin +`)
+		`Бұрынғы хабарлама күшін жойды`, `search is open again`, `TOILET_ACCESS: .*Mandela`, `three hours end at \d\d:\d\d`, `789\(1\)`,
+		`Saule  present at the .*Almaly`, `Marat  present at the .*Medeu`, `Aliya  present at the .*Bostandyk`, `Almaly.*: held 10, without a lawyer 10, lawyers there 1, next limit \d\d:\d\d`,
+		`Karaganda: held 1, without a lawyer 1, lawyers there 0`, `All in all 11 are held, 11 of them without`, `A chosen defender|a chosen defender comes by \d\d:\d\d \(.*750\(4\)`,
+		`Marat sleeps\. An offer stands 3 minutes`, `You are asked for help|Вас просят о помощи`, `accepted; Marat's offer: expired; Aliya's: accepted, there by \d\d:\d\d`, `the call: arrived`,
+		`lawyers there 2`, `Срочно: нужна помощь`, `a person has: Dana Omarova, at \d\d:\d\d`, `lawyer +[0-9A-Z]{4}-`, `operator +`, `coordinator +`, `admin +`)
 	for _, name := range []string{"Ахметов", "Akhmetov", "Сейт", "Saule", "demo-phone"} {
 		if strings.Contains(log, name) {
 			t.Errorf("the log holds %q", name)

@@ -29,15 +29,10 @@ const otherMansYear = 1977
 
 // husbandIsMoved: a transfer to another region is an event of the same record, and the wife hears of it.
 func (s *story) husbandIsMoved(ctx context.Context) error {
-	city, q := "karaganda", "Специальный приёмник"
-	resp, err := s.lawyer.ListDepartmentsWithResponse(ctx, &api.ListDepartmentsParams{City: &city, Q: &q})
+	there, err := departmentIn(ctx, s.lawyer, "karaganda", "Специальный приёмник")
 	if err != nil {
 		return err
 	}
-	if resp.JSON200 == nil || len(resp.JSON200.Items) == 0 {
-		return errors.New("the directory holds no special reception centre in Karaganda")
-	}
-	there := resp.JSON200.Items[0]
 	s.scene("At night the husband is put into a bus. An officer names the place, and Saule logs the move from the corridor.")
 	moved := time.Now()
 	if _, err := s.lawyer.AddEventWithResponse(ctx, s.logged.Results[husband].DetentionID, nil, api.EventAdd{ClientID: uuid.New(), Kind: api.EventKindMoved,

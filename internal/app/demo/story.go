@@ -29,6 +29,10 @@ type story struct {
 	open        *client.Client
 	coordinator *client.Staff
 	lawyer      *client.Staff
+	marat       colleague
+	aliya       colleague
+	call        uuid.UUID // for a lawyer
+	clock       *wall
 	code        string // Saule's
 	wife        *client.Relative
 	mother      *client.Relative
@@ -69,7 +73,8 @@ func (s *story) play(ctx context.Context) error {
 		return ctx.Err()
 	}
 	for _, part := range []func(context.Context) error{s.invitesLawyer, s.lawyerArrives, s.wifeSearches, s.lawyerLogs, s.wifeHears,
-		s.wifeReads, s.lawyerRepeats, s.motherSearches, s.husbandIsMoved, s.motherHearsOtherwise, s.nobodyLetsHerOut, s.threeHoursEnd} {
+		s.wifeReads, s.lawyerRepeats, s.motherSearches, s.husbandIsMoved, s.motherHearsOtherwise, s.nobodyLetsHerOut, s.threeHoursEnd,
+		s.lawyersStand, s.boardShows, s.oneSleeps, s.anotherGoes, s.aliyaCallsForHelp} {
 		if err := part(ctx); err != nil {
 			return fmt.Errorf("the demo stopped in scene %d: %w", s.step, err)
 		}
@@ -87,7 +92,7 @@ func (s *story) invitesLawyer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.coordinator, err = s.enter(ctx, code, "Dana's laptop", api.PlatformWeb); err != nil {
+	if s.coordinator, err = s.open.OpenSession(ctx, code, client.Installation{Name: "Dana's phone", Platform: api.PlatformAndroid, PushToken: danaToken}); err != nil {
 		return err
 	}
 	resp, err := s.coordinator.InviteAccountWithResponse(ctx, nil, api.AccountInvite{ClientID: uuid.New(), Name: lawyerName, Role: api.RoleLawyer})
@@ -116,15 +121,7 @@ func (s *story) lawyerArrives(ctx context.Context) (err error) {
 
 // findDepartment looks for the place as a lawyer does who knows the district.
 func findDepartment(ctx context.Context, lawyer *client.Staff) (api.Department, error) {
-	city, q := "almaty", "Алмалинского"
-	resp, err := lawyer.ListDepartmentsWithResponse(ctx, &api.ListDepartmentsParams{City: &city, Q: &q})
-	if err != nil {
-		return api.Department{}, err
-	}
-	if resp.JSON200 == nil || len(resp.JSON200.Items) == 0 {
-		return api.Department{}, errors.New("the directory holds no department of the Almaly district")
-	}
-	return resp.JSON200.Items[0], nil
+	return departmentIn(ctx, lawyer, "almaty", "Алмалинского")
 }
 
 func placeName(d api.Department) string { return d.Name.En + ", " + d.CityName.En }
