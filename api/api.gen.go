@@ -127,6 +127,7 @@ func (e AlarmDisclosure) Valid() bool {
 
 // Defines values for AlertKind.
 const (
+	AlertKindBuddyLocked        AlertKind = "buddy_locked"
 	AlertKindBulkEndings        AlertKind = "bulk_endings"
 	AlertKindCallDue            AlertKind = "call_due"
 	AlertKindCallFailed         AlertKind = "call_failed"
@@ -142,8 +143,10 @@ const (
 	AlertKindHoldWaits          AlertKind = "hold_waits"
 	AlertKindInquiryDenied      AlertKind = "inquiry_denied"
 	AlertKindKeysRunningOut     AlertKind = "keys_running_out"
+	AlertKindLockWaits          AlertKind = "lock_waits"
 	AlertKindNeed               AlertKind = "need"
 	AlertKindObstruction        AlertKind = "obstruction"
+	AlertKindPinGuessed         AlertKind = "pin_guessed"
 	AlertKindPromiseDue         AlertKind = "promise_due"
 	AlertKindPushMisconfigured  AlertKind = "push_misconfigured"
 	AlertKindPushRejected       AlertKind = "push_rejected"
@@ -159,6 +162,8 @@ const (
 // Valid indicates whether the value is a known member of the AlertKind enum.
 func (e AlertKind) Valid() bool {
 	switch e {
+	case AlertKindBuddyLocked:
+		return true
 	case AlertKindBulkEndings:
 		return true
 	case AlertKindCallDue:
@@ -189,9 +194,13 @@ func (e AlertKind) Valid() bool {
 		return true
 	case AlertKindKeysRunningOut:
 		return true
+	case AlertKindLockWaits:
+		return true
 	case AlertKindNeed:
 		return true
 	case AlertKindObstruction:
+		return true
+	case AlertKindPinGuessed:
 		return true
 	case AlertKindPromiseDue:
 		return true
@@ -1413,6 +1422,7 @@ const (
 	ProblemCodeMethodNotAllowed     ProblemCode = "method_not_allowed"
 	ProblemCodeNotFound             ProblemCode = "not_found"
 	ProblemCodeNotYours             ProblemCode = "not_yours"
+	ProblemCodePinNeeded            ProblemCode = "pin_needed"
 	ProblemCodePreconditionRequired ProblemCode = "precondition_required"
 	ProblemCodeSecondPersonNeeded   ProblemCode = "second_person_needed"
 	ProblemCodeStale                ProblemCode = "stale"
@@ -1424,6 +1434,7 @@ const (
 	ProblemCodeUnavailable          ProblemCode = "unavailable"
 	ProblemCodeUnknownField         ProblemCode = "unknown_field"
 	ProblemCodeUnsupportedMediaType ProblemCode = "unsupported_media_type"
+	ProblemCodeWrongPin             ProblemCode = "wrong_pin"
 )
 
 // Valid indicates whether the value is a known member of the ProblemCode enum.
@@ -1463,6 +1474,8 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeNotYours:
 		return true
+	case ProblemCodePinNeeded:
+		return true
 	case ProblemCodePreconditionRequired:
 		return true
 	case ProblemCodeSecondPersonNeeded:
@@ -1484,6 +1497,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeUnknownField:
 		return true
 	case ProblemCodeUnsupportedMediaType:
+		return true
+	case ProblemCodeWrongPin:
 		return true
 	default:
 		return false
@@ -2297,7 +2312,10 @@ type Alarm struct {
 
 	// ShiftID The duty shift of who took it.
 	ShiftID *openapi_types.UUID `json:"shift_id,omitempty"`
-	Test    bool                `json:"test"`
+
+	// Silent They were made to open the app, and entered the PIN for that: do not call or write to their phone.
+	Silent *bool `json:"silent,omitempty"`
+	Test   bool  `json:"test"`
 
 	// TimerID The timer that ran out.
 	TimerID *openapi_types.UUID `json:"timer_id,omitempty"`
@@ -2404,7 +2422,8 @@ type Alert struct {
 	// denies someone who by their chain is there. `promise_due`: a family was promised an update that has not come.
 	// `release_denied`: a family says that who was reported free is not with them; the custody is open again. `release_disputed`: what
 	// is said of a release contradicts. `release_by_relative`: releases there were confirmed by relatives alone; look at them.
-	// `dispatch_unanswered`: nobody who was asked goes to a department; `dispatch_late`: who goes has not arrived by their time.
+	// `dispatch_unanswered`: nobody who was asked goes to a department; `dispatch_late`: who goes has not arrived by their time;
+	// `pin_guessed`: five wrong PINs ended a session; `buddy_locked`: a buddy's code locked an account; `lock_waits`: who has locked three accounts within ten minutes asks a second person to lock this one.
 	// `call_failed`: a family cannot be reached by telephone.
 	// `reports_kept`: a reporter was retracted, and of these people somebody must decide what stays; it gathers by department, too.
 	// `bulk_endings`: one account (`subject_id`) reported more than 50 people free, dead or entered by mistake within an hour: is it who it says?
@@ -2443,7 +2462,8 @@ type AlertItem struct {
 // denies someone who by their chain is there. `promise_due`: a family was promised an update that has not come.
 // `release_denied`: a family says that who was reported free is not with them; the custody is open again. `release_disputed`: what
 // is said of a release contradicts. `release_by_relative`: releases there were confirmed by relatives alone; look at them.
-// `dispatch_unanswered`: nobody who was asked goes to a department; `dispatch_late`: who goes has not arrived by their time.
+// `dispatch_unanswered`: nobody who was asked goes to a department; `dispatch_late`: who goes has not arrived by their time;
+// `pin_guessed`: five wrong PINs ended a session; `buddy_locked`: a buddy's code locked an account; `lock_waits`: who has locked three accounts within ten minutes asks a second person to lock this one.
 // `call_failed`: a family cannot be reached by telephone.
 // `reports_kept`: a reporter was retracted, and of these people somebody must decide what stays; it gathers by department, too.
 // `bulk_endings`: one account (`subject_id`) reported more than 50 people free, dead or entered by mistake within an hour: is it who it says?
@@ -2628,6 +2648,17 @@ type BoardSum struct {
 
 	// Counts People in custody, each once.
 	Counts BoardCounts `json:"counts"`
+}
+
+// BuddyCode defines model for BuddyCode.
+type BuddyCode struct {
+	Code      string    `json:"code"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// BuddyLock defines model for BuddyLock.
+type BuddyLock struct {
+	Code string `json:"code"`
 }
 
 // Call defines model for Call.
@@ -4372,6 +4403,38 @@ type PersonChecklist struct {
 //
 // Example: 8 (701) 123-45-67
 type Phone = string
+
+// Pin 6 to 12 digits. Not checked here, so that what fits and what does not is refused alike.
+type Pin = string
+
+// PinEntry defines model for PinEntry.
+type PinEntry struct {
+	// Pin 6 to 12 digits. Not checked here, so that what fits and what does not is refused alike.
+	Pin Pin `json:"pin"`
+}
+
+// PinOpened defines model for PinOpened.
+type PinOpened struct {
+	// AccessToken For `Authorization`. Do not look inside.
+	AccessToken string `json:"access_token"`
+
+	// ExpiresIn Seconds.
+	ExpiresIn int       `json:"expires_in"`
+	OpenUntil time.Time `json:"open_until"`
+	TokenType string    `json:"token_type"`
+}
+
+// PinSet defines model for PinSet.
+type PinSet struct {
+	// CurrentPin 6 to 12 digits. Not checked here, so that what fits and what does not is refused alike.
+	CurrentPin *Pin `json:"current_pin,omitempty"`
+
+	// DuressPin 6 to 12 digits. Not checked here, so that what fits and what does not is refused alike.
+	DuressPin *Pin `json:"duress_pin,omitempty"`
+
+	// Pin 6 to 12 digits. Not checked here, so that what fits and what does not is refused alike.
+	Pin Pin `json:"pin"`
+}
 
 // PlaceKind What sort of place. The department of the record stays the one that answers for the person.
 type PlaceKind string
@@ -6150,6 +6213,12 @@ type DecideHoldParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// LockByBuddyParams defines parameters for LockByBuddy.
+type LockByBuddyParams struct {
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // ListMatchesParams defines parameters for ListMatches.
 type ListMatchesParams struct {
 	// State Only this state; `proposed` is what waits for a decision.
@@ -6198,6 +6267,21 @@ type GetMeParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// DropBuddyCodeParams defines parameters for DropBuddyCode.
+type DropBuddyCodeParams struct {
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// MakeBuddyCodeParams defines parameters for MakeBuddyCode.
+type MakeBuddyCodeParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // GetOwnChecklistPdfParams defines parameters for GetOwnChecklistPdf.
 type GetOwnChecklistPdfParams struct {
 	// Lang The language of the sheet. When absent, Accept-Language chooses.
@@ -6239,6 +6323,24 @@ type InviteOwnDeviceParams struct {
 	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// SetPinParams defines parameters for SetPin.
+type SetPinParams struct {
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShutSessionParams defines parameters for ShutSession.
+type ShutSessionParams struct {
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// EnterPinParams defines parameters for EnterPin.
+type EnterPinParams struct {
 	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
@@ -6693,11 +6795,20 @@ type DecideExportJSONRequestBody = ExportDecision
 // DecideHoldJSONRequestBody defines body for DecideHold for application/json ContentType.
 type DecideHoldJSONRequestBody = HoldDecision
 
+// LockByBuddyJSONRequestBody defines body for LockByBuddy for application/json ContentType.
+type LockByBuddyJSONRequestBody = BuddyLock
+
 // DecideMatchJSONRequestBody defines body for DecideMatch for application/json ContentType.
 type DecideMatchJSONRequestBody = MatchDecision
 
 // PutEvidenceNamingJSONRequestBody defines body for PutEvidenceNaming for application/json ContentType.
 type PutEvidenceNamingJSONRequestBody = EvidenceNaming
+
+// SetPinJSONRequestBody defines body for SetPin for application/json ContentType.
+type SetPinJSONRequestBody = PinSet
+
+// EnterPinJSONRequestBody defines body for EnterPin for application/json ContentType.
+type EnterPinJSONRequestBody = PinEntry
 
 // PutPushTokenJSONRequestBody defines body for PutPushToken for application/json ContentType.
 type PutPushTokenJSONRequestBody = PushTokenPut

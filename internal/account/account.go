@@ -49,6 +49,7 @@ const (
 	Invited State = "invited"
 	Active  State = "active"
 	Locked  State = "locked"
+	Shadow  State = "shadow" // another's, who was made to open the app (shadow.go)
 )
 
 // Account is a person who works here, as the row lies in the database, with Name opened and Grants read beside it.
@@ -59,6 +60,7 @@ type Account struct {
 	KeyID          uuid.UUID  `gorm:"column:key_id"`
 	NameCT         []byte     `gorm:"column:name_ct"`
 	State          State      `gorm:"column:state"`
+	ShadowOf       *uuid.UUID `gorm:"column:shadow_of"`
 	CreatedBy      *uuid.UUID `gorm:"column:created_by"` // nil: from the server's command line
 	CreatedAt      time.Time  `gorm:"column:created_at;autoCreateTime:false"`
 	UpdatedAt      time.Time  `gorm:"column:updated_at;autoUpdateTime:false"`
@@ -108,6 +110,8 @@ type Session struct {
 	ExpiresAt     time.Time  `gorm:"column:expires_at"`
 	RevokedAt     *time.Time `gorm:"column:revoked_at"`
 	RevokedReason *string    `gorm:"column:revoked_reason"`
+	Face          []byte     `gorm:"column:face"`       // as whom a PIN opened it (pin.go); nil: none was entered
+	OpenUntil     *time.Time `gorm:"column:open_until"` // of who has PINs
 
 	Device Device `gorm:"-"`
 }
@@ -139,6 +143,10 @@ type Options struct {
 	DropPushToken func(ctx context.Context, tx *pg.Tx, account uuid.UUID) error
 	// Locked is told of an account that is locked, by who counts on it: what it had taken on goes back to others. nil: nobody is told.
 	Locked func(ctx context.Context, tx *pg.Tx, account uuid.UUID) error
+	// ShadowDay puts a shadow where its owner stands. nil: nowhere.
+	ShadowDay func(ctx context.Context, tx *pg.Tx, owner, shadow uuid.UUID) error
+	// Duress calls for help, unheard by who is with them. nil: nobody is told.
+	Duress func(ctx context.Context, tx *pg.Tx, who Duress) error
 
 	// WrongCodesPerMinute is how many wrong invitation codes one process answers with 401 before it answers 429.
 	// 0 is 300; below 0 there is no limit.
@@ -159,12 +167,16 @@ type Desk struct {
 	push     func(ctx context.Context, tx *pg.Tx, account uuid.UUID) (PushState, error)
 	dropPush func(ctx context.Context, tx *pg.Tx, account uuid.UUID) error
 	locked   func(ctx context.Context, tx *pg.Tx, account uuid.UUID) error
+
+	shadowDay func(ctx context.Context, tx *pg.Tx, owner, shadow uuid.UUID) error
+	duress    func(ctx context.Context, tx *pg.Tx, who Duress) error
 }
 
 // New makes the desk.
 func New(o Options) *Desk {
 	d := &Desk{db: o.DB, ring: o.Ring, audit: o.Audit, log: o.Log, tokens: newTokens(o.Ring.Signing(), o.Issuer, o.DB.Now),
-		known: newMemory(), wrong: wrongCodes(o.WrongCodesPerMinute), setPush: o.SetPushToken, push: o.PushToken, dropPush: o.DropPushToken, locked: o.Locked}
+		known: newMemory(), wrong: wrongCodes(o.WrongCodesPerMinute), setPush: o.SetPushToken, push: o.PushToken, dropPush: o.DropPushToken, locked: o.Locked,
+		shadowDay: o.ShadowDay, duress: o.Duress}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
 	}

@@ -13,11 +13,12 @@ import (
 	"github.com/qorgau/qorgau/internal/pg"
 )
 
-// Session, account and grants in one query, so that all three are of one moment.
-const whoCalls = `select a.organisation_id, g.id, g.role, g.organisation_id, g.cities, g.valid_from, g.valid_until
-	from sessions s join accounts a on a.id = s.account_id
-	left join grants g on g.account_id = a.id and ` + GrantInForce + `
-	where s.id = @session and s.account_id = @account and s.revoked_at is null and s.expires_at > @now and a.state = 'active'
+// Session, account and grants in one query, so that all three are of one moment. The token names whom it was issued to: the owner or the shadow.
+var whoCalls = `select a.organisation_id, w.id, a.id, w.shut, g.id, g.role, g.organisation_id, g.cities, g.valid_from, g.valid_until
+	from sessions s join accounts a on a.id = s.account_id left join pins p on p.account_id = a.id
+	cross join lateral (select ` + actsAs("@face") + ` as id, ` + shut + ` as shut) w
+	left join grants g on g.account_id = w.id and ` + GrantInForce + `
+	where s.id = @session and (s.account_id = @account or p.shadow_id = @account) and s.revoked_at is null and s.expires_at > @now and a.state = 'active'
 	order by g.id`
 
 // Authenticate turns an access token into who calls, with the grants in force now. A session that was ended, an account that
@@ -30,20 +31,22 @@ func (d *Desk) Authenticate(ctx context.Context, bearer string) (Principal, erro
 	}
 	// The age counts from before the query: what is remembered is never older than it claims to be.
 	now := d.db.Now()
-	if p, fresh := d.known.get(session, now); fresh && p.Account == account {
+	if p, fresh := d.known.get(session, now); fresh && (p.Account == account || p.Owner == account) {
 		return p, nil
 	}
 	p, err := d.read(ctx, account, session, now)
 	if err != nil {
 		return Principal{}, err
 	}
-	d.known.put(p, now)
+	if !p.Shut { // else a phone whose PIN was just entered elsewhere would be asked again
+		d.known.put(p, now)
+	}
 	return p, nil
 }
 
 func (d *Desk) read(ctx context.Context, account, session uuid.UUID, now time.Time) (Principal, error) {
-	p := Principal{Account: account, Session: session}
-	rows, err := d.db.Pool.Query(ctx, whoCalls, pgx.NamedArgs{"session": session, "account": account, "now": now})
+	p := Principal{Session: session}
+	rows, err := d.db.Pool.Query(ctx, whoCalls, pgx.NamedArgs{"session": session, "account": account, "now": now, "face": d.ownFace(session)})
 	if err != nil {
 		return p, fmt.Errorf("read session: %w", pg.Unavailable(err))
 	}
@@ -52,7 +55,7 @@ func (d *Desk) read(ctx context.Context, account, session uuid.UUID, now time.Ti
 	var cities []string
 	var from, until *time.Time
 	found := false
-	_, err = pgx.ForEachRow(rows, []any{&p.Organisation, &id, &role, &organisation, &cities, &from, &until}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&p.Organisation, &p.Account, &p.Owner, &p.Shut, &id, &role, &organisation, &cities, &from, &until}, func() error {
 		found = true
 		if id != nil {
 			g := Grant{ID: *id, Role: *role, Organisation: *organisation, Cities: append([]string(nil), cities...), From: *from}
@@ -130,23 +133,30 @@ func (m *memory) forget(account uuid.UUID) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for id, r := range m.by {
-		if r.p.Account == account {
+		if r.p.Account == account || r.p.Owner == account {
 			delete(m.by, id)
 		}
 	}
 }
 
-// Living gives those of these sessions that still hold, of active accounts: for who was let in before and has stayed, as on a stream.
-func (d *Desk) Living(ctx context.Context, tx *pg.Tx, sessions []uuid.UUID) (map[uuid.UUID]bool, error) {
-	rows, err := tx.Query(ctx, `select s.id from sessions s join accounts a on a.id = s.account_id
-		where s.id = any($1::uuid[]) and s.revoked_at is null and s.expires_at > $2 and a.state = 'active'`, sessions, tx.Now)
+// Living gives those of these sessions that still hold, and as whom: for who was let in before and has stayed, as on a stream. Of a locked
+// account, or shut, they are left out.
+func (d *Desk) Living(ctx context.Context, tx *pg.Tx, sessions []uuid.UUID) (map[uuid.UUID]uuid.UUID, error) {
+	faces := make([][]byte, len(sessions))
+	for i, id := range sessions {
+		faces[i] = d.ownFace(id)
+	}
+	rows, err := tx.Query(ctx, `select s.id, `+actsAs("t.face")+` from unnest(@sessions::uuid[], @faces::bytea[]) t(id, face)
+		join sessions s on s.id = t.id join accounts a on a.id = s.account_id left join pins p on p.account_id = a.id
+		where s.revoked_at is null and s.expires_at > @now and a.state = 'active' and not `+shut,
+		pgx.NamedArgs{"sessions": sessions, "faces": faces, "now": tx.Now})
 	if err != nil {
 		return nil, fmt.Errorf("read sessions: %w", err)
 	}
-	out := map[uuid.UUID]bool{}
-	var id uuid.UUID
-	if _, err := pgx.ForEachRow(rows, []any{&id}, func() error {
-		out[id] = true
+	out := map[uuid.UUID]uuid.UUID{}
+	var id, as uuid.UUID
+	if _, err := pgx.ForEachRow(rows, []any{&id, &as}, func() error {
+		out[id] = as
 		return nil
 	}); err != nil {
 		return nil, fmt.Errorf("read sessions: %w", err)

@@ -151,34 +151,6 @@ type why struct {
 	Reason string `json:"reason,omitempty"`
 }
 
-// Lock ends every session of an account at once: refused here from the next request, on every other node within a second.
-// Codes stop working, push stops. Everyone may lock their own account, coordinators their organisation's except admins,
-// admins any. Locking twice is harmless. reason is kept sealed in the audit. Faults: forbidden, not_found.
-func (d *Desk) Lock(ctx context.Context, p Principal, id uuid.UUID, reason string) (Account, error) {
-	return d.handle(ctx, p, act{account: id, action: "account.locked", details: why{reason}, own: true, do: func(tx *pg.Tx, a *Account) (bool, error) {
-		if a.State == Locked {
-			return false, nil
-		}
-		a.State = Locked
-		if err := touch(ctx, tx, a, map[string]any{"state": Locked}); err != nil {
-			return false, err
-		}
-		if err := endAll(ctx, tx, a.ID, uuid.Nil, locked); err != nil {
-			return false, err
-		}
-		if err := voidCodes(ctx, tx, a.ID); err != nil {
-			return false, err
-		}
-		if err := d.dropPush(ctx, tx, a.ID); err != nil {
-			return false, err
-		}
-		if d.locked == nil {
-			return true, nil
-		}
-		return true, d.locked(ctx, tx, a.ID)
-	}})
-}
-
 // Unlock lets a person in again, with a fresh code (Reinvite); the old sessions stay ended. Their rights of coordinator or
 // admin wait for a second person again: otherwise one admin could lock another, unlock them, and take the new code to be
 // their own second person. Unlocking what is not locked changes nothing. Faults: forbidden, not_found.
@@ -190,6 +162,13 @@ func (d *Desk) Unlock(ctx context.Context, p Principal, id uuid.UUID, reason str
 		if _, err := tx.Exec(ctx, `update grants set needs_second = true, granted_by = $2, approved_by = null
 			where account_id = $1 and revoked_at is null and role in ('coordinator', 'admin')`, a.ID, p.Account); err != nil {
 			return false, fmt.Errorf("let grants wait: %w", err)
+		}
+		// Who is let in again has a new phone, and may have forgotten: they set PINs, and get a shadow, anew.
+		if _, err := tx.Exec(ctx, "delete from pins where account_id = $1", a.ID); err != nil {
+			return false, fmt.Errorf("forget pins: %w", err)
+		}
+		if _, err := tx.Exec(ctx, "delete from buddy_codes where account_id in (select id from accounts where id = $1 or shadow_of = $1)", a.ID); err != nil {
+			return false, fmt.Errorf("forget buddy codes: %w", err)
 		}
 		if err := d.fillOne(ctx, tx, a); err != nil {
 			return false, err

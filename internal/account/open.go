@@ -138,7 +138,7 @@ func (d *Desk) open(ctx context.Context, tx *pg.Tx, code string, r OpenRequest) 
 		return Opened{}, errWrongCode
 	}
 	if code1.UsedSession != nil {
-		return d.reopen(ctx, tx, a, *code1.UsedSession, r)
+		return d.reopen(ctx, tx, *code1.UsedSession, r)
 	}
 	return d.openFresh(ctx, tx, a, code1, r)
 }
@@ -182,8 +182,7 @@ func (d *Desk) openFresh(ctx context.Context, tx *pg.Tx, a Account, code invitat
 	if err != nil {
 		return Opened{}, err
 	}
-	err = d.fillOne(ctx, tx, &a)
-	out.Account = a
+	out.Account, err = d.shown(ctx, tx, s)
 	return out, err
 }
 
@@ -226,7 +225,7 @@ func (d *Desk) signIn(ctx context.Context, tx *pg.Tx, a *Account, r OpenRequest)
 
 // reopen answers a repeated OpenSession. Who repeats must show the device and the token that the session was opened with,
 // and the token must not have moved on: a code that was read over a shoulder gives nothing.
-func (d *Desk) reopen(ctx context.Context, tx *pg.Tx, a Account, session uuid.UUID, r OpenRequest) (Opened, error) {
+func (d *Desk) reopen(ctx context.Context, tx *pg.Tx, session uuid.UUID, r OpenRequest) (Opened, error) {
 	if r.RefreshToken == "" || r.Device.ID == uuid.Nil {
 		return Opened{}, errWrongCode
 	}
@@ -247,6 +246,6 @@ func (d *Desk) reopen(ctx context.Context, tx *pg.Tx, a Account, session uuid.UU
 	if !same {
 		return Opened{}, errWrongCode
 	}
-	err = d.fillOne(ctx, tx, &a)
+	a, err := d.shown(ctx, tx, s)
 	return Opened{RefreshToken: r.RefreshToken, Session: s.ID, Account: a}, err
 }

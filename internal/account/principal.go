@@ -32,12 +32,22 @@ type Grant struct {
 }
 
 // Principal is who calls: an account on a session, with the grants in force now, read from the database (never from the
-// token). Organisation is the account's own: what it records belongs there.
+// token). Organisation is the account's own: what it records belongs there. Owner is whose the session is: another than Account while a
+// PIN opened it as a shadow, or none has opened it (Shut: then it reads and does nothing).
 type Principal struct {
 	Account      uuid.UUID
+	Owner        uuid.UUID
+	Shut         bool
 	Session      uuid.UUID
 	Organisation uuid.UUID
 	Grants       []Grant
+}
+
+func (p Principal) owner() uuid.UUID {
+	if p.Owner == uuid.Nil {
+		return p.Account
+	}
+	return p.Owner
 }
 
 // Has tells whether any grant gives one of the roles.
@@ -57,6 +67,9 @@ func (p Principal) HasIn(organisation uuid.UUID, city string, roles ...Role) boo
 func (p Principal) Needs(roles ...Role) error {
 	if p.Account == uuid.Nil {
 		return fault.Unauthorised()
+	}
+	if p.Shut {
+		return fault.New(fault.Forbidden, "pin_needed")
 	}
 	if !p.Has(roles...) {
 		return fault.Denied()

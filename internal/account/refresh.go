@@ -41,7 +41,7 @@ func (d *Desk) Refresh(ctx context.Context, r RefreshRequest) (Opened, error) {
 	var ended *Session
 	err := d.db.InTx(ctx, func(tx *pg.Tx) error {
 		hash := d.tokenHash(r.RefreshToken)
-		s, state, err := lockSession(ctx, tx, hash)
+		s, as, state, err := d.lockSession(ctx, tx, hash)
 		if err != nil {
 			return err
 		}
@@ -60,7 +60,7 @@ func (d *Desk) Refresh(ctx context.Context, r RefreshRequest) (Opened, error) {
 			ended = &s
 			return d.endStolen(ctx, tx, s) // committed: the refusal follows below
 		}
-		a, err := get[Account](ctx, tx, "id", s.AccountID, false)
+		a, err := get[Account](ctx, tx, "id", as, false)
 		if err != nil {
 			return err
 		}

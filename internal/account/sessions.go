@@ -17,7 +17,7 @@ func (d *Desk) Sessions(ctx context.Context, p Principal, after SessionCursor, l
 		return nil, false, fault.Unauthorised()
 	}
 	err = d.db.InTx(ctx, func(tx *pg.Tx) (err error) {
-		if out, err = living(ctx, tx, p.Account, after, limit+1); err != nil {
+		if out, err = living(ctx, tx, p, after, limit+1); err != nil {
 			return err
 		}
 		if more = len(out) > limit; more {
@@ -38,7 +38,7 @@ func (d *Desk) Session(ctx context.Context, p Principal, id uuid.UUID) (Session,
 		if out, err = get[Session](ctx, tx, "id", id, false); err != nil {
 			return err
 		}
-		if out.AccountID != p.Account || !out.alive(tx.Now) {
+		if !p.sees(out) || !out.alive(tx.Now) {
 			return fault.Absent()
 		}
 		if out.Device, err = get[Device](ctx, tx, "id", out.DeviceID, false); err != nil {
@@ -62,7 +62,7 @@ func (d *Desk) End(ctx context.Context, p Principal, id uuid.UUID) error {
 		if err != nil {
 			return err
 		}
-		if s.AccountID != p.Account {
+		if !p.sees(s) {
 			return fault.Absent()
 		}
 		if s.RevokedAt != nil {
@@ -71,13 +71,18 @@ func (d *Desk) End(ctx context.Context, p Principal, id uuid.UUID) error {
 		if err := change(ctx, tx, &Session{ID: id}, map[string]any{"revoked_at": tx.Now, "revoked_reason": signedOut}); err != nil {
 			return err
 		}
-		return d.audit.Write(ctx, tx, audit.Entry{Organisation: p.Organisation, Actor: p.Account, Action: "session.ended",
+		return d.audit.Write(ctx, tx, audit.Entry{Organisation: p.Organisation, Actor: p.owner(), Action: "session.ended",
 			SubjectKind: "session", Subject: id})
 	})
 	if err == nil {
-		d.known.forget(p.Account)
+		d.known.forget(p.owner())
 	}
 	return err
+}
+
+// sees tells whether a session is one's own; a shadow has only the one in which it is.
+func (p Principal) sees(s Session) bool {
+	return s.AccountID == p.owner() && (p.Account == p.owner() || s.ID == p.Session)
 }
 
 func (d *Desk) openDevices(ctx context.Context, tx *pg.Tx, sessions []Session) error {
@@ -117,9 +122,11 @@ func (d *Desk) Me(ctx context.Context, p Principal) (Account, error) {
 	return out, err
 }
 
-// InviteDevice gives a code for a second device of one's own account. An earlier unused code stops working.
+// InviteDevice gives a code for a second device of one's own account. An earlier unused code stops working. Asked for by a shadow it is its
+// owner's: a session that it opens waits for a PIN.
 func (d *Desk) InviteDevice(ctx context.Context, p Principal) (Invitation, error) {
 	var out Invitation
+	p.Account = p.owner()
 	err := d.mine(ctx, p, "device.invited", func(tx *pg.Tx, a *Account) (err error) {
 		out, err = d.invite(ctx, tx, a, &a.ID)
 		return err
@@ -179,7 +186,7 @@ func (d *Desk) mine(ctx context.Context, p Principal, action string, do func(tx 
 		if err != nil {
 			return absentAs(err, fault.Unauthorised())
 		}
-		if a.State != Active {
+		if a.State != Active && a.State != Shadow {
 			return fault.Unauthorised()
 		}
 		if err := do(tx, &a); err != nil {

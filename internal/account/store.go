@@ -82,7 +82,7 @@ func touch(ctx context.Context, tx *pg.Tx, a *Account, columns map[string]any) e
 }
 
 // The reader's scope, in SQL: coordinators their organisation, admins every one.
-const inReach = `exists (select 1 from grants g where g.account_id = @reader and ` + GrantInForce + `
+const inReach = `accounts.shadow_of is null and exists (select 1 from grants g where g.account_id = @reader and ` + GrantInForce + `
 	and (g.role = 'admin' or (g.role = 'coordinator' and g.organisation_id = accounts.organisation_id)))`
 
 // within reads an account in the reader's scope; out of it is not_found. lock keeps the row for the transaction: every change
@@ -168,6 +168,7 @@ const (
 	locked    = "locked"
 	reused    = "token_reuse"
 	replaced  = "replaced"
+	guessed   = "wrong_pins"
 )
 
 // endAll revokes the sessions of an account that still live, on one device or (device uuid.Nil) on all.
@@ -181,21 +182,23 @@ func endAll(ctx context.Context, tx *pg.Tx, account, device uuid.UUID, reason st
 	return nil
 }
 
-// lockSession reads the session of a refresh token, its device and its account's state, and keeps the session for the
+// lockSession reads the session of a refresh token, its device, its account's state and the account as which it acts (as), and keeps the session for the
 // transaction, so that two refreshes at once come one after the other. Rows of tokens are read only afterwards: this
 // statement's own view of them may be from before the wait. fault unauthenticated when there is none.
-func lockSession(ctx context.Context, tx *pg.Tx, hash []byte) (s Session, state State, err error) {
-	err = tx.QueryRow(ctx, `select s.id, s.account_id, s.device_id, s.created_at, s.last_used_at, s.expires_at, s.revoked_at, a.state, dev.public_key
+func (d *Desk) lockSession(ctx context.Context, tx *pg.Tx, hash []byte) (s Session, as uuid.UUID, state State, err error) {
+	var shadow *uuid.UUID
+	err = tx.QueryRow(ctx, `select s.id, s.account_id, s.device_id, s.created_at, s.last_used_at, s.expires_at, s.revoked_at, a.state, dev.public_key, p.shadow_id, s.face, s.open_until
 		from refresh_tokens r join sessions s on s.id = r.session_id join accounts a on a.id = s.account_id join devices dev on dev.id = s.device_id
+		left join pins p on p.account_id = a.id
 		where r.hash = $1 for no key update of s`, hash).
-		Scan(&s.ID, &s.AccountID, &s.DeviceID, &s.CreatedAt, &s.LastUsedAt, &s.ExpiresAt, &s.RevokedAt, &state, &s.Device.PublicKey)
+		Scan(&s.ID, &s.AccountID, &s.DeviceID, &s.CreatedAt, &s.LastUsedAt, &s.ExpiresAt, &s.RevokedAt, &state, &s.Device.PublicKey, &shadow, &s.Face, &s.OpenUntil)
 	if pg.NoRow(err) {
-		return s, state, fault.Unauthorised()
+		return s, as, state, fault.Unauthorised()
 	}
 	if err != nil {
-		return s, state, fmt.Errorf("lock session: %w", err)
+		return s, as, state, fmt.Errorf("lock session: %w", err)
 	}
-	return s, state, nil
+	return s, d.worn(s, shadow, tx.Now), state, nil
 }
 
 // SessionCursor is where a page of sessions ended.
@@ -204,14 +207,14 @@ type SessionCursor struct {
 	ID       uuid.UUID
 }
 
-// living reads an account's sessions in force with their devices, the latest used first.
-func living(ctx context.Context, tx *pg.Tx, account uuid.UUID, after SessionCursor, limit int) ([]Session, error) {
+// living reads an account's sessions in force with their devices, the latest used first; of who acts as a shadow only this one.
+func living(ctx context.Context, tx *pg.Tx, p Principal, after SessionCursor, limit int) ([]Session, error) {
 	rows, err := tx.Query(ctx, `select s.id, s.account_id, s.device_id, s.created_at, s.last_used_at, s.expires_at, d.id, d.key_id, d.name_ct, d.platform
 		from sessions s join devices d on d.id = s.device_id
-		where s.account_id = @account and s.revoked_at is null and s.expires_at > @now
+		where s.account_id = @owner and (@owner::uuid = @account::uuid or s.id = @session) and s.revoked_at is null and s.expires_at > @now
 		and (@id::uuid = '00000000-0000-0000-0000-000000000000' or (s.last_used_at, s.id) < (@at::timestamptz, @id::uuid))
 		order by s.last_used_at desc, s.id desc limit @limit`,
-		pgx.NamedArgs{"account": account, "now": tx.Now, "at": after.LastUsed, "id": after.ID, "limit": limit})
+		pgx.NamedArgs{"owner": p.owner(), "account": p.Account, "session": p.Session, "now": tx.Now, "at": after.LastUsed, "id": after.ID, "limit": limit})
 	if err != nil {
 		return nil, fmt.Errorf("list sessions: %w", err)
 	}

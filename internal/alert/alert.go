@@ -52,6 +52,9 @@ const (
 	Obstruction        Kind = "obstruction"         // a lawyer was hindered in a way that cannot wait
 	DispatchUnanswered Kind = "dispatch_unanswered" // nobody who was asked goes to a department
 	DispatchLate       Kind = "dispatch_late"       // who goes has not arrived by their time
+	PinGuessed         Kind = "pin_guessed"         // five wrong PINs ended a session: a phone may be in other hands
+	BuddyLocked        Kind = "buddy_locked"        // a buddy's code locked a lawyer's account: something has happened to them
+	LockWaits          Kind = "lock_waits"          // who has locked three accounts within ten minutes asks for one more
 )
 
 // Alert is one, as its reader sees it.

@@ -94,7 +94,12 @@ func assemble(ctx context.Context, o Options, db *pg.DB, ring *seal.Ring) (*part
 		return nil, err
 	}
 	log := audit.New(ring)
-	p.desk = newDesk(db, ring, o.Log, p.center, limits)
+	desk := deskOptions(db, ring, o.Log, p.center, limits)
+	desk.ShadowDay = func(ctx context.Context, tx *pg.Tx, owner, shadow uuid.UUID) error {
+		return p.roster.Shadow(ctx, tx, owner, shadow)
+	}
+	desk.Duress = func(ctx context.Context, tx *pg.Tx, who account.Duress) error { return p.safety.Duress(ctx, tx, who) }
+	p.desk = account.New(desk)
 	p.finder = finder.New(db, ring, o.Log)
 	ledger := detention.New(db, ring, log, p.finder)
 	inquiries := inquiry.New(db, ring, log, ledger)
@@ -136,10 +141,10 @@ func (p *parts) chooseSender(ctx context.Context, c config.Config, log *slog.Log
 	return sender, nil
 }
 
-// newDesk makes the desk and lends it what push knows of a phone: push stands to its right.
-func newDesk(db *pg.DB, ring *seal.Ring, log *slog.Logger, center *push.Center, l limits) *account.Desk {
+// deskOptions lend the desk what push knows of a phone: push stands to its right.
+func deskOptions(db *pg.DB, ring *seal.Ring, log *slog.Logger, center *push.Center, l limits) account.Options {
 	owner := func(id uuid.UUID) push.Owner { return push.Owner{Kind: push.AccountOwner, ID: id} }
-	return account.New(account.Options{
+	return account.Options{
 		DB: db, Ring: ring, Audit: audit.New(ring), Log: log, Issuer: issuer, WrongCodesPerMinute: l.wrongCodes,
 		SetPushToken: func(ctx context.Context, tx *pg.Tx, id uuid.UUID, key seal.Key, token string) error {
 			return pushTokenFault(center.SetChannels(ctx, tx, owner(id), key, []push.Address{{Kind: push.FCM, Value: token}}))
@@ -155,7 +160,7 @@ func newDesk(db *pg.DB, ring *seal.Ring, log *slog.Logger, center *push.Center, 
 			return center.SetChannels(ctx, tx, owner(id), seal.Key{}, nil)
 		},
 		Locked: dispatch.Return,
-	})
+	}
 }
 
 // pushTokenFault points at the token of the request at hand: push knows ladders of channels only.

@@ -97,7 +97,7 @@ func (t *Tools) openDesk(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	t.Accounts = newDesk(t.DB, t.Ring, o.Log, center, limits{})
+	t.Accounts = account.New(deskOptions(t.DB, t.Ring, o.Log, center, limits{}))
 	return nil
 }
 

@@ -87,6 +87,7 @@ func addWorkers(workers *river.Workers, db *pg.DB, p *parts) error {
 		return err
 	}
 	watch.AddWorkers(workers, p.post)
+	p.desk.AddWorkers(workers)
 	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, job *river.Job[heartbeat]) error {
 		return coded(beat(ctx, db, job.Args.Node))
 	}))

@@ -106,7 +106,7 @@ func seeing(db *pg.DB, desk *account.Desk, ledger *detention.Ledger) live.Rights
 				return err
 			}
 			for _, w := range who {
-				if sight := sights[w.Account]; living[w.Session] && sight != nil {
+				if sight := sights[w.Account]; living[w.Session] == w.Account && sight != nil {
 					out[w] = sight
 				}
 			}

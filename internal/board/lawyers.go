@@ -30,7 +30,7 @@ type Lawyer struct {
 
 // Who has a shift there now, and who was sent. A shift without a check-in is a plan.
 const onSpot = `select s.department_id, s.account_id, case s.state when 'present' then 'present' else 'planned' end, null::timestamptz
-		from shifts s where s.organisation_id = $1 and s.department_id is not null and s.state <> 'left' and s.starts_at <= $2 and s.ends_at > $2
+		from shifts s where s.organisation_id = $1 and s.department_id is not null and s.kind <> 'shadow' and s.state <> 'left' and s.starts_at <= $2 and s.ends_at > $2
 	union all
 	select d.department_id, d.taken_by, case d.state when 'arrived' then 'present' else 'coming' end, d.eta_at
 		from dispatches d where d.organisation_id = $1 and d.state in ('accepted', 'en_route', 'arrived')`

@@ -121,6 +121,9 @@ func reasonIn(body *api.ReasonGiven) string {
 func accountWire(a account.Account) api.Account {
 	out := api.Account{ID: a.ID, Name: a.Name, OrganisationID: a.OrganisationID, State: api.AccountState(a.State),
 		Grants: make([]api.Grant, len(a.Grants)), CreatedAt: a.CreatedAt.UTC(), Revision: int64(a.Revision)}
+	if a.State == account.Shadow {
+		out.State = api.AccountStateActive // whoever holds the phone must not see what it is
+	}
 	for i, h := range a.Grants {
 		out.Grants[i] = api.Grant{ID: h.ID, Role: api.Role(h.Role), OrganisationID: h.Organisation, Cities: orEmpty(h.Cities),
 			From: h.From.UTC(), Until: inUTC(h.Until), State: api.GrantStateActive}

@@ -74,6 +74,9 @@ func (s *Server) identify(c echo.Context, op *operation) (context.Context, calle
 		if err != nil {
 			return ctx, caller{}, err
 		}
+		if p.Shut && !whileShut[op.id] {
+			return ctx, caller{}, fault.New(fault.Forbidden, "pin_needed")
+		}
 		return account.With(ctx, p), caller{account: true, owner: p.Account[:], rights: s.rightsOf(p)}, nil
 	case op.proofs.secret && isSecret(token):
 		sum := sha256.Sum256([]byte(token))
@@ -81,6 +84,9 @@ func (s *Server) identify(c echo.Context, op *operation) (context.Context, calle
 	}
 	return ctx, caller{}, fault.Unauthorised()
 }
+
+// whileShut is what a session allows that waits for a PIN: to enter it, and to call for help.
+var whileShut = map[string]bool{"enterPin": true, "shutSession": true, "raiseAlarm": true}
 
 const rightsBytes = 8
 

@@ -169,6 +169,6 @@ func alarmDetentionWire(d *safety.Provisional) *api.AlarmDetention {
 }
 
 func alarmWire(a safety.Alarm) api.Alarm {
-	return api.Alarm{Detention: alarmDetentionWire(a.Detention), ID: a.ID, AccountID: a.AccountID, TimerID: a.TimerID, Test: a.Test, RaisedAt: a.RaisedAt.UTC(), Told: a.Step, AcknowledgedAt: utcOf(a.AcknowledgedAt),
+	return api.Alarm{Detention: alarmDetentionWire(a.Detention), ID: a.ID, AccountID: a.AccountID, TimerID: a.TimerID, Silent: orNil(a.Silent), Test: a.Test, RaisedAt: a.RaisedAt.UTC(), Told: a.Step, AcknowledgedAt: utcOf(a.AcknowledgedAt),
 		AcknowledgedBy: a.AcknowledgedBy, ShiftID: a.ShiftID, Lat: a.Lat, Lon: a.Lon, Note: orNil(a.Note)}
 }

@@ -287,6 +287,9 @@ type ServerInterface interface {
 	// DecideHold Release or reject what waits
 	// (POST /v1/holds/{id}/decision)
 	DecideHold(ctx echo.Context, id PathID, params DecideHoldParams) error
+	// LockByBuddy Lock the account of a lawyer in trouble, with the code that they gave
+	// (POST /v1/locks)
+	LockByBuddy(ctx echo.Context, params LockByBuddyParams) error
 	// ListMatches List matches
 	// (GET /v1/matches)
 	ListMatches(ctx echo.Context, params ListMatchesParams) error
@@ -299,6 +302,12 @@ type ServerInterface interface {
 	// GetMe Read one's own account
 	// (GET /v1/me)
 	GetMe(ctx echo.Context, params GetMeParams) error
+	// DropBuddyCode Make the buddy's code stop working
+	// (DELETE /v1/me/buddy-code)
+	DropBuddyCode(ctx echo.Context, params DropBuddyCodeParams) error
+	// MakeBuddyCode A code with which a trusted person can lock one's account
+	// (POST /v1/me/buddy-code)
+	MakeBuddyCode(ctx echo.Context, params MakeBuddyCodeParams) error
 	// GetOwnChecklistPdf Rights checklist on paper, with the organisation's times
 	// (GET /v1/me/checklist.pdf)
 	GetOwnChecklistPdf(ctx echo.Context, params GetOwnChecklistPdfParams) error
@@ -311,6 +320,15 @@ type ServerInterface interface {
 	// InviteOwnDevice Invite a second device of the same account
 	// (POST /v1/me/invitations)
 	InviteOwnDevice(ctx echo.Context, params InviteOwnDeviceParams) error
+	// SetPin Set one's PINs
+	// (PUT /v1/me/pin)
+	SetPin(ctx echo.Context, params SetPinParams) error
+	// ShutSession Shut this session until a PIN is entered
+	// (DELETE /v1/me/pin-entry)
+	ShutSession(ctx echo.Context, params ShutSessionParams) error
+	// EnterPin Open this session with a PIN
+	// (PUT /v1/me/pin-entry)
+	EnterPin(ctx echo.Context, params EnterPinParams) error
 	// DeletePushToken Stop push to this device
 	// (DELETE /v1/me/push-token)
 	DeletePushToken(ctx echo.Context, params DeletePushTokenParams) error
@@ -5034,6 +5052,35 @@ func (w *ServerInterfaceWrapper) DecideHold(ctx echo.Context) error {
 	return err
 }
 
+// LockByBuddy converts echo context to params.
+func (w *ServerInterfaceWrapper) LockByBuddy(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params LockByBuddyParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.LockByBuddy(ctx, params)
+	return err
+}
+
 // ListMatches converts echo context to params.
 func (w *ServerInterfaceWrapper) ListMatches(ctx echo.Context) error {
 	var err error
@@ -5251,6 +5298,79 @@ func (w *ServerInterfaceWrapper) GetMe(ctx echo.Context) error {
 	return err
 }
 
+// DropBuddyCode converts echo context to params.
+func (w *ServerInterfaceWrapper) DropBuddyCode(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DropBuddyCodeParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DropBuddyCode(ctx, params)
+	return err
+}
+
+// MakeBuddyCode converts echo context to params.
+func (w *ServerInterfaceWrapper) MakeBuddyCode(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params MakeBuddyCodeParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.MakeBuddyCode(ctx, params)
+	return err
+}
+
 // GetOwnChecklistPdf converts echo context to params.
 func (w *ServerInterfaceWrapper) GetOwnChecklistPdf(ctx echo.Context) error {
 	var err error
@@ -5437,6 +5557,93 @@ func (w *ServerInterfaceWrapper) InviteOwnDevice(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.InviteOwnDevice(ctx, params)
+	return err
+}
+
+// SetPin converts echo context to params.
+func (w *ServerInterfaceWrapper) SetPin(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SetPinParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SetPin(ctx, params)
+	return err
+}
+
+// ShutSession converts echo context to params.
+func (w *ServerInterfaceWrapper) ShutSession(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ShutSessionParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShutSession(ctx, params)
+	return err
+}
+
+// EnterPin converts echo context to params.
+func (w *ServerInterfaceWrapper) EnterPin(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params EnterPinParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.EnterPin(ctx, params)
 	return err
 }
 
@@ -7254,14 +7461,20 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/exports/:id/evidence", wrapper.GetEvidence, options.OperationMiddlewares["getEvidence"]...)
 	router.GET(options.BaseURL+"/v1/holds", wrapper.ListHolds, options.OperationMiddlewares["listHolds"]...)
 	router.POST(options.BaseURL+"/v1/holds/:id/decision", wrapper.DecideHold, options.OperationMiddlewares["decideHold"]...)
+	router.POST(options.BaseURL+"/v1/locks", wrapper.LockByBuddy, options.OperationMiddlewares["lockByBuddy"]...)
 	router.GET(options.BaseURL+"/v1/matches", wrapper.ListMatches, options.OperationMiddlewares["listMatches"]...)
 	router.GET(options.BaseURL+"/v1/matches/:id", wrapper.GetMatch, options.OperationMiddlewares["getMatch"]...)
 	router.POST(options.BaseURL+"/v1/matches/:id/decision", wrapper.DecideMatch, options.OperationMiddlewares["decideMatch"]...)
 	router.GET(options.BaseURL+"/v1/me", wrapper.GetMe, options.OperationMiddlewares["getMe"]...)
+	router.DELETE(options.BaseURL+"/v1/me/buddy-code", wrapper.DropBuddyCode, options.OperationMiddlewares["dropBuddyCode"]...)
+	router.POST(options.BaseURL+"/v1/me/buddy-code", wrapper.MakeBuddyCode, options.OperationMiddlewares["makeBuddyCode"]...)
 	router.GET(options.BaseURL+"/v1/me/checklist.pdf", wrapper.GetOwnChecklistPdf, options.OperationMiddlewares["getOwnChecklistPdf"]...)
 	router.GET(options.BaseURL+"/v1/me/evidence-naming", wrapper.GetEvidenceNaming, options.OperationMiddlewares["getEvidenceNaming"]...)
 	router.PUT(options.BaseURL+"/v1/me/evidence-naming", wrapper.PutEvidenceNaming, options.OperationMiddlewares["putEvidenceNaming"]...)
 	router.POST(options.BaseURL+"/v1/me/invitations", wrapper.InviteOwnDevice, options.OperationMiddlewares["inviteOwnDevice"]...)
+	router.PUT(options.BaseURL+"/v1/me/pin", wrapper.SetPin, options.OperationMiddlewares["setPin"]...)
+	router.DELETE(options.BaseURL+"/v1/me/pin-entry", wrapper.ShutSession, options.OperationMiddlewares["shutSession"]...)
+	router.PUT(options.BaseURL+"/v1/me/pin-entry", wrapper.EnterPin, options.OperationMiddlewares["enterPin"]...)
 	router.DELETE(options.BaseURL+"/v1/me/push-token", wrapper.DeletePushToken, options.OperationMiddlewares["deletePushToken"]...)
 	router.GET(options.BaseURL+"/v1/me/push-token", wrapper.GetPushToken, options.OperationMiddlewares["getPushToken"]...)
 	router.PUT(options.BaseURL+"/v1/me/push-token", wrapper.PutPushToken, options.OperationMiddlewares["putPushToken"]...)
@@ -10378,6 +10591,23 @@ func (response DecideHold200JSONResponse) VisitDecideHoldResponse(w http.Respons
 	return err
 }
 
+type LockByBuddyRequestObject struct {
+	Params LockByBuddyParams
+	Body   *LockByBuddyJSONRequestBody
+}
+
+type LockByBuddyResponseObject interface {
+	VisitLockByBuddyResponse(w http.ResponseWriter) error
+}
+
+type LockByBuddy204Response struct {
+}
+
+func (response LockByBuddy204Response) VisitLockByBuddyResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
 type ListMatchesRequestObject struct {
 	Params ListMatchesParams
 }
@@ -10520,6 +10750,44 @@ func (response GetMe304Response) VisitGetMeResponse(w http.ResponseWriter) error
 	return nil
 }
 
+type DropBuddyCodeRequestObject struct {
+	Params DropBuddyCodeParams
+}
+
+type DropBuddyCodeResponseObject interface {
+	VisitDropBuddyCodeResponse(w http.ResponseWriter) error
+}
+
+type DropBuddyCode204Response struct {
+}
+
+func (response DropBuddyCode204Response) VisitDropBuddyCodeResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type MakeBuddyCodeRequestObject struct {
+	Params MakeBuddyCodeParams
+}
+
+type MakeBuddyCodeResponseObject interface {
+	VisitMakeBuddyCodeResponse(w http.ResponseWriter) error
+}
+
+type MakeBuddyCode201JSONResponse BuddyCode
+
+func (response MakeBuddyCode201JSONResponse) VisitMakeBuddyCodeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetOwnChecklistPdfRequestObject struct {
 	Params GetOwnChecklistPdfParams
 }
@@ -10643,6 +10911,62 @@ func (response InviteOwnDevice201JSONResponse) VisitInviteOwnDeviceResponse(w ht
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetPinRequestObject struct {
+	Params SetPinParams
+	Body   *SetPinJSONRequestBody
+}
+
+type SetPinResponseObject interface {
+	VisitSetPinResponse(w http.ResponseWriter) error
+}
+
+type SetPin204Response struct {
+}
+
+func (response SetPin204Response) VisitSetPinResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type ShutSessionRequestObject struct {
+	Params ShutSessionParams
+}
+
+type ShutSessionResponseObject interface {
+	VisitShutSessionResponse(w http.ResponseWriter) error
+}
+
+type ShutSession204Response struct {
+}
+
+func (response ShutSession204Response) VisitShutSessionResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type EnterPinRequestObject struct {
+	Params EnterPinParams
+	Body   *EnterPinJSONRequestBody
+}
+
+type EnterPinResponseObject interface {
+	VisitEnterPinResponse(w http.ResponseWriter) error
+}
+
+type EnterPin200JSONResponse PinOpened
+
+func (response EnterPin200JSONResponse) VisitEnterPinResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -11977,6 +12301,9 @@ type StrictServerInterface interface {
 	// DecideHold Release or reject what waits
 	// (POST /v1/holds/{id}/decision)
 	DecideHold(ctx context.Context, request DecideHoldRequestObject) (DecideHoldResponseObject, error)
+	// LockByBuddy Lock the account of a lawyer in trouble, with the code that they gave
+	// (POST /v1/locks)
+	LockByBuddy(ctx context.Context, request LockByBuddyRequestObject) (LockByBuddyResponseObject, error)
 	// ListMatches List matches
 	// (GET /v1/matches)
 	ListMatches(ctx context.Context, request ListMatchesRequestObject) (ListMatchesResponseObject, error)
@@ -11989,6 +12316,12 @@ type StrictServerInterface interface {
 	// GetMe Read one's own account
 	// (GET /v1/me)
 	GetMe(ctx context.Context, request GetMeRequestObject) (GetMeResponseObject, error)
+	// DropBuddyCode Make the buddy's code stop working
+	// (DELETE /v1/me/buddy-code)
+	DropBuddyCode(ctx context.Context, request DropBuddyCodeRequestObject) (DropBuddyCodeResponseObject, error)
+	// MakeBuddyCode A code with which a trusted person can lock one's account
+	// (POST /v1/me/buddy-code)
+	MakeBuddyCode(ctx context.Context, request MakeBuddyCodeRequestObject) (MakeBuddyCodeResponseObject, error)
 	// GetOwnChecklistPdf Rights checklist on paper, with the organisation's times
 	// (GET /v1/me/checklist.pdf)
 	GetOwnChecklistPdf(ctx context.Context, request GetOwnChecklistPdfRequestObject) (GetOwnChecklistPdfResponseObject, error)
@@ -12001,6 +12334,15 @@ type StrictServerInterface interface {
 	// InviteOwnDevice Invite a second device of the same account
 	// (POST /v1/me/invitations)
 	InviteOwnDevice(ctx context.Context, request InviteOwnDeviceRequestObject) (InviteOwnDeviceResponseObject, error)
+	// SetPin Set one's PINs
+	// (PUT /v1/me/pin)
+	SetPin(ctx context.Context, request SetPinRequestObject) (SetPinResponseObject, error)
+	// ShutSession Shut this session until a PIN is entered
+	// (DELETE /v1/me/pin-entry)
+	ShutSession(ctx context.Context, request ShutSessionRequestObject) (ShutSessionResponseObject, error)
+	// EnterPin Open this session with a PIN
+	// (PUT /v1/me/pin-entry)
+	EnterPin(ctx context.Context, request EnterPinRequestObject) (EnterPinResponseObject, error)
 	// DeletePushToken Stop push to this device
 	// (DELETE /v1/me/push-token)
 	DeletePushToken(ctx context.Context, request DeletePushTokenRequestObject) (DeletePushTokenResponseObject, error)
@@ -15203,6 +15545,54 @@ func (sh *strictHandler) DecideHold(ctx echo.Context, id PathID, params DecideHo
 	return nil
 }
 
+// LockByBuddy operation middleware
+func (sh *strictHandler) LockByBuddy(ctx echo.Context, params LockByBuddyParams) error {
+	var request LockByBuddyRequestObject
+
+	request.Params = params
+
+	var body LockByBuddyJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.LockByBuddy(ctx.Request().Context(), request.(LockByBuddyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "LockByBuddy")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(LockByBuddyResponseObject); ok {
+		return validResponse.VisitLockByBuddyResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListMatches operation middleware
 func (sh *strictHandler) ListMatches(ctx echo.Context, params ListMatchesParams) error {
 	var request ListMatchesRequestObject
@@ -15328,6 +15718,56 @@ func (sh *strictHandler) GetMe(ctx echo.Context, params GetMeParams) error {
 	return nil
 }
 
+// DropBuddyCode operation middleware
+func (sh *strictHandler) DropBuddyCode(ctx echo.Context, params DropBuddyCodeParams) error {
+	var request DropBuddyCodeRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DropBuddyCode(ctx.Request().Context(), request.(DropBuddyCodeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DropBuddyCode")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DropBuddyCodeResponseObject); ok {
+		return validResponse.VisitDropBuddyCodeResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// MakeBuddyCode operation middleware
+func (sh *strictHandler) MakeBuddyCode(ctx echo.Context, params MakeBuddyCodeParams) error {
+	var request MakeBuddyCodeRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.MakeBuddyCode(ctx.Request().Context(), request.(MakeBuddyCodeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "MakeBuddyCode")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(MakeBuddyCodeResponseObject); ok {
+		return validResponse.VisitMakeBuddyCodeResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // GetOwnChecklistPdf operation middleware
 func (sh *strictHandler) GetOwnChecklistPdf(ctx echo.Context, params GetOwnChecklistPdfParams) error {
 	var request GetOwnChecklistPdfRequestObject
@@ -15445,6 +15885,127 @@ func (sh *strictHandler) InviteOwnDevice(ctx echo.Context, params InviteOwnDevic
 		return err
 	} else if validResponse, ok := response.(InviteOwnDeviceResponseObject); ok {
 		return validResponse.VisitInviteOwnDeviceResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SetPin operation middleware
+func (sh *strictHandler) SetPin(ctx echo.Context, params SetPinParams) error {
+	var request SetPinRequestObject
+
+	request.Params = params
+
+	var body SetPinJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SetPin(ctx.Request().Context(), request.(SetPinRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetPin")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SetPinResponseObject); ok {
+		return validResponse.VisitSetPinResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShutSession operation middleware
+func (sh *strictHandler) ShutSession(ctx echo.Context, params ShutSessionParams) error {
+	var request ShutSessionRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShutSession(ctx.Request().Context(), request.(ShutSessionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShutSession")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShutSessionResponseObject); ok {
+		return validResponse.VisitShutSessionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// EnterPin operation middleware
+func (sh *strictHandler) EnterPin(ctx echo.Context, params EnterPinParams) error {
+	var request EnterPinRequestObject
+
+	request.Params = params
+
+	var body EnterPinJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.EnterPin(ctx.Request().Context(), request.(EnterPinRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EnterPin")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(EnterPinResponseObject); ok {
+		return validResponse.VisitEnterPinResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -21,6 +21,8 @@ var titles = map[string][3]string{
 	"ended":                  {"Бұл аяқталды.", "Это уже завершено.", "This has ended."},
 	"engaged":                {"Сіз басқа жерге бара жатырсыз.", "Вы уже едете в другое место.", "You are on the way elsewhere."},
 	"not_yours":              {"Бұл сізге қойылған сұрақ емес.", "Спрашивали не вас.", "It was not you who was asked."},
+	"pin_needed":             {"PIN-кодты енгізіңіз.", "Введите PIN-код.", "Enter the PIN."},
+	"wrong_pin":              {"PIN-код қате.", "Неверный PIN-код.", "The PIN is wrong."},
 	"stale":                  {"Жазба өзгерген.", "Запись изменилась.", "The record has changed."},
 	"too_large":              {"Сұрау тым үлкен.", "Запрос слишком большой.", "The request is too long."},
 	"idempotency_mismatch":   {"Бұл кілт басқа сұрауға тиесілі.", "Этот ключ принадлежит другому запросу.", "This key belongs to another request."},

@@ -60,7 +60,7 @@ type Shift struct {
 	First bool
 }
 
-const shiftColumns = `s.id, s.organisation_id, s.client_id, s.account_id, s.kind, s.department_id, coalesce(s.city, dep.city, ''), s.assembly_id, s.starts_at, s.ends_at, s.state,
+const shiftColumns = `s.id, s.organisation_id, s.client_id, s.account_id, case s.kind when 'shadow' then 'lawyer' else s.kind end, s.department_id, coalesce(s.city, dep.city, ''), s.assembly_id, s.starts_at, s.ends_at, s.state,
 	s.confirmed_at, s.arrived_at, s.left_at, s.cancelled_at, s.created_by, s.created_at, s.revision,
 	array(select o.id from shifts o where o.account_id = s.account_id and o.id <> s.id and o.state <> 'left' and s.state <> 'left' and o.starts_at < s.ends_at and o.ends_at > s.starts_at order by o.id)`
 
@@ -70,9 +70,9 @@ func scanShift(row pgx.CollectableRow) (Shift, error) {
 		&s.ConfirmedAt, &s.ArrivedAt, &s.LeftAt, &s.CancelledAt, &s.CreatedBy, &s.CreatedAt, &s.Revision, &s.Conflicts)
 }
 
-// shiftsReadable is who reads a shift: whose it is, and coordinators of its organisation in the cities of their grants.
+// shiftsReadable is who reads a shift: whose it is, and, but for a shadow's (account, shadow.go), coordinators of its organisation in the cities of their grants.
 const shiftsReadable = `exists (select 1 from grants g where g.account_id = @reader and ` + account.GrantInForce + ` and g.organisation_id = s.organisation_id
-	and (g.role = 'lawyer' and s.account_id = @reader or g.role = 'coordinator' and (s.account_id = @reader or g.cities = '{}' or coalesce(s.city, dep.city) = any(g.cities))))`
+	and (g.role = 'lawyer' and s.account_id = @reader or g.role = 'coordinator' and s.kind <> 'shadow' and (s.account_id = @reader or g.cities = '{}' or coalesce(s.city, dep.city) = any(g.cities))))`
 
 const selectShift = `select ` + shiftColumns + ` from shifts s left join departments dep on dep.id = s.department_id where ` + shiftsReadable
 

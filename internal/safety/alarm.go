@@ -22,6 +22,8 @@ type Said struct {
 	Lat  *float64 `json:"lat,omitempty"`
 	Lon  *float64 `json:"lon,omitempty"`
 	Note string   `json:"note,omitempty"`
+	// Silent: they were made to open the app. Nobody who stands beside them is told.
+	Silent bool `json:"silent,omitempty"`
 }
 
 // Alarm is one as its reader sees it. ShiftID is the duty shift of who took it: an alarm always names who received it.
@@ -114,7 +116,7 @@ func (g *Guard) raise(ctx context.Context, tx *pg.Tx, organisation, who uuid.UUI
 	if n == 0 {
 		return false, nil
 	}
-	a := Alarm{ID: id, Organisation: organisation, AccountID: who, Step: 1}
+	a := Alarm{ID: id, Organisation: organisation, AccountID: who, Step: 1, Said: c.Said}
 	if c.Detained != nil && !c.Test {
 		if err := g.said(ctx, tx, a, *c.Detained); err != nil {
 			return false, err
@@ -132,13 +134,16 @@ const receivers = `select a.id from accounts a where a.organisation_id = @organi
 	and exists (select 1 from grants g where g.account_id = a.id and ` + account.GrantInForce + ` and g.organisation_id = @organisation and g.role = 'coordinator')
 	and (not @duty or exists (select 1 from shifts s where s.account_id = a.id and s.organisation_id = @organisation and s.kind = 'duty' and s.state <> 'left'
 		and s.starts_at <= @now and s.ends_at > @now)
-		and exists (select 1 from channels c where c.owner_kind = 'account' and c.owner_id = a.id and c.kind = 'fcm' and c.dropped_at is null)) order by a.id`
+		and exists (select 1 from channels c where c.owner_kind = 'account' and c.owner_id = a.id and c.kind = 'fcm' and c.dropped_at is null))
+	and not (@silent and exists (select 1 from shifts w join shifts s on s.department_id = w.department_id and s.account_id = a.id
+		where w.account_id = @who and w.state = 'present' and w.starts_at <= @now and w.ends_at > @now and s.state = 'present' and s.starts_at <= @now and s.ends_at > @now))
+	order by a.id`
 
 // tell tells an alarm once more, or what is asked of it. The first two times to who is on duty, if anybody is; then to all.
 func (g *Guard) tell(ctx context.Context, tx *pg.Tx, a Alarm, n push.Notice) error {
 	n.Organisation, n.Kind, n.Subject, n.Language = a.Organisation, push.Alarm, a.ID, "ru"
 	for _, duty := range []bool{a.Step <= 2, false} {
-		rows, err := tx.Query(ctx, receivers, pgx.NamedArgs{"organisation": a.Organisation, "who": a.AccountID, "duty": duty, "now": tx.Now})
+		rows, err := tx.Query(ctx, receivers, pgx.NamedArgs{"organisation": a.Organisation, "who": a.AccountID, "duty": duty, "silent": a.Silent, "now": tx.Now})
 		if err != nil {
 			return fmt.Errorf("find who looks after lawyers: %w", err)
 		}
@@ -310,14 +315,17 @@ func (g *Guard) tickTimer(ctx context.Context, tx *pg.Tx) (bool, error) {
 }
 
 func (g *Guard) tickAlarm(ctx context.Context, tx *pg.Tx) (bool, error) {
-	var a Alarm // unopened: what cannot be read must not keep it from being told
-	err := tx.QueryRow(ctx, `select id, organisation_id, account_id, step from alarms where acknowledged_at is null and next_at <= $1 order by next_at limit 1
-		for update skip locked`, tx.Now).Scan(&a.ID, &a.Organisation, &a.AccountID, &a.Step)
+	var a Alarm
+	err := tx.QueryRow(ctx, `select id, organisation_id, account_id, step, period, said_ct from alarms where acknowledged_at is null and next_at <= $1 order by next_at limit 1
+		for update skip locked`, tx.Now).Scan(&a.ID, &a.Organisation, &a.AccountID, &a.Step, &a.period, &a.saidCT)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return false, nil
 	}
 	if err != nil {
 		return false, fmt.Errorf("take alarm: %w", err)
+	}
+	if g.open(alarmPlace, a.ID, a.period, a.saidCT, &a.Said) != nil {
+		a.Silent = true // what cannot be read must not keep it from being told, nor tell it aloud
 	}
 	a.Step++
 	wait := tellAlways
@@ -343,4 +351,10 @@ func (g *Guard) Forget(ctx context.Context) (n int64, err error) {
 		return err
 	})
 	return n, err
+}
+
+// Duress raises an alarm for a lawyer who was made to open the app; said again it is the same. Their phone learns nothing of it.
+func (g *Guard) Duress(ctx context.Context, tx *pg.Tx, who account.Duress) error {
+	_, err := g.raise(ctx, tx, who.Organisation, who.Account, nil, Cry{ClientID: uuid.NewSHA1(who.ID, []byte("duress")), Said: Said{Silent: true}})
+	return err
 }

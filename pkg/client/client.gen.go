@@ -200,7 +200,8 @@ type ClientInterface interface {
 	// LockAccountWithBody Lock an account
 	//
 	// Every session of the account is refused on every node within two seconds. Everyone may lock their own
-	// account; coordinators lock their organisation's, admins any. Locking twice is harmless.
+	// account; coordinators lock their organisation's, admins any. Locking twice is harmless. The fourth account of others within ten
+	// minutes answers 403 `second_person_needed`: the other coordinators are told (`lock_waits`), and one of them locks it.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -210,7 +211,8 @@ type ClientInterface interface {
 	// LockAccount Lock an account
 	//
 	// Every session of the account is refused on every node within two seconds. Everyone may lock their own
-	// account; coordinators lock their organisation's, admins any. Locking twice is harmless.
+	// account; coordinators lock their organisation's, admins any. Locking twice is harmless. The fourth account of others within ten
+	// minutes answers 403 `second_person_needed`: the other coordinators are told (`lock_waits`), and one of them locks it.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1200,6 +1202,26 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/holds/{id}/decision (the `DecideHold` operationId).
 	DecideHold(ctx context.Context, id PathID, params *DecideHoldParams, body DecideHoldJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// LockByBuddyWithBody Lock the account of a lawyer in trouble, with the code that they gave
+	//
+	// Ends their sessions, stops pushes to their phone, gives what they had taken on to others, and tells the coordinators. Nobody needs to be signed
+	// in. The same code again changes nothing and answers the same. A code that locks nothing answers 401.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/locks (the `LockByBuddy` operationId).
+	LockByBuddyWithBody(ctx context.Context, params *LockByBuddyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// LockByBuddy Lock the account of a lawyer in trouble, with the code that they gave
+	//
+	// Ends their sessions, stops pushes to their phone, gives what they had taken on to others, and tells the coordinators. Nobody needs to be signed
+	// in. The same code again changes nothing and answers the same. A code that locks nothing answers 401.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/locks (the `LockByBuddy` operationId).
+	LockByBuddy(ctx context.Context, params *LockByBuddyParams, body LockByBuddyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListMatches List matches
 	//
 	// For operators and coordinators. The oldest undecided first.
@@ -1241,6 +1263,19 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/me (the `GetMe` operationId).
 	GetMe(ctx context.Context, params *GetMeParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// DropBuddyCode Make the buddy's code stop working
+	//
+	// Corresponds with DELETE /v1/me/buddy-code (the `DropBuddyCode` operationId).
+	DropBuddyCode(ctx context.Context, params *DropBuddyCodeParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// MakeBuddyCode A code with which a trusted person can lock one's account
+	//
+	// For a person who would hear first that something has happened. With it (`/v1/locks`) they lock this account and nothing else: it opens
+	// nothing. It takes the place of an earlier one and works for 90 days.
+	//
+	// Corresponds with POST /v1/me/buddy-code (the `MakeBuddyCode` operationId).
+	MakeBuddyCode(ctx context.Context, params *MakeBuddyCodeParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetOwnChecklistPdf Rights checklist on paper, with the organisation's times
 	//
 	// As `/v1/checklist.pdf`; items are asked for when the caller's organisation does (`/v1/checklist-settings`).
@@ -1279,6 +1314,61 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/me/invitations (the `InviteOwnDevice` operationId).
 	InviteOwnDevice(ctx context.Context, params *InviteOwnDeviceParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetPinWithBody Set one's PINs
+	//
+	// From then on every session of the account is shut until a PIN is entered (`/v1/me/pin-entry`), each for twelve hours; this one stays
+	// open. `current_pin` is needed when there is a PIN: a wrong one answers 403 `wrong_pin` and counts like any.
+	// `duress_pin` is for the day when somebody makes one open the app. It opens the session of a lawyer who stands at this department and has
+	// said nothing, and calls for help unheard. Nothing in an answer tells which PIN was entered, and a session that it opened stays so.
+	// Who has forgotten their PIN is locked and unlocked by a coordinator.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /v1/me/pin (the `SetPin` operationId).
+	SetPinWithBody(ctx context.Context, params *SetPinParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetPin Set one's PINs
+	//
+	// From then on every session of the account is shut until a PIN is entered (`/v1/me/pin-entry`), each for twelve hours; this one stays
+	// open. `current_pin` is needed when there is a PIN: a wrong one answers 403 `wrong_pin` and counts like any.
+	// `duress_pin` is for the day when somebody makes one open the app. It opens the session of a lawyer who stands at this department and has
+	// said nothing, and calls for help unheard. Nothing in an answer tells which PIN was entered, and a session that it opened stays so.
+	// Who has forgotten their PIN is locked and unlocked by a coordinator.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /v1/me/pin (the `SetPin` operationId).
+	SetPin(ctx context.Context, params *SetPinParams, body SetPinJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShutSession Shut this session until a PIN is entered
+	//
+	// The app says so whenever it locks its screen. Who has no PIN changes nothing.
+	//
+	// Corresponds with DELETE /v1/me/pin-entry (the `ShutSession` operationId).
+	ShutSession(ctx context.Context, params *ShutSessionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EnterPinWithBody Open this session with a PIN
+	//
+	// Use the access token that it gives from then on, and read everything anew: what was kept on the phone before the session was shut
+	// must be gone by then. A wrong PIN answers 403 `wrong_pin`; the fifth in a row ends the session (401) and coordinators are told. Who has
+	// no PIN gets 409. While a session is shut everything but this and raising an alarm answers 403 `pin_needed`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /v1/me/pin-entry (the `EnterPin` operationId).
+	EnterPinWithBody(ctx context.Context, params *EnterPinParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EnterPin Open this session with a PIN
+	//
+	// Use the access token that it gives from then on, and read everything anew: what was kept on the phone before the session was shut
+	// must be gone by then. A wrong PIN answers 403 `wrong_pin`; the fifth in a row ends the session (401) and coordinators are told. Who has
+	// no PIN gets 409. While a session is shut everything but this and raising an alarm answers 403 `pin_needed`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /v1/me/pin-entry (the `EnterPin` operationId).
+	EnterPin(ctx context.Context, params *EnterPinParams, body EnterPinJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeletePushToken Stop push to this device
 	//
@@ -1951,7 +2041,8 @@ func (c *Core) ReinviteAccount(ctx context.Context, id PathID, params *ReinviteA
 // LockAccountWithBody Lock an account
 //
 // Every session of the account is refused on every node within two seconds. Everyone may lock their own
-// account; coordinators lock their organisation's, admins any. Locking twice is harmless.
+// account; coordinators lock their organisation's, admins any. Locking twice is harmless. The fourth account of others within ten
+// minutes answers 403 `second_person_needed`: the other coordinators are told (`lock_waits`), and one of them locks it.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1971,7 +2062,8 @@ func (c *Core) LockAccountWithBody(ctx context.Context, id PathID, params *LockA
 // LockAccount Lock an account
 //
 // Every session of the account is refused on every node within two seconds. Everyone may lock their own
-// account; coordinators lock their organisation's, admins any. Locking twice is harmless.
+// account; coordinators lock their organisation's, admins any. Locking twice is harmless. The fourth account of others within ten
+// minutes answers 403 `second_person_needed`: the other coordinators are told (`lock_waits`), and one of them locks it.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -4061,6 +4153,46 @@ func (c *Core) DecideHold(ctx context.Context, id PathID, params *DecideHoldPara
 	return c.Client.Do(req)
 }
 
+// LockByBuddyWithBody Lock the account of a lawyer in trouble, with the code that they gave
+//
+// Ends their sessions, stops pushes to their phone, gives what they had taken on to others, and tells the coordinators. Nobody needs to be signed
+// in. The same code again changes nothing and answers the same. A code that locks nothing answers 401.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/locks (the `LockByBuddy` operationId).
+func (c *Core) LockByBuddyWithBody(ctx context.Context, params *LockByBuddyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLockByBuddyRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// LockByBuddy Lock the account of a lawyer in trouble, with the code that they gave
+//
+// Ends their sessions, stops pushes to their phone, gives what they had taken on to others, and tells the coordinators. Nobody needs to be signed
+// in. The same code again changes nothing and answers the same. A code that locks nothing answers 401.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/locks (the `LockByBuddy` operationId).
+func (c *Core) LockByBuddy(ctx context.Context, params *LockByBuddyParams, body LockByBuddyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLockByBuddyRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListMatches List matches
 //
 // For operators and coordinators. The oldest undecided first.
@@ -4152,6 +4284,39 @@ func (c *Core) GetMe(ctx context.Context, params *GetMeParams, reqEditors ...Req
 	return c.Client.Do(req)
 }
 
+// DropBuddyCode Make the buddy's code stop working
+//
+// Corresponds with DELETE /v1/me/buddy-code (the `DropBuddyCode` operationId).
+func (c *Core) DropBuddyCode(ctx context.Context, params *DropBuddyCodeParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDropBuddyCodeRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// MakeBuddyCode A code with which a trusted person can lock one's account
+//
+// For a person who would hear first that something has happened. With it (`/v1/locks`) they lock this account and nothing else: it opens
+// nothing. It takes the place of an earlier one and works for 90 days.
+//
+// Corresponds with POST /v1/me/buddy-code (the `MakeBuddyCode` operationId).
+func (c *Core) MakeBuddyCode(ctx context.Context, params *MakeBuddyCodeParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMakeBuddyCodeRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetOwnChecklistPdf Rights checklist on paper, with the organisation's times
 //
 // As `/v1/checklist.pdf`; items are asked for when the caller's organisation does (`/v1/checklist-settings`).
@@ -4231,6 +4396,111 @@ func (c *Core) PutEvidenceNaming(ctx context.Context, params *PutEvidenceNamingP
 // Corresponds with POST /v1/me/invitations (the `InviteOwnDevice` operationId).
 func (c *Core) InviteOwnDevice(ctx context.Context, params *InviteOwnDeviceParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewInviteOwnDeviceRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetPinWithBody Set one's PINs
+//
+// From then on every session of the account is shut until a PIN is entered (`/v1/me/pin-entry`), each for twelve hours; this one stays
+// open. `current_pin` is needed when there is a PIN: a wrong one answers 403 `wrong_pin` and counts like any.
+// `duress_pin` is for the day when somebody makes one open the app. It opens the session of a lawyer who stands at this department and has
+// said nothing, and calls for help unheard. Nothing in an answer tells which PIN was entered, and a session that it opened stays so.
+// Who has forgotten their PIN is locked and unlocked by a coordinator.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /v1/me/pin (the `SetPin` operationId).
+func (c *Core) SetPinWithBody(ctx context.Context, params *SetPinParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetPinRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetPin Set one's PINs
+//
+// From then on every session of the account is shut until a PIN is entered (`/v1/me/pin-entry`), each for twelve hours; this one stays
+// open. `current_pin` is needed when there is a PIN: a wrong one answers 403 `wrong_pin` and counts like any.
+// `duress_pin` is for the day when somebody makes one open the app. It opens the session of a lawyer who stands at this department and has
+// said nothing, and calls for help unheard. Nothing in an answer tells which PIN was entered, and a session that it opened stays so.
+// Who has forgotten their PIN is locked and unlocked by a coordinator.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /v1/me/pin (the `SetPin` operationId).
+func (c *Core) SetPin(ctx context.Context, params *SetPinParams, body SetPinJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetPinRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShutSession Shut this session until a PIN is entered
+//
+// The app says so whenever it locks its screen. Who has no PIN changes nothing.
+//
+// Corresponds with DELETE /v1/me/pin-entry (the `ShutSession` operationId).
+func (c *Core) ShutSession(ctx context.Context, params *ShutSessionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShutSessionRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EnterPinWithBody Open this session with a PIN
+//
+// Use the access token that it gives from then on, and read everything anew: what was kept on the phone before the session was shut
+// must be gone by then. A wrong PIN answers 403 `wrong_pin`; the fifth in a row ends the session (401) and coordinators are told. Who has
+// no PIN gets 409. While a session is shut everything but this and raising an alarm answers 403 `pin_needed`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /v1/me/pin-entry (the `EnterPin` operationId).
+func (c *Core) EnterPinWithBody(ctx context.Context, params *EnterPinParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEnterPinRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EnterPin Open this session with a PIN
+//
+// Use the access token that it gives from then on, and read everything anew: what was kept on the phone before the session was shut
+// must be gone by then. A wrong PIN answers 403 `wrong_pin`; the fifth in a row ends the session (401) and coordinators are told. Who has
+// no PIN gets 409. While a session is shut everything but this and raising an alarm answers 403 `pin_needed`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /v1/me/pin-entry (the `EnterPin` operationId).
+func (c *Core) EnterPin(ctx context.Context, params *EnterPinParams, body EnterPinJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEnterPinRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -11823,6 +12093,61 @@ func NewDecideHoldRequestWithBody(server string, id PathID, params *DecideHoldPa
 	return req, nil
 }
 
+// NewLockByBuddyRequest calls the generic LockByBuddy builder with application/json body
+func NewLockByBuddyRequest(server string, params *LockByBuddyParams, body LockByBuddyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewLockByBuddyRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewLockByBuddyRequestWithBody constructs an http.Request for the LockByBuddy method, with any body, and a specified content type
+func NewLockByBuddyRequestWithBody(server string, params *LockByBuddyParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/locks")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListMatchesRequest constructs an http.Request for the ListMatches method
 func NewListMatchesRequest(server string, params *ListMatchesParams) (*http.Request, error) {
 	var err error
@@ -12125,6 +12450,101 @@ func NewGetMeRequest(server string, params *GetMeParams) (*http.Request, error) 
 	return req, nil
 }
 
+// NewDropBuddyCodeRequest constructs an http.Request for the DropBuddyCode method
+func NewDropBuddyCodeRequest(server string, params *DropBuddyCodeParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/me/buddy-code")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewMakeBuddyCodeRequest constructs an http.Request for the MakeBuddyCode method
+func NewMakeBuddyCodeRequest(server string, params *MakeBuddyCodeParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/me/buddy-code")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewGetOwnChecklistPdfRequest constructs an http.Request for the GetOwnChecklistPdf method
 func NewGetOwnChecklistPdfRequest(server string, params *GetOwnChecklistPdfParams) (*http.Request, error) {
 	var err error
@@ -12382,6 +12802,158 @@ func NewInviteOwnDeviceRequest(server string, params *InviteOwnDeviceParams) (*h
 			}
 
 			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewSetPinRequest calls the generic SetPin builder with application/json body
+func NewSetPinRequest(server string, params *SetPinParams, body SetPinJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetPinRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewSetPinRequestWithBody constructs an http.Request for the SetPin method, with any body, and a specified content type
+func NewSetPinRequestWithBody(server string, params *SetPinParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/me/pin")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShutSessionRequest constructs an http.Request for the ShutSession method
+func NewShutSessionRequest(server string, params *ShutSessionParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/me/pin-entry")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewEnterPinRequest calls the generic EnterPin builder with application/json body
+func NewEnterPinRequest(server string, params *EnterPinParams, body EnterPinJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewEnterPinRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewEnterPinRequestWithBody constructs an http.Request for the EnterPin method, with any body, and a specified content type
+func NewEnterPinRequestWithBody(server string, params *EnterPinParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/me/pin-entry")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
 		}
 
 	}
@@ -14983,7 +15555,8 @@ type ClientWithResponsesInterface interface {
 	// LockAccountWithBodyWithResponse Lock an account
 	//
 	// Every session of the account is refused on every node within two seconds. Everyone may lock their own
-	// account; coordinators lock their organisation's, admins any. Locking twice is harmless.
+	// account; coordinators lock their organisation's, admins any. Locking twice is harmless. The fourth account of others within ten
+	// minutes answers 403 `second_person_needed`: the other coordinators are told (`lock_waits`), and one of them locks it.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -14993,7 +15566,8 @@ type ClientWithResponsesInterface interface {
 	// LockAccountWithResponse Lock an account
 	//
 	// Every session of the account is refused on every node within two seconds. Everyone may lock their own
-	// account; coordinators lock their organisation's, admins any. Locking twice is harmless.
+	// account; coordinators lock their organisation's, admins any. Locking twice is harmless. The fourth account of others within ten
+	// minutes answers 403 `second_person_needed`: the other coordinators are told (`lock_waits`), and one of them locks it.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16073,6 +16647,26 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/holds/{id}/decision (the `DecideHold` operationId).
 	DecideHoldWithResponse(ctx context.Context, id PathID, params *DecideHoldParams, body DecideHoldJSONRequestBody, reqEditors ...RequestEditorFn) (*DecideHoldResponse, error)
 
+	// LockByBuddyWithBodyWithResponse Lock the account of a lawyer in trouble, with the code that they gave
+	//
+	// Ends their sessions, stops pushes to their phone, gives what they had taken on to others, and tells the coordinators. Nobody needs to be signed
+	// in. The same code again changes nothing and answers the same. A code that locks nothing answers 401.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/locks (the `LockByBuddy` operationId).
+	LockByBuddyWithBodyWithResponse(ctx context.Context, params *LockByBuddyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*LockByBuddyResponse, error)
+
+	// LockByBuddyWithResponse Lock the account of a lawyer in trouble, with the code that they gave
+	//
+	// Ends their sessions, stops pushes to their phone, gives what they had taken on to others, and tells the coordinators. Nobody needs to be signed
+	// in. The same code again changes nothing and answers the same. A code that locks nothing answers 401.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/locks (the `LockByBuddy` operationId).
+	LockByBuddyWithResponse(ctx context.Context, params *LockByBuddyParams, body LockByBuddyJSONRequestBody, reqEditors ...RequestEditorFn) (*LockByBuddyResponse, error)
+
 	// ListMatchesWithResponse List matches
 	//
 	// For operators and coordinators. The oldest undecided first.
@@ -16120,6 +16714,23 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/me (the `GetMe` operationId).
 	GetMeWithResponse(ctx context.Context, params *GetMeParams, reqEditors ...RequestEditorFn) (*GetMeResponse, error)
 
+	// DropBuddyCodeWithResponse Make the buddy's code stop working
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/me/buddy-code (the `DropBuddyCode` operationId).
+	DropBuddyCodeWithResponse(ctx context.Context, params *DropBuddyCodeParams, reqEditors ...RequestEditorFn) (*DropBuddyCodeResponse, error)
+
+	// MakeBuddyCodeWithResponse A code with which a trusted person can lock one's account
+	//
+	// For a person who would hear first that something has happened. With it (`/v1/locks`) they lock this account and nothing else: it opens
+	// nothing. It takes the place of an earlier one and works for 90 days.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/me/buddy-code (the `MakeBuddyCode` operationId).
+	MakeBuddyCodeWithResponse(ctx context.Context, params *MakeBuddyCodeParams, reqEditors ...RequestEditorFn) (*MakeBuddyCodeResponse, error)
+
 	// GetOwnChecklistPdfWithResponse Rights checklist on paper, with the organisation's times
 	//
 	// As `/v1/checklist.pdf`; items are asked for when the caller's organisation does (`/v1/checklist-settings`).
@@ -16164,6 +16775,63 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/me/invitations (the `InviteOwnDevice` operationId).
 	InviteOwnDeviceWithResponse(ctx context.Context, params *InviteOwnDeviceParams, reqEditors ...RequestEditorFn) (*InviteOwnDeviceResponse, error)
+
+	// SetPinWithBodyWithResponse Set one's PINs
+	//
+	// From then on every session of the account is shut until a PIN is entered (`/v1/me/pin-entry`), each for twelve hours; this one stays
+	// open. `current_pin` is needed when there is a PIN: a wrong one answers 403 `wrong_pin` and counts like any.
+	// `duress_pin` is for the day when somebody makes one open the app. It opens the session of a lawyer who stands at this department and has
+	// said nothing, and calls for help unheard. Nothing in an answer tells which PIN was entered, and a session that it opened stays so.
+	// Who has forgotten their PIN is locked and unlocked by a coordinator.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/me/pin (the `SetPin` operationId).
+	SetPinWithBodyWithResponse(ctx context.Context, params *SetPinParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetPinResponse, error)
+
+	// SetPinWithResponse Set one's PINs
+	//
+	// From then on every session of the account is shut until a PIN is entered (`/v1/me/pin-entry`), each for twelve hours; this one stays
+	// open. `current_pin` is needed when there is a PIN: a wrong one answers 403 `wrong_pin` and counts like any.
+	// `duress_pin` is for the day when somebody makes one open the app. It opens the session of a lawyer who stands at this department and has
+	// said nothing, and calls for help unheard. Nothing in an answer tells which PIN was entered, and a session that it opened stays so.
+	// Who has forgotten their PIN is locked and unlocked by a coordinator.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/me/pin (the `SetPin` operationId).
+	SetPinWithResponse(ctx context.Context, params *SetPinParams, body SetPinJSONRequestBody, reqEditors ...RequestEditorFn) (*SetPinResponse, error)
+
+	// ShutSessionWithResponse Shut this session until a PIN is entered
+	//
+	// The app says so whenever it locks its screen. Who has no PIN changes nothing.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/me/pin-entry (the `ShutSession` operationId).
+	ShutSessionWithResponse(ctx context.Context, params *ShutSessionParams, reqEditors ...RequestEditorFn) (*ShutSessionResponse, error)
+
+	// EnterPinWithBodyWithResponse Open this session with a PIN
+	//
+	// Use the access token that it gives from then on, and read everything anew: what was kept on the phone before the session was shut
+	// must be gone by then. A wrong PIN answers 403 `wrong_pin`; the fifth in a row ends the session (401) and coordinators are told. Who has
+	// no PIN gets 409. While a session is shut everything but this and raising an alarm answers 403 `pin_needed`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/me/pin-entry (the `EnterPin` operationId).
+	EnterPinWithBodyWithResponse(ctx context.Context, params *EnterPinParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EnterPinResponse, error)
+
+	// EnterPinWithResponse Open this session with a PIN
+	//
+	// Use the access token that it gives from then on, and read everything anew: what was kept on the phone before the session was shut
+	// must be gone by then. A wrong PIN answers 403 `wrong_pin`; the fifth in a row ends the session (401) and coordinators are told. Who has
+	// no PIN gets 409. While a session is shut everything but this and raising an alarm answers 403 `pin_needed`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/me/pin-entry (the `EnterPin` operationId).
+	EnterPinWithResponse(ctx context.Context, params *EnterPinParams, body EnterPinJSONRequestBody, reqEditors ...RequestEditorFn) (*EnterPinResponse, error)
 
 	// DeletePushTokenWithResponse Stop push to this device
 	//
@@ -20709,6 +21377,40 @@ func (r DecideHoldResponse) ContentType() string {
 	return ""
 }
 
+type LockByBuddyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+}
+
+// GetBody returns the raw response body bytes
+func (r LockByBuddyResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r LockByBuddyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r LockByBuddyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r LockByBuddyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListMatchesResponse200Headers the declared response headers of an HTTP 200 response for ListMatches
 type ListMatchesResponse200Headers struct {
 	ETag *string
@@ -20894,6 +21596,81 @@ func (r GetMeResponse) ContentType() string {
 	return ""
 }
 
+type DropBuddyCodeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+}
+
+// GetBody returns the raw response body bytes
+func (r DropBuddyCodeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DropBuddyCodeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DropBuddyCodeResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DropBuddyCodeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type MakeBuddyCodeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *BuddyCode
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r MakeBuddyCodeResponse) GetJSON201() *BuddyCode {
+	return r.JSON201
+}
+
+// GetBody returns the raw response body bytes
+func (r MakeBuddyCodeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r MakeBuddyCodeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r MakeBuddyCodeResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r MakeBuddyCodeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetOwnChecklistPdfResponse200Headers the declared response headers of an HTTP 200 response for GetOwnChecklistPdf
 type GetOwnChecklistPdfResponse200Headers struct {
 	ETag *string
@@ -21059,6 +21836,115 @@ func (r InviteOwnDeviceResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r InviteOwnDeviceResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type SetPinResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+}
+
+// GetBody returns the raw response body bytes
+func (r SetPinResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SetPinResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SetPinResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SetPinResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ShutSessionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+}
+
+// GetBody returns the raw response body bytes
+func (r ShutSessionResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShutSessionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShutSessionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShutSessionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type EnterPinResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PinOpened
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r EnterPinResponse) GetJSON200() *PinOpened {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r EnterPinResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r EnterPinResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EnterPinResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r EnterPinResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -22780,7 +23666,8 @@ func (c *ClientWithResponses) ReinviteAccountWithResponse(ctx context.Context, i
 // LockAccountWithBodyWithResponse Lock an account
 //
 // Every session of the account is refused on every node within two seconds. Everyone may lock their own
-// account; coordinators lock their organisation's, admins any. Locking twice is harmless.
+// account; coordinators lock their organisation's, admins any. Locking twice is harmless. The fourth account of others within ten
+// minutes answers 403 `second_person_needed`: the other coordinators are told (`lock_waits`), and one of them locks it.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -22796,7 +23683,8 @@ func (c *ClientWithResponses) LockAccountWithBodyWithResponse(ctx context.Contex
 // LockAccountWithResponse Lock an account
 //
 // Every session of the account is refused on every node within two seconds. Everyone may lock their own
-// account; coordinators lock their organisation's, admins any. Locking twice is harmless.
+// account; coordinators lock their organisation's, admins any. Locking twice is harmless. The fourth account of others within ten
+// minutes answers 403 `second_person_needed`: the other coordinators are told (`lock_waits`), and one of them locks it.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -24536,6 +25424,38 @@ func (c *ClientWithResponses) DecideHoldWithResponse(ctx context.Context, id Pat
 	return ParseDecideHoldResponse(rsp)
 }
 
+// LockByBuddyWithBodyWithResponse Lock the account of a lawyer in trouble, with the code that they gave
+//
+// Ends their sessions, stops pushes to their phone, gives what they had taken on to others, and tells the coordinators. Nobody needs to be signed
+// in. The same code again changes nothing and answers the same. A code that locks nothing answers 401.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/locks (the `LockByBuddy` operationId).
+func (c *ClientWithResponses) LockByBuddyWithBodyWithResponse(ctx context.Context, params *LockByBuddyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*LockByBuddyResponse, error) {
+	rsp, err := c.LockByBuddyWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseLockByBuddyResponse(rsp)
+}
+
+// LockByBuddyWithResponse Lock the account of a lawyer in trouble, with the code that they gave
+//
+// Ends their sessions, stops pushes to their phone, gives what they had taken on to others, and tells the coordinators. Nobody needs to be signed
+// in. The same code again changes nothing and answers the same. A code that locks nothing answers 401.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/locks (the `LockByBuddy` operationId).
+func (c *ClientWithResponses) LockByBuddyWithResponse(ctx context.Context, params *LockByBuddyParams, body LockByBuddyJSONRequestBody, reqEditors ...RequestEditorFn) (*LockByBuddyResponse, error) {
+	rsp, err := c.LockByBuddy(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseLockByBuddyResponse(rsp)
+}
+
 // ListMatchesWithResponse List matches
 //
 // For operators and coordinators. The oldest undecided first.
@@ -24613,6 +25533,35 @@ func (c *ClientWithResponses) GetMeWithResponse(ctx context.Context, params *Get
 	return ParseGetMeResponse(rsp)
 }
 
+// DropBuddyCodeWithResponse Make the buddy's code stop working
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/me/buddy-code (the `DropBuddyCode` operationId).
+func (c *ClientWithResponses) DropBuddyCodeWithResponse(ctx context.Context, params *DropBuddyCodeParams, reqEditors ...RequestEditorFn) (*DropBuddyCodeResponse, error) {
+	rsp, err := c.DropBuddyCode(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDropBuddyCodeResponse(rsp)
+}
+
+// MakeBuddyCodeWithResponse A code with which a trusted person can lock one's account
+//
+// For a person who would hear first that something has happened. With it (`/v1/locks`) they lock this account and nothing else: it opens
+// nothing. It takes the place of an earlier one and works for 90 days.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/me/buddy-code (the `MakeBuddyCode` operationId).
+func (c *ClientWithResponses) MakeBuddyCodeWithResponse(ctx context.Context, params *MakeBuddyCodeParams, reqEditors ...RequestEditorFn) (*MakeBuddyCodeResponse, error) {
+	rsp, err := c.MakeBuddyCode(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseMakeBuddyCodeResponse(rsp)
+}
+
 // GetOwnChecklistPdfWithResponse Rights checklist on paper, with the organisation's times
 //
 // As `/v1/checklist.pdf`; items are asked for when the caller's organisation does (`/v1/checklist-settings`).
@@ -24686,6 +25635,93 @@ func (c *ClientWithResponses) InviteOwnDeviceWithResponse(ctx context.Context, p
 		return nil, err
 	}
 	return ParseInviteOwnDeviceResponse(rsp)
+}
+
+// SetPinWithBodyWithResponse Set one's PINs
+//
+// From then on every session of the account is shut until a PIN is entered (`/v1/me/pin-entry`), each for twelve hours; this one stays
+// open. `current_pin` is needed when there is a PIN: a wrong one answers 403 `wrong_pin` and counts like any.
+// `duress_pin` is for the day when somebody makes one open the app. It opens the session of a lawyer who stands at this department and has
+// said nothing, and calls for help unheard. Nothing in an answer tells which PIN was entered, and a session that it opened stays so.
+// Who has forgotten their PIN is locked and unlocked by a coordinator.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/me/pin (the `SetPin` operationId).
+func (c *ClientWithResponses) SetPinWithBodyWithResponse(ctx context.Context, params *SetPinParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetPinResponse, error) {
+	rsp, err := c.SetPinWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetPinResponse(rsp)
+}
+
+// SetPinWithResponse Set one's PINs
+//
+// From then on every session of the account is shut until a PIN is entered (`/v1/me/pin-entry`), each for twelve hours; this one stays
+// open. `current_pin` is needed when there is a PIN: a wrong one answers 403 `wrong_pin` and counts like any.
+// `duress_pin` is for the day when somebody makes one open the app. It opens the session of a lawyer who stands at this department and has
+// said nothing, and calls for help unheard. Nothing in an answer tells which PIN was entered, and a session that it opened stays so.
+// Who has forgotten their PIN is locked and unlocked by a coordinator.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/me/pin (the `SetPin` operationId).
+func (c *ClientWithResponses) SetPinWithResponse(ctx context.Context, params *SetPinParams, body SetPinJSONRequestBody, reqEditors ...RequestEditorFn) (*SetPinResponse, error) {
+	rsp, err := c.SetPin(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetPinResponse(rsp)
+}
+
+// ShutSessionWithResponse Shut this session until a PIN is entered
+//
+// The app says so whenever it locks its screen. Who has no PIN changes nothing.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/me/pin-entry (the `ShutSession` operationId).
+func (c *ClientWithResponses) ShutSessionWithResponse(ctx context.Context, params *ShutSessionParams, reqEditors ...RequestEditorFn) (*ShutSessionResponse, error) {
+	rsp, err := c.ShutSession(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShutSessionResponse(rsp)
+}
+
+// EnterPinWithBodyWithResponse Open this session with a PIN
+//
+// Use the access token that it gives from then on, and read everything anew: what was kept on the phone before the session was shut
+// must be gone by then. A wrong PIN answers 403 `wrong_pin`; the fifth in a row ends the session (401) and coordinators are told. Who has
+// no PIN gets 409. While a session is shut everything but this and raising an alarm answers 403 `pin_needed`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/me/pin-entry (the `EnterPin` operationId).
+func (c *ClientWithResponses) EnterPinWithBodyWithResponse(ctx context.Context, params *EnterPinParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EnterPinResponse, error) {
+	rsp, err := c.EnterPinWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEnterPinResponse(rsp)
+}
+
+// EnterPinWithResponse Open this session with a PIN
+//
+// Use the access token that it gives from then on, and read everything anew: what was kept on the phone before the session was shut
+// must be gone by then. A wrong PIN answers 403 `wrong_pin`; the fifth in a row ends the session (401) and coordinators are told. Who has
+// no PIN gets 409. While a session is shut everything but this and raising an alarm answers 403 `pin_needed`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/me/pin-entry (the `EnterPin` operationId).
+func (c *ClientWithResponses) EnterPinWithResponse(ctx context.Context, params *EnterPinParams, body EnterPinJSONRequestBody, reqEditors ...RequestEditorFn) (*EnterPinResponse, error) {
+	rsp, err := c.EnterPin(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEnterPinResponse(rsp)
 }
 
 // DeletePushTokenWithResponse Stop push to this device
@@ -28595,6 +29631,22 @@ func ParseDecideHoldResponse(rsp *http.Response) (*DecideHoldResponse, error) {
 	return response, nil
 }
 
+// ParseLockByBuddyResponse parses an HTTP response from a LockByBuddyWithResponse call
+func ParseLockByBuddyResponse(rsp *http.Response) (*LockByBuddyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &LockByBuddyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	return response, nil
+}
+
 // ParseListMatchesResponse parses an HTTP response from a ListMatchesWithResponse call
 func ParseListMatchesResponse(rsp *http.Response) (*ListMatchesResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -28747,6 +29799,48 @@ func ParseGetMeResponse(rsp *http.Response) (*GetMeResponse, error) {
 	return response, nil
 }
 
+// ParseDropBuddyCodeResponse parses an HTTP response from a DropBuddyCodeWithResponse call
+func ParseDropBuddyCodeResponse(rsp *http.Response) (*DropBuddyCodeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DropBuddyCodeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	return response, nil
+}
+
+// ParseMakeBuddyCodeResponse parses an HTTP response from a MakeBuddyCodeWithResponse call
+func ParseMakeBuddyCodeResponse(rsp *http.Response) (*MakeBuddyCodeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &MakeBuddyCodeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest BuddyCode
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseGetOwnChecklistPdfResponse parses an HTTP response from a GetOwnChecklistPdfWithResponse call
 func ParseGetOwnChecklistPdfResponse(rsp *http.Response) (*GetOwnChecklistPdfResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -28864,6 +29958,64 @@ func ParseInviteOwnDeviceResponse(rsp *http.Response) (*InviteOwnDeviceResponse,
 			return nil, err
 		}
 		response.JSON201 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSetPinResponse parses an HTTP response from a SetPinWithResponse call
+func ParseSetPinResponse(rsp *http.Response) (*SetPinResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SetPinResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	return response, nil
+}
+
+// ParseShutSessionResponse parses an HTTP response from a ShutSessionWithResponse call
+func ParseShutSessionResponse(rsp *http.Response) (*ShutSessionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShutSessionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	return response, nil
+}
+
+// ParseEnterPinResponse parses an HTTP response from a EnterPinWithResponse call
+func ParseEnterPinResponse(rsp *http.Response) (*EnterPinResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EnterPinResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PinOpened
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	}
 

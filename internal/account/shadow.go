@@ -1,0 +1,161 @@
+package account
+
+import (
+	"context"
+	"crypto/hmac"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/riverqueue/river"
+
+	"github.com/qorgau/qorgau/internal/pg"
+	"github.com/qorgau/qorgau/internal/seal"
+)
+
+// A shadow is the account as which a lawyer who is made to open the app gets in: of the same name, a lawyer and nothing more, on a shift
+// where its owner stands. It is an account of its own so that every feature, also one that is written later, shows it what any lawyer at that
+// department sees, and nothing of its owner's: what is forgotten fails shut. It is nobody to everyone else (state shadow).
+
+// actsAs is the SQL of who a session s with pins p (or none) acts for; face is the owner's own face of it.
+func actsAs(face string) string {
+	return `case when p.account_id is null or (s.face = ` + face + ` and s.open_until > @now) then s.account_id else p.shadow_id end`
+}
+
+// worn says the same of a session that was read: shadow is nil where there are no PINs.
+func (d *Desk) worn(s Session, shadow *uuid.UUID, now time.Time) uuid.UUID {
+	if shadow == nil || s.OpenUntil != nil && s.OpenUntil.After(now) && hmac.Equal(s.Face, d.ownFace(s.ID)) {
+		return s.AccountID
+	}
+	return *shadow
+}
+
+// shown is the account as which a session acts.
+func (d *Desk) shown(ctx context.Context, tx *pg.Tx, s Session) (a Account, err error) {
+	var shadow *uuid.UUID
+	if err := tx.QueryRow(ctx, "select (select shadow_id from pins where account_id = $1)", s.AccountID).Scan(&shadow); err != nil {
+		return a, fmt.Errorf("read shadow: %w", err)
+	}
+	if a, err = get[Account](ctx, tx, "id", d.worn(s, shadow, tx.Now), false); err != nil {
+		return a, err
+	}
+	return a, d.fillOne(ctx, tx, &a)
+}
+
+// shut is the SQL of whether a session waits for a PIN.
+const shut = `(p.account_id is not null and (s.open_until is null or s.open_until <= @now))`
+
+// makeShadow writes the shadow's account. It lies under its owner's data key: who is erased takes it along.
+func (d *Desk) makeShadow(ctx context.Context, tx *pg.Tx, a *Account) (uuid.UUID, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return uuid.Nil, fmt.Errorf("shadow id: %w", err)
+	}
+	s := Account{ID: id, OrganisationID: a.OrganisationID, KeyID: a.KeyID, State: Shadow, ShadowOf: &a.ID, CreatedAt: tx.Now, UpdatedAt: tx.Now, Revision: 1}
+	key, err := d.keyOf(ctx, tx, a)
+	if err != nil {
+		return uuid.Nil, err
+	}
+	if s.NameCT, err = key.SealText(namePlace, id, a.Name); err != nil {
+		return uuid.Nil, err
+	}
+	return id, insert(ctx, tx, &s)
+}
+
+// mirror makes the shadow's day like its owner's: name, rights (as a lawyer's, ending with theirs), where they stand. Both PINs do it.
+func (d *Desk) mirror(ctx context.Context, tx *pg.Tx, a *Account, shadow uuid.UUID) error {
+	key, err := d.keyOf(ctx, tx, a)
+	if err != nil {
+		return err
+	}
+	name, err := key.SealText(namePlace, shadow, a.Name)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, "update accounts set name_ct = $2 where id = $1", shadow, name); err != nil {
+		return fmt.Errorf("name shadow: %w", err)
+	}
+	if _, err := tx.Exec(ctx, `insert into grants (id, account_id, organisation_id, role, cities, valid_from, valid_until, needs_second, granted_by, approved_by, created_at, copy_of)
+		select gen_random_uuid(), $2, organisation_id, 'lawyer', cities, valid_from, valid_until, needs_second, granted_by, approved_by, created_at, id
+		from grants where account_id = $1 and revoked_at is null and (valid_until is null or valid_until > $3)
+		on conflict (copy_of, account_id) where copy_of is not null do nothing`, a.ID, shadow, tx.Now); err != nil {
+		return fmt.Errorf("copy grants: %w", err)
+	}
+	if d.shadowDay == nil {
+		return nil
+	}
+	return d.shadowDay(ctx, tx, a.ID, shadow)
+}
+
+// entry is a PIN that was entered.
+type entry struct {
+	Session      uuid.UUID `json:"session"`
+	Account      uuid.UUID `json:"account"`
+	Organisation uuid.UUID `json:"organisation"`
+	Shadow       bool      `json:"shadow"`
+
+	until time.Time
+}
+
+// PinEntered is the job that follows every PIN. Which one it was is sealed, and padded: a queue must not tell it.
+type PinEntered struct {
+	ID     uuid.UUID `json:"id"`
+	Period string    `json:"period"`
+	CT     []byte    `json:"ct"`
+}
+
+// Kind names the job.
+func (PinEntered) Kind() string { return "pin_entered" }
+
+const entryPlace = "river_job.args.pin_entered"
+
+func (d *Desk) announce(tx *pg.Tx, in entry) error {
+	job := PinEntered{ID: uuid.New(), Period: seal.Period(tx.Now)}
+	key, err := d.ring.PeriodKey(job.Period)
+	if err != nil {
+		return err
+	}
+	if job.CT, err = key.SealJSON(entryPlace, job.ID, in); err != nil {
+		return err
+	}
+	tx.Enqueue(job, nil)
+	return nil
+}
+
+// AddWorkers registers what follows a PIN.
+func (d *Desk) AddWorkers(workers *river.Workers) {
+	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, job *river.Job[PinEntered]) error { return d.afterPin(ctx, job.Args) }))
+}
+
+// afterPin calls for help when a shadow was opened: push to the phone stops, what its owner had taken on goes to others, and those are told
+// who look after lawyers. Safe to repeat.
+func (d *Desk) afterPin(ctx context.Context, job PinEntered) error {
+	key, err := d.ring.PeriodKey(job.Period)
+	if err != nil {
+		return err
+	}
+	var in entry
+	if err := key.OpenJSON(entryPlace, job.ID, job.CT, &in); err != nil {
+		return err
+	}
+	if !in.Shadow {
+		return nil
+	}
+	return d.db.InTx(ctx, func(tx *pg.Tx) error {
+		if err := d.dropPush(ctx, tx, in.Account); err != nil {
+			return err
+		}
+		if d.locked != nil {
+			if err := d.locked(ctx, tx, in.Account); err != nil {
+				return err
+			}
+		}
+		if d.duress == nil {
+			return nil
+		}
+		return d.duress(ctx, tx, Duress{Organisation: in.Organisation, Account: in.Account, ID: job.ID})
+	})
+}
+
+// Duress is a shadow that was opened. ID is the same however often it is said.
+type Duress struct{ Organisation, Account, ID uuid.UUID }
