@@ -382,8 +382,8 @@ func TestUnlockingDoesNotMakeASecondPerson(t *testing.T) {
 func TestOpeningAndLockingAtOnceLeavesNoSession(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
-	c, _ := p.person(Coordinator, p.org)
 	for range 10 {
+		c, _ := p.person(Coordinator, p.org) // another each time: a fourth lock would wait
 		a, inv, err := p.desk.Invite(p.ctx, c, inviting(Lawyer))
 		must(t, err)
 		for _, err := range together(2, func(i int) error {

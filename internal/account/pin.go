@@ -182,7 +182,7 @@ func (d *Desk) wear(ctx context.Context, tx *pg.Tx, a *Account, row pins, in ent
 		return as, err
 	}
 	in.Account, in.Organisation = a.ID, a.OrganisationID
-	if err := d.announce(tx, in); err != nil {
+	if err := d.announce(ctx, tx, in); err != nil {
 		return as, err
 	}
 	if as, err = get[Account](ctx, tx, "id", id, false); err != nil {

@@ -97,51 +97,60 @@ type entry struct {
 	until time.Time
 }
 
-// PinEntered is the job that follows every PIN. Which one it was is sealed, and padded: a queue must not tell it.
+// PinEntered is the job that follows every PIN.
 type PinEntered struct {
-	ID     uuid.UUID `json:"id"`
-	Period string    `json:"period"`
-	CT     []byte    `json:"ct"`
+	ID uuid.UUID `json:"id"`
 }
 
 // Kind names the job.
 func (PinEntered) Kind() string { return "pin_entered" }
 
-const entryPlace = "river_job.args.pin_entered"
+const entryPlace = "pin_entries.entry_ct"
 
-func (d *Desk) announce(tx *pg.Tx, in entry) error {
-	job := PinEntered{ID: uuid.New(), Period: seal.Period(tx.Now)}
-	key, err := d.ring.PeriodKey(job.Period)
+// announce leaves word for the job: which PIN it was is sealed, and padded, so that neither row nor queue tells it.
+func (d *Desk) announce(ctx context.Context, tx *pg.Tx, in entry) error {
+	id, period := uuid.New(), seal.Period(tx.Now)
+	key, err := d.ring.PeriodKey(period)
 	if err != nil {
 		return err
 	}
-	if job.CT, err = key.SealJSON(entryPlace, job.ID, in); err != nil {
+	ct, err := key.SealJSON(entryPlace, id, in)
+	if err != nil {
 		return err
 	}
-	tx.Enqueue(job, nil)
+	if _, err := tx.Exec(ctx, "insert into pin_entries (id, period, entry_ct) values ($1, $2, $3)", id, period, ct); err != nil {
+		return fmt.Errorf("keep pin entry: %w", err)
+	}
+	tx.Enqueue(PinEntered{ID: id}, nil)
 	return nil
 }
 
 // AddWorkers registers what follows a PIN.
 func (d *Desk) AddWorkers(workers *river.Workers) {
-	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, job *river.Job[PinEntered]) error { return d.afterPin(ctx, job.Args) }))
+	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, job *river.Job[PinEntered]) error { return d.afterPin(ctx, job.Args.ID) }))
 }
 
 // afterPin calls for help when a shadow was opened: push to the phone stops, what its owner had taken on goes to others, and those are told
 // who look after lawyers. Safe to repeat.
-func (d *Desk) afterPin(ctx context.Context, job PinEntered) error {
-	key, err := d.ring.PeriodKey(job.Period)
-	if err != nil {
-		return err
-	}
-	var in entry
-	if err := key.OpenJSON(entryPlace, job.ID, job.CT, &in); err != nil {
-		return err
-	}
-	if !in.Shadow {
-		return nil
-	}
+func (d *Desk) afterPin(ctx context.Context, id uuid.UUID) error {
 	return d.db.InTx(ctx, func(tx *pg.Tx) error {
+		var period string
+		var ct []byte
+		err := tx.QueryRow(ctx, "delete from pin_entries where id = $1 returning period, entry_ct", id).Scan(&period, &ct)
+		if pg.NoRow(err) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("take pin entry: %w", err)
+		}
+		key, err := d.ring.PeriodKey(period)
+		if err != nil {
+			return err
+		}
+		var in entry
+		if err := key.OpenJSON(entryPlace, id, ct, &in); err != nil || !in.Shadow {
+			return err
+		}
 		if err := d.dropPush(ctx, tx, in.Account); err != nil {
 			return err
 		}
@@ -153,9 +162,9 @@ func (d *Desk) afterPin(ctx context.Context, job PinEntered) error {
 		if d.duress == nil {
 			return nil
 		}
-		return d.duress(ctx, tx, Duress{Organisation: in.Organisation, Account: in.Account, ID: job.ID})
+		return d.duress(ctx, tx, Duress{Organisation: in.Organisation, Account: in.Account, ID: id})
 	})
 }
 
-// Duress is a shadow that was opened. ID is the same however often it is said.
+// Duress is a shadow that was opened; ID says which time.
 type Duress struct{ Organisation, Account, ID uuid.UUID }

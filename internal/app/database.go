@@ -35,7 +35,7 @@ func openStore(ctx context.Context, o Options) (s store, err error) {
 		}
 		address = s.place.URL()
 	}
-	s.db, err = pg.Open(ctx, pg.Options{URL: address, Clock: o.Clock})
+	s.db, err = pg.Open(ctx, pg.Options{URL: address, Clock: o.Clock, Tracer: o.Tracer})
 	if err == nil {
 		err = answers(ctx, s.db, o.Log)
 	}

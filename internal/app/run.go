@@ -42,6 +42,7 @@ type Options struct {
 	Role    Role
 	Clock   func() time.Time
 	Ask     Ask
+	Tracer  pgx.QueryTracer // for tests only (pg.Options)
 }
 
 func (o Options) withDefaults() (Options, error) {

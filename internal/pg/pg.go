@@ -44,11 +44,13 @@ type Enqueuer interface {
 	InsertManyTx(ctx context.Context, tx pgx.Tx, params []river.InsertManyParams) ([]*rivertype.JobInsertResult, error)
 }
 
-// Options for Open. Clock nil is time.Now. MaxConns 0 takes the URL's pool_max_conns, but at least 24.
+// Options for Open. Clock nil is time.Now. MaxConns 0 takes the URL's pool_max_conns, but at least 24. Tracer is told of every statement with
+// its parameters: for tests only, because parameters are names before they are sealed.
 type Options struct {
 	URL      string
 	Clock    func() time.Time
 	MaxConns int32
+	Tracer   pgx.QueryTracer
 }
 
 // Open makes the pool; it does not wait for the database to answer.
@@ -71,6 +73,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if _, set := cfg.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"]; !set {
 		cfg.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = "30000"
 	}
+	cfg.ConnConfig.Tracer = o.Tracer
 	cfg.ConnConfig.RuntimeParams["timezone"] = "UTC"
 	cfg.ConnConfig.RuntimeParams["application_name"] = "qorgau"
 	if cfg.ConnConfig.ConnectTimeout == 0 {

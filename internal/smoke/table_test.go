@@ -158,6 +158,7 @@ var table = []row{
 	// Getting in is for everyone; a code or token that is none of theirs opens nothing.
 	public("openSession", "POST", "/v1/sessions", `{"invitation": "AAAA-BBBB-CCCC", "device": {"name": "x", "platform": "web"}}`, closedDoor),
 	public("refreshSession", "POST", "/v1/sessions/refresh", `{"refresh_token": "rrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrr"}`, closedDoor),
+	public("lockByBuddy", "POST", "/v1/locks", `{"code": "0000-0000-0000"}`, closedDoor),
 	public("getHealth", "GET", "/healthz", "", everyone),
 	public("getReadiness", "GET", "/readyz", "", everyone),
 	public("getSigningKeys", "GET", "/.well-known/jwks.json", "", everyone),
@@ -179,6 +180,8 @@ var table = []row{
 	own("putPushToken", "nothing", everyone, "PUT", "/v1/me/push-token", `{"token": "a-token-of-a-phone"}`),
 	own("deletePushToken", "nothing", everyone, "DELETE", "/v1/me/push-token", ""),
 	own("inviteOwnDevice", "nothing", everyone, "POST", "/v1/me/invitations", ""),
+	own("makeBuddyCode", "nothing", everyone, "POST", "/v1/me/buddy-code", ""),
+	own("dropBuddyCode", "nothing", everyone, "DELETE", "/v1/me/buddy-code", ""),
 	own("listSessions", "session", their, "GET", "/v1/sessions", ""),
 	own("getSession", "session", their, "GET", "/v1/sessions/{id}", ""),
 	own("endSession", "session", their, "DELETE", "/v1/sessions/{id}", ""),
@@ -359,6 +362,11 @@ var table = []row{
 		method: "POST", path: "/v1/accounts/{id}/retract-reports", body: `{"client_id": "{new}", "reason": "x"}`},
 	{operation: "lockAccount", on: "account", lawyer: never, operator: never, coordinator: overAccount, admin: everyone, method: "POST", path: "/v1/accounts/{id}/lock"},
 	{operation: "unlockAccount", on: "account", lawyer: never, operator: never, coordinator: overAccount, admin: everyone, method: "POST", path: "/v1/accounts/{id}/unlock"},
+	// Who has no PIN yet is told so; who sets one stays in.
+	{operation: "enterPin", on: "nothing", lawyer: everyone, operator: everyone, coordinator: everyone, admin: everyone, fallen: everyone,
+		method: "PUT", path: "/v1/me/pin-entry", body: `{"pin": "271828"}`, ok: []int{409}},
+	own("shutSession", "nothing", everyone, "DELETE", "/v1/me/pin-entry", ""),
+	own("setPin", "nothing", everyone, "PUT", "/v1/me/pin", `{"pin": "271828"}`),
 }
 
 // Last, because nobody can do anything afterwards: everyone may lock their own account.

@@ -20,6 +20,13 @@ alter table sessions add column open_until timestamptz; -- of who has PINs: shut
 alter table sessions drop constraint sessions_revoked_reason_check;
 alter table sessions add constraint sessions_revoked_reason_check check (revoked_reason in ('signed_out', 'locked', 'token_reuse', 'replaced', 'wrong_pins'));
 
+-- Which PIN was entered, until what follows it was done. Both have a row, and it looks the same.
+create table pin_entries (
+    id       uuid primary key,
+    period   text not null,
+    entry_ct bytea not null constraint pin_entries_entry_sealed check (is_sealed(entry_ct))
+);
+
 -- A shadow's grants are copies, as a lawyer's, and end when what they were copied from does: whoever takes a right away takes it from both.
 alter table grants add column copy_of uuid references grants;
 create unique index grants_copies on grants (copy_of, account_id) where copy_of is not null;
