@@ -143,6 +143,8 @@ type Options struct {
 	DropPushToken func(ctx context.Context, tx *pg.Tx, account uuid.UUID) error
 	// Locked is told of an account that is locked, by who counts on it: what it had taken on goes back to others. nil: nobody is told.
 	Locked func(ctx context.Context, tx *pg.Tx, account uuid.UUID) error
+	// ShadowPush gives a shadow the channels that its owner has; nothing is ever sent there. nil: it has none.
+	ShadowPush func(ctx context.Context, tx *pg.Tx, owner, shadow uuid.UUID, key seal.Key) error
 	// ShadowDay puts a shadow where its owner stands. nil: nowhere.
 	ShadowDay func(ctx context.Context, tx *pg.Tx, owner, shadow uuid.UUID) error
 	// Duress calls for help, unheard by who is with them. nil: nobody is told.
@@ -168,15 +170,16 @@ type Desk struct {
 	dropPush func(ctx context.Context, tx *pg.Tx, account uuid.UUID) error
 	locked   func(ctx context.Context, tx *pg.Tx, account uuid.UUID) error
 
-	shadowDay func(ctx context.Context, tx *pg.Tx, owner, shadow uuid.UUID) error
-	duress    func(ctx context.Context, tx *pg.Tx, who Duress) error
+	shadowPush func(ctx context.Context, tx *pg.Tx, owner, shadow uuid.UUID, key seal.Key) error
+	shadowDay  func(ctx context.Context, tx *pg.Tx, owner, shadow uuid.UUID) error
+	duress     func(ctx context.Context, tx *pg.Tx, who Duress) error
 }
 
 // New makes the desk.
 func New(o Options) *Desk {
 	d := &Desk{db: o.DB, ring: o.Ring, audit: o.Audit, log: o.Log, tokens: newTokens(o.Ring.Signing(), o.Issuer, o.DB.Now),
 		known: newMemory(), wrong: wrongCodes(o.WrongCodesPerMinute), setPush: o.SetPushToken, push: o.PushToken, dropPush: o.DropPushToken, locked: o.Locked,
-		shadowDay: o.ShadowDay, duress: o.Duress}
+		shadowPush: o.ShadowPush, shadowDay: o.ShadowDay, duress: o.Duress}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
 	}

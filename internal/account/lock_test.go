@@ -34,7 +34,9 @@ func TestTheFourthLockNeedsASecondPerson(t *testing.T) {
 	if p.count("select count(*) from accounts where id = $1 and state = 'locked'", last) != 0 {
 		t.Error("it was locked all the same")
 	}
-	open := func() int { return p.count("select count(*) from alerts where kind = 'lock_waits' and subject_id = $1 and acknowledged_at is null", last) }
+	open := func() int {
+		return p.count("select count(*) from alerts where kind = 'lock_waits' and subject_id = $1 and acknowledged_at is null", last)
+	}
 	if open() != 1 {
 		t.Errorf("%d alerts ask for a second person", open())
 	}

@@ -51,7 +51,7 @@ func (d *Desk) makeShadow(ctx context.Context, tx *pg.Tx, a *Account) (uuid.UUID
 	if err != nil {
 		return uuid.Nil, fmt.Errorf("shadow id: %w", err)
 	}
-	s := Account{ID: id, OrganisationID: a.OrganisationID, KeyID: a.KeyID, State: Shadow, ShadowOf: &a.ID, CreatedAt: tx.Now, UpdatedAt: tx.Now, Revision: 1}
+	s := Account{ID: id, OrganisationID: a.OrganisationID, KeyID: a.KeyID, State: Shadow, ShadowOf: &a.ID, CreatedAt: a.CreatedAt, UpdatedAt: tx.Now, Revision: a.Revision}
 	key, err := d.keyOf(ctx, tx, a)
 	if err != nil {
 		return uuid.Nil, err
@@ -62,7 +62,8 @@ func (d *Desk) makeShadow(ctx context.Context, tx *pg.Tx, a *Account) (uuid.UUID
 	return id, insert(ctx, tx, &s)
 }
 
-// mirror makes the shadow's day like its owner's: name, rights (as a lawyer's, ending with theirs), where they stand. Both PINs do it.
+// mirror makes the shadow's day like its owner's: name, rights (as a lawyer's, ending with theirs), whether push is on, where they stand. Both
+// PINs do it.
 func (d *Desk) mirror(ctx context.Context, tx *pg.Tx, a *Account, shadow uuid.UUID) error {
 	key, err := d.keyOf(ctx, tx, a)
 	if err != nil {
@@ -72,14 +73,22 @@ func (d *Desk) mirror(ctx context.Context, tx *pg.Tx, a *Account, shadow uuid.UU
 	if err != nil {
 		return err
 	}
-	if _, err := tx.Exec(ctx, "update accounts set name_ct = $2 where id = $1", shadow, name); err != nil {
+	if _, err := tx.Exec(ctx, "update accounts set name_ct = $2, revision = $3 where id = $1", shadow, name, a.Revision); err != nil {
 		return fmt.Errorf("name shadow: %w", err)
 	}
 	if _, err := tx.Exec(ctx, `insert into grants (id, account_id, organisation_id, role, cities, valid_from, valid_until, needs_second, granted_by, approved_by, created_at, copy_of)
-		select gen_random_uuid(), $2, organisation_id, 'lawyer', cities, valid_from, valid_until, needs_second, granted_by, approved_by, created_at, id
+		select distinct on (organisation_id) gen_random_uuid(), $2, organisation_id, 'lawyer', cities, valid_from, valid_until, needs_second, granted_by, approved_by, created_at, id
 		from grants where account_id = $1 and revoked_at is null and (valid_until is null or valid_until > $3)
+			and not exists (select 1 from grants own where own.account_id = $2 and own.organisation_id = grants.organisation_id and own.revoked_at is null
+				and (own.valid_until is null or own.valid_until > $3))
+		order by organisation_id, role <> 'lawyer', id
 		on conflict (copy_of, account_id) where copy_of is not null do nothing`, a.ID, shadow, tx.Now); err != nil {
 		return fmt.Errorf("copy grants: %w", err)
+	}
+	if d.shadowPush != nil {
+		if err := d.shadowPush(ctx, tx, a.ID, shadow, key); err != nil {
+			return err
+		}
 	}
 	if d.shadowDay == nil {
 		return nil

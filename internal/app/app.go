@@ -160,6 +160,24 @@ func deskOptions(db *pg.DB, ring *seal.Ring, log *slog.Logger, center *push.Cent
 			return center.SetChannels(ctx, tx, owner(id), seal.Key{}, nil)
 		},
 		Locked: dispatch.Return,
+		ShadowPush: func(ctx context.Context, tx *pg.Tx, of, shadow uuid.UUID, key seal.Key) error {
+			have, err := center.OpenChannels(ctx, tx, owner(of), key)
+			if err != nil {
+				return err
+			}
+			own, err := center.OpenChannels(ctx, tx, owner(shadow), key)
+			if err != nil {
+				return err
+			}
+			if len(have) == 0 { // they were cut off, which must not be seen
+				have = own
+			}
+			addresses := make([]push.Address, len(have))
+			for i, c := range have {
+				addresses[i] = push.Address{Kind: c.Kind, Value: c.Address}
+			}
+			return center.SetChannels(ctx, tx, owner(shadow), key, addresses)
+		},
 	}
 }
 

@@ -50,10 +50,11 @@ type view struct {
 	places   map[uuid.UUID]string // the city of each department
 	people   map[uuid.UUID]rights.Person
 	doors    map[uuid.UUID][]door.Report
-	lawyers  map[uuid.UUID][]Lawyer // by department
-	until    time.Time              // when a shift next begins or ends
-	acting   time.Time              // when somebody next begins or ends to act for a person
-	answers  map[question]*answer   // counted from all this
+	lawyers  map[uuid.UUID][]Lawyer    // by department
+	shadows  map[uuid.UUID][]uuid.UUID // accounts that see a department as its lawyers do
+	until    time.Time                 // when a shift next begins or ends
+	acting   time.Time                 // when somebody next begins or ends to act for a person
+	answers  map[question]*answer      // counted from all this
 }
 
 // renew is after how long a view is loaded from nothing: ages change at New Year, and what a trigger might miss must not last.
@@ -224,5 +225,6 @@ func (s sight) sees(organisation, id uuid.UUID) bool {
 	if s.p.HasIn(organisation, s.v.places[id], account.Operator, account.Coordinator) {
 		return true
 	}
-	return s.p.HasIn(organisation, s.v.places[id], account.Lawyer) && slices.ContainsFunc(s.v.lawyers[id], func(l Lawyer) bool { return l.AccountID == s.p.Account })
+	return s.p.HasIn(organisation, s.v.places[id], account.Lawyer) && (slices.Contains(s.v.shadows[id], s.p.Account) ||
+		slices.ContainsFunc(s.v.lawyers[id], func(l Lawyer) bool { return l.AccountID == s.p.Account }))
 }

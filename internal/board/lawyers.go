@@ -19,6 +19,8 @@ const (
 	Planned Presence = "planned"
 	Coming  Presence = "coming"
 	Present Presence = "present"
+
+	shadow Presence = "shadow"
 )
 
 // Lawyer is one who stands at a department, or will.
@@ -28,22 +30,27 @@ type Lawyer struct {
 	ETA       *time.Time
 }
 
-// Who has a shift there now, and who was sent. A shift without a check-in is a plan.
-const onSpot = `select s.department_id, s.account_id, case s.state when 'present' then 'present' else 'planned' end, null::timestamptz
-		from shifts s where s.organisation_id = $1 and s.department_id is not null and s.kind <> 'shadow' and s.state <> 'left' and s.starts_at <= $2 and s.ends_at > $2
+// Who has a shift there now, and who was sent. A shift without a check-in is a plan. A shadow (account, shadow.go) sees what lawyers there
+// see, and is nobody to them.
+const onSpot = `select s.department_id, s.account_id, case when s.kind = 'shadow' then 'shadow' when s.state = 'present' then 'present' else 'planned' end, null::timestamptz
+		from shifts s where s.organisation_id = $1 and s.department_id is not null and s.state <> 'left' and s.starts_at <= $2 and s.ends_at > $2
 	union all
 	select d.department_id, d.taken_by, case d.state when 'arrived' then 'present' else 'coming' end, d.eta_at
 		from dispatches d where d.organisation_id = $1 and d.state in ('accepted', 'en_route', 'arrived')`
 
 func (v *view) readLawyers(ctx context.Context, tx *pg.Tx, organisation uuid.UUID) error {
-	v.lawyers = map[uuid.UUID][]Lawyer{}
+	v.lawyers, v.shadows = map[uuid.UUID][]Lawyer{}, map[uuid.UUID][]uuid.UUID{}
 	var turn *time.Time
 	b := &pgx.Batch{}
 	b.Queue(onSpot, organisation, tx.Now).Query(func(rows pgx.Rows) error {
 		var place uuid.UUID
 		var l Lawyer
 		_, err := pgx.ForEachRow(rows, []any{&place, &l.AccountID, &l.State, &l.ETA}, func() error {
-			v.add(place, l)
+			if l.State == shadow {
+				v.shadows[place] = append(v.shadows[place], l.AccountID)
+			} else {
+				v.add(place, l)
+			}
 			return nil
 		})
 		return err

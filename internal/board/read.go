@@ -77,12 +77,29 @@ func (b *Board) answer(ctx context.Context, p account.Principal, f Filter) (*ans
 	err := b.look(ctx, p.Organisation, func(v *view, now time.Time) {
 		s := sight{p: p, v: v}
 		out = v.kept(questionOf(p, f), now, func() Shown {
-			return v.show(f, now, func(id uuid.UUID) bool {
+			shown := v.show(f, now, func(id uuid.UUID) bool {
 				return (f.City == "" || v.places[id] == f.City) && (f.DepartmentID == nil || *f.DepartmentID == id) && s.sees(p.Organisation, id)
 			})
+			if p.Account != p.Owner {
+				shown.stand(p)
+			}
+			return shown
 		})
 	})
 	return out, err
+}
+
+// stand has a shadow (account, shadow.go) stand where its owner does.
+func (s *Shown) stand(p account.Principal) {
+	for i := range s.Rows {
+		list := slices.Clone(s.Rows[i].Lawyers)
+		for k := range list {
+			if list[k].AccountID == p.Owner {
+				list[k].AccountID = p.Account
+			}
+		}
+		s.Rows[i].Lawyers = list
+	}
 }
 
 // All gives the board of an organisation to the service itself.

@@ -42,6 +42,7 @@ type Change struct {
 	Account       *uuid.UUID
 	City, WasCity string
 	Revision      int64
+	Own           bool // nobody hears of it but Account
 }
 
 // Now is the position at which all that is committed and settled is known.
@@ -55,7 +56,7 @@ func Now(ctx context.Context, tx *pg.Tx) (Position, error) {
 }
 
 const since = `select c.xact::text, c.seq, c.organisation_id, c.kind, c.subject_id, c.department_id, c.was_department_id, c.account_id,
-		coalesce(dep.city, sh.city, ''), coalesce(was.city, ''), coalesce(d.revision, di.revision, sh.revision, 0)
+		coalesce(dep.city, sh.city, ''), coalesce(was.city, ''), coalesce(d.revision, di.revision, sh.revision, 0), coalesce(sh.kind = 'shadow', false)
 	from (select * from changes c where (c.xact, c.seq) > ($1::text::xid8, $2) and c.xact < $3::text::xid8 order by c.xact, c.seq limit $4) c
 	left join departments dep on dep.id = c.department_id left join departments was on was.id = c.was_department_id
 	left join detentions d on c.kind = 'detention' and d.id = c.subject_id left join shifts sh on c.kind = 'shift' and sh.id = c.subject_id
@@ -74,7 +75,7 @@ func Since(ctx context.Context, tx *pg.Tx, after Position, most int) (list []Cha
 	}
 	list, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (c Change, err error) {
 		var xact string
-		if err := row.Scan(&xact, &c.Seq, &c.Organisation, &c.Kind, &c.Subject, &c.Department, &c.Was, &c.Account, &c.City, &c.WasCity, &c.Revision); err != nil {
+		if err := row.Scan(&xact, &c.Seq, &c.Organisation, &c.Kind, &c.Subject, &c.Department, &c.Was, &c.Account, &c.City, &c.WasCity, &c.Revision, &c.Own); err != nil {
 			return c, err
 		}
 		c.Xact, err = strconv.ParseUint(xact, 10, 64)

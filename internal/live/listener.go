@@ -22,6 +22,9 @@ func sees(s *detention.Sight, who Who, c *Change) bool {
 	if c.Account != nil && *c.Account == who.Account {
 		return true
 	}
+	if c.Own {
+		return false
+	}
 	if c.Department == nil {
 		return s.Coordinates(c.Organisation, c.City)
 	}

@@ -33,7 +33,7 @@ const news = `with places as materialized (select * from unnest(@orgs::uuid[], @
 	where t.known
 		or t.kind = 'detention' and @lawyer and exists (select 1 from detentions d where d.id = t.subject_id and ` + detention.Own + `)
 		or t.kind = 'shift' and t.nowhere and exists (select 1 from shifts sh join unnest(@city_orgs::uuid[], @cities::text[]) a(org, city)
-			on a.org = sh.organisation_id and a.city in ('', sh.city) where sh.id = t.subject_id)
+			on a.org = sh.organisation_id and a.city in ('', sh.city) where sh.id = t.subject_id and sh.kind <> 'shadow')
 	order by t.place limit @most`
 
 // News gives at most so many subjects that changed after a position and of which the reader may know that they did: they see them, saw them there

@@ -18,13 +18,13 @@ func (c *Calendar) Shadow(ctx context.Context, tx *pg.Tx, owner, shadow uuid.UUI
 	if err != nil {
 		return fmt.Errorf("shift id: %w", err)
 	}
-	if _, err := tx.Exec(ctx, `insert into shifts (id, organisation_id, client_id, account_id, kind, department_id, city, state, starts_at, ends_at, confirmed_at, arrived_at, created_by, created_at, updated_at)
-		select $1, s.organisation_id, $3, $3, 'shadow', s.department_id, s.city, 'present', s.starts_at, s.ends_at, s.confirmed_at, s.arrived_at, $3, s.created_at, s.updated_at
+	if _, err := tx.Exec(ctx, `insert into shifts (id, organisation_id, client_id, account_id, kind, department_id, city, state, starts_at, ends_at, confirmed_at, arrived_at, created_by, created_at, updated_at, revision)
+		select $1, s.organisation_id, $3, $3, 'shadow', s.department_id, s.city, 'present', s.starts_at, s.ends_at, s.confirmed_at, s.arrived_at, $3, s.created_at, s.updated_at, s.revision
 		from shifts s where s.account_id = $2 and s.state = 'present' and s.department_id is not null and s.starts_at <= $4 and s.ends_at > $4
 		order by s.arrived_at desc nulls last limit 1
 		on conflict on constraint shifts_client_id do update set organisation_id = excluded.organisation_id, department_id = excluded.department_id, city = excluded.city,
 			state = excluded.state, starts_at = excluded.starts_at, ends_at = excluded.ends_at, confirmed_at = excluded.confirmed_at, arrived_at = excluded.arrived_at, left_at = null,
-			cancelled_at = null, created_at = excluded.created_at, updated_at = excluded.updated_at`, id, owner, shadow, tx.Now); err != nil {
+			cancelled_at = null, created_at = excluded.created_at, updated_at = excluded.updated_at, revision = excluded.revision`, id, owner, shadow, tx.Now); err != nil {
 		return fmt.Errorf("shadow's shift: %w", err)
 	}
 	return nil

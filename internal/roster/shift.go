@@ -60,7 +60,7 @@ type Shift struct {
 	First bool
 }
 
-const shiftColumns = `s.id, s.organisation_id, s.client_id, s.account_id, case s.kind when 'shadow' then 'lawyer' else s.kind end, s.department_id, coalesce(s.city, dep.city, ''), s.assembly_id, s.starts_at, s.ends_at, s.state,
+const shiftColumns = `s.id, s.organisation_id, nullif(s.client_id, s.account_id), s.account_id, case s.kind when 'shadow' then 'lawyer' else s.kind end, s.department_id, coalesce(s.city, dep.city, ''), s.assembly_id, s.starts_at, s.ends_at, s.state,
 	s.confirmed_at, s.arrived_at, s.left_at, s.cancelled_at, s.created_by, s.created_at, s.revision,
 	array(select o.id from shifts o where o.account_id = s.account_id and o.id <> s.id and o.state <> 'left' and s.state <> 'left' and o.starts_at < s.ends_at and o.ends_at > s.starts_at order by o.id)`
 

@@ -288,6 +288,13 @@ func (g *Guard) Tick(ctx context.Context) (did bool, err error) {
 	return did, err
 }
 
+// hush reads whether an alarm is silent. What cannot be read must not keep it from being told, nor have it told aloud.
+func (g *Guard) hush(a *Alarm) {
+	if g.open(alarmPlace, a.ID, a.period, a.saidCT, &a.Said) != nil {
+		a.Silent = true
+	}
+}
+
 func (g *Guard) tickTimer(ctx context.Context, tx *pg.Tx) (bool, error) {
 	var id, organisation, who, client uuid.UUID
 	var until time.Time
@@ -324,9 +331,7 @@ func (g *Guard) tickAlarm(ctx context.Context, tx *pg.Tx) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("take alarm: %w", err)
 	}
-	if g.open(alarmPlace, a.ID, a.period, a.saidCT, &a.Said) != nil {
-		a.Silent = true // what cannot be read must not keep it from being told, nor tell it aloud
-	}
+	g.hush(&a)
 	a.Step++
 	wait := tellAlways
 	if a.Step == 2 {

@@ -344,8 +344,8 @@ func (g *Guard) tickDetention(ctx context.Context, tx *pg.Tx) (bool, error) {
 	var a Alarm
 	var taken bool
 	var made time.Time
-	err := tx.QueryRow(ctx, `select x.id, x.organisation_id, x.account_id, x.acknowledged_at is not null, p.made_at from provisional_detentions p join alarms x on x.id = p.alarm_id
-		where p.state = 'provisional' and p.next_at <= $1 order by p.next_at limit 1 for update of p skip locked`, tx.Now).Scan(&a.ID, &a.Organisation, &a.AccountID, &taken, &made)
+	err := tx.QueryRow(ctx, `select x.id, x.organisation_id, x.account_id, x.acknowledged_at is not null, p.made_at, x.period, x.said_ct from provisional_detentions p join alarms x on x.id = p.alarm_id
+		where p.state = 'provisional' and p.next_at <= $1 order by p.next_at limit 1 for update of p skip locked`, tx.Now).Scan(&a.ID, &a.Organisation, &a.AccountID, &taken, &made, &a.period, &a.saidCT)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return false, nil
 	}
@@ -358,6 +358,7 @@ func (g *Guard) tickDetention(ctx context.Context, tx *pg.Tx) (bool, error) {
 	if !taken {
 		return true, nil
 	}
+	g.hush(&a)
 	a.Step = int(tx.Now.Sub(made) / askAgain)
 	return true, g.tell(ctx, tx, a, push.Notice{SubjectKind: askSubject, Turn: uuid.New()})
 }
