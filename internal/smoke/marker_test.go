@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"os"
@@ -366,6 +367,7 @@ func (p *planter) help() {
 	p.expect(201, p.ask("POST", "/v1/timers", p.lawyer.bearer(), `{"client_id": "`+uuid.NewString()+`", "until": "`+time.Now().Add(time.Hour).UTC().Format(time.RFC3339)+`", "note": `+p.quoted("note of a timer")+`}`))
 	p.expect(201, p.ask("POST", "/v1/alarms", p.lawyer.bearer(), `{"client_id": "`+uuid.NewString()+`", "test": true, "note": `+p.quoted("note of an alarm")+`}`))
 	p.detained()
+	p.forced()
 	p.expect(201, p.ask("POST", "/v1/check-ins", p.lawyer.bearer(), `{"client_id": "`+uuid.NewString()+`", "department_id": "`+almaly.String()+`", "lat": 43.25, "lon": 76.9}`))
 	p.expect(400, p.ask("POST", "/v1/shifts", p.chief.bearer(), `{"shifts": [{"client_id": "`+uuid.NewString()+`", "account_id": "`+uuid.NewString()+`", "city": `+p.quoted("city of a shift")+`, "starts_at": "2026-01-01T00:00:00Z", "ends_at": "2026-01-01T01:00:00Z"}]}`))
 	for _, path := range []string{"/v1/shifts", "/v1/timers", "/v1/alarms", "/v1/calls", "/v1/dispatches", "/v1/changes"} {
@@ -399,6 +401,31 @@ func (p *planter) detained() {
 		}
 		p.expect(200, p.ask("GET", path, p.chief.bearer(), ""))
 	}
+}
+
+// forced has a lawyer set PINs, and be made to open the app; and a buddy lock them.
+func (p *planter) forced() {
+	p.Helper()
+	w := &watched{staff: p.invited(account.Lawyer, func(r *account.InviteRequest) { r.Name = p.name("name of who is made to open the app") })}
+	w.token = w.bearer()
+	pins := [3]string{}
+	for i, way := range []string{"a PIN", "a PIN for duress", "a wrong PIN"} {
+		for range 12 {
+			pins[i] += string(rune('0' + rand.IntN(10)))
+		}
+		p.secret(way, pins[i])
+	}
+	w.expect(204, w.says("PUT", "/v1/me/pin", fmt.Sprintf(`{"pin":%q,"duress_pin":%q}`, pins[0], pins[1])))
+	w.arrives(almaly)
+	w.expect(403, w.enters(pins[2]))
+	w.expect(200, w.enters(pins[0]))
+	w.expect(200, w.enters(pins[1]))
+	w.expect(200, w.says("GET", "/v1/detentions", ""))
+	var code api.BuddyCode
+	p.must(json.Unmarshal(w.expect(201, w.says("POST", "/v1/me/buddy-code", "")).body, &code))
+	p.secret("a buddy's code", code.Code)
+	p.secret("a buddy's code, as it is read", strings.ReplaceAll(code.Code, "-", ""))
+	p.expect(204, p.ask("POST", "/v1/locks", "", fmt.Sprintf(`{"code":%q}`, code.Code)))
 }
 
 func (p *planter) quoted(way string) string { return p.written(p.name(way)) }
