@@ -58,8 +58,11 @@ func (d *Desk) mayLock(ctx context.Context, tx *pg.Tx, p Principal, account uuid
 	if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock(hashtextextended($1::text, 7215304899))", p.Account.String()); err != nil {
 		return false, fmt.Errorf("lock locks: %w", err)
 	}
+	if _, err := tx.Exec(ctx, "delete from locks where locked_by = $1 and at <= $2", p.Account, tx.Now.Add(-locksWithin)); err != nil {
+		return false, fmt.Errorf("forget locks: %w", err)
+	}
 	n, err := tx.Exec(ctx, `insert into locks (account_id, locked_by, at) select $1, $2, $3
-		where (select count(*) from locks where locked_by = $2 and at > $4) < $5`, account, p.Account, tx.Now, tx.Now.Add(-locksWithin), freeLocks)
+		where (select count(*) from locks where locked_by = $2) < $4`, account, p.Account, tx.Now, freeLocks)
 	if err != nil {
 		return false, fmt.Errorf("count locks: %w", err)
 	}
