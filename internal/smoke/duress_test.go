@@ -276,6 +276,41 @@ func TestAForcedSessionCallsForHelpUnheard(t *testing.T) {
 	}
 }
 
+// The promise: what somebody is made to enter reaches no family until another person looked at it.
+func TestWhatAForcedSessionSaysWaits(t *testing.T) {
+	t.Parallel()
+	tw := newTown(t)
+	chief := tw.invited(account.Coordinator)
+	forced := tw.guarded(account.Lawyer)
+	forced.arrives(almaly)
+	held := forced.logs(almaly, "Ахметов Арман, 1990")[0].DetentionID
+	mother, wife := tw.searches("Ахметов Арман, 1990"), tw.searches("Оспанов Нұрлан, 1985")
+	mother.expectNotice("match")
+	forced.enters(forcePin)
+	forced.expect(http.StatusCreated, forced.says("POST", "/v1/detentions/"+held.String()+"/events",
+		fmt.Sprintf(`{"client_id":%q,"kind":"released","happened_at":%q,"source":"seen"}`, uuid.New(), time.Now().UTC().Format(time.RFC3339))))
+	forced.expect(http.StatusCreated, forced.says("POST", "/v1/detentions/batch",
+		fmt.Sprintf(`{"department_id":%q,"detainees":[{"client_id":%q,"name":"Оспанов Нұрлан","birth_year":1985}]}`, almaly, uuid.New())))
+	tw.settled()
+	if n, m := len(tw.messagesTo(mother.token)), len(tw.messagesTo(wife.token)); n != 1 || m != 0 {
+		t.Fatalf("%d and %d pushes on what a shadow said", n-1, m)
+	}
+	if s := mother.reads(); s.Matches[0].Status != "held" {
+		t.Errorf("she reads that he is %s", s.Matches[0].Status)
+	}
+	holds, err := chief.ListHoldsWithResponse(tw.ctx, nil)
+	tw.must(err)
+	if len(holds.JSON200.Items) != 2 {
+		t.Fatalf("%d holds", len(holds.JSON200.Items))
+	}
+	for _, h := range holds.JSON200.Items {
+		_, err := chief.DecideHoldWithResponse(tw.ctx, h.ID, nil, api.HoldDecision{Decision: "release", Reason: "видели двое"})
+		tw.must(err)
+	}
+	wife.expectNotice("match")
+	mother.expectNotice("update")
+}
+
 // messagesTo gives the kinds of what a phone was sent.
 func (tw *town) messagesTo(phone string) (kinds []string) {
 	for _, m := range tw.phones.Messages() {

@@ -173,22 +173,24 @@ func (l Limits) most(about string) int {
 
 // holdFor gives the hold on which news of this kind from this reporter waits, or uuid.Nil when it may go out. The count is taken under a
 // lock per reporter, so that parallel workers cannot pass the limit together. A hold belongs to the reporter's organisation,
-// whose families it is about or not. What a relative says has no reporter: it is about one person, and others' word stands beside it.
+// whose families it is about or not. What a relative says has no reporter: it is about one person, and others' word stands beside it. Whatever
+// a shadow says waits from the first: its owner was made to open the app (account, shadow.go).
 func (p *Post) holdFor(ctx context.Context, tx *pg.Tx, reporter uuid.UUID, about string) (uuid.UUID, error) {
-	most := p.limits.most(about)
-	if most <= 0 || reporter == uuid.Nil {
+	if reporter == uuid.Nil {
 		return uuid.Nil, nil
 	}
+	most := p.limits.most(about)
 	var families int
+	var shadow bool
 	b := &pgx.Batch{}
 	b.Queue("select pg_advisory_xact_lock(hashtextextended($1::text, 7215304893))", reporter.String())
-	b.Queue(`select count(distinct owner_id) from notices where reporter_id = $1 and created_at > $2 and hold_id is null
+	b.Queue(`select count(distinct owner_id), exists (select 1 from accounts where id = $1 and shadow_of is not null) from notices where reporter_id = $1 and created_at > $2 and hold_id is null
 		and coalesce(about, case kind when 'match' then 'find' when 'retraction' then 'retraction' else 'change' end) = $3`,
-		reporter, tx.Now.Add(-time.Hour), about).QueryRow(func(row pgx.Row) error { return row.Scan(&families) })
+		reporter, tx.Now.Add(-time.Hour), about).QueryRow(func(row pgx.Row) error { return row.Scan(&families, &shadow) })
 	if err := tx.Send(ctx, b).Close(); err != nil {
 		return uuid.Nil, fmt.Errorf("count families told: %w", err)
 	}
-	if families < most {
+	if !shadow && (most <= 0 || families < most) {
 		return uuid.Nil, nil
 	}
 	id, err := uuid.NewV7()
