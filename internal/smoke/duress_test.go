@@ -262,7 +262,13 @@ func TestAForcedSessionCallsForHelpUnheard(t *testing.T) {
 	if n := tw.count("select count(*) from channels where owner_id = $1 and dropped_at is null", forced.me.ID); n != 0 {
 		t.Errorf("%d channels of a phone in other hands are pushed to", n)
 	}
-	forced.expect(http.StatusOK, forced.enters(forcePin)) // once more: they look again
+	until, err := forced.EnterPIN(tw.ctx, forcePin) // once more, by the client: they look again
+	tw.must(err)
+	me, err := forced.GetMeWithResponse(tw.ctx, nil)
+	tw.must(err)
+	if me.JSON200.Account.ID == forced.me.ID || until.Before(time.Now().Add(11*time.Hour)) {
+		t.Errorf("the client goes on as %s, until %s", me.JSON200.Account.ID, until)
+	}
 	tw.settled()
 	if n := tw.count("select count(*) from alarms"); n != 2 {
 		t.Errorf("%d alarms", n)

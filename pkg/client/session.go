@@ -233,10 +233,14 @@ func (s *session) take(ctx context.Context, given *api.SessionTokens) error {
 		s.kept = before
 		return err
 	}
-	life := time.Duration(given.ExpiresIn) * time.Second
-	s.access = given.AccessToken
-	s.renew = s.now().Add(life - min(30*time.Second, life/4))
+	s.grant(given.AccessToken, given.ExpiresIn)
 	return nil
+}
+
+// grant goes on with an access token that is good for so many seconds. The caller holds the turn.
+func (s *session) grant(token string, seconds int) {
+	life := time.Duration(seconds) * time.Second
+	s.access, s.renew = token, s.now().Add(life-min(30*time.Second, life/4))
 }
 
 func (s *session) save(ctx context.Context) error {

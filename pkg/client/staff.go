@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"net/http"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -27,6 +28,23 @@ func (s *Staff) Log(ctx context.Context, batch *api.DetentionBatch) (api.Detenti
 		return api.DetentionBatchResult{}, errors.New("qorgau: the answer holds no results")
 	}
 	return *resp.JSON201, nil
+}
+
+// EnterPIN opens a session that waits for a PIN (problem pin_needed), and says until when. Everything that was read before is to be read anew.
+func (s *Staff) EnterPIN(ctx context.Context, pin string) (until time.Time, err error) {
+	resp, err := s.EnterPinWithResponse(ctx, nil, api.PinEntry{Pin: pin})
+	if err != nil {
+		return until, err
+	}
+	if resp.JSON200 == nil {
+		return until, errors.New("qorgau: the answer holds no token")
+	}
+	if err := s.session.lock(ctx); err != nil {
+		return until, err
+	}
+	defer s.session.unlock()
+	s.session.grant(resp.JSON200.AccessToken, resp.JSON200.ExpiresIn)
+	return resp.JSON200.OpenUntil, nil
 }
 
 // SignOut ends the session on the server. The handle is of no use afterwards.
