@@ -113,14 +113,14 @@ func (f *Finder) feedAttempts(ctx context.Context, rows pgx.Rows) error {
 // words than are compared, those that were are given, and more is true.
 func (l *Look) Attempts(name string, after time.Time) (found []Attempt, more bool) {
 	q := names.Parse(name)
-	hits, more := l.in.attempts.index.Find(names.Person{Names: []names.Name{q}}, names.Compared)
+	hits, more := l.in.attempts.index.Writings(q)
 	a := l.in.attempts
 	a.mu.RLock()
 	defer a.mu.RUnlock()
 	seen := map[uuid.UUID]bool{}
 	for _, h := range hits {
-		made, there := a.made[h.ID.attempt]
-		if there && !seen[made.ID] && made.At.After(after) && same(q, names.Parse(made.Names[h.ID.n])) {
+		made, there := a.made[h.attempt]
+		if there && !seen[made.ID] && made.At.After(after) && same(q, names.Parse(made.Names[h.n])) {
 			seen[made.ID] = true
 			found = append(found, made)
 		}

@@ -97,15 +97,15 @@ func difficulty(count, free int) int {
 
 // askedFor gives each two own words of each form of the name, sorted and distinct; a name of one word gives that. Two are enough to
 // find someone by, so that a third word that changes with each attempt (Ахметов-Иванов Арман, Ахметов-Петров Арман) must not make
-// another name of them. And the form as it is, for what is seen in the whole only (the keyboard left on its Latin layout). What
+// another name of them. And the form as it is, for what is seen in the whole only (the keyboard left on its Latin layout, an initial). What
 // cannot be read as a name gives nothing.
 func askedFor(forms []string) []string {
 	var out []string
 	for _, f := range forms {
-		if names.Parse(f).Words() > 0 {
+		words, whole := ownWords(f)
+		if n := names.Parse(f); n.Words() > 0 && (!whole || n.Retyped()) {
 			out = append(out, strings.ToLower(f))
 		}
-		words := ownWords(f)
 		if len(words) == 1 {
 			out = append(out, words[0])
 		}
@@ -120,18 +120,19 @@ func askedFor(forms []string) []string {
 }
 
 // ownWords are the words of a name without initials, and without the father's where two remain: he is one of the facts that are
-// tried. A word can be two that were written together.
-func ownWords(name string) []string {
+// tried. A word can be two that were written together. whole says that they, and the father, are all there is of the name.
+func ownWords(name string) (own []string, whole bool) {
 	tokens := strings.FieldsFunc(strings.ToLower(split(name)), func(r rune) bool {
 		return !unicode.IsLetter(r) && !unicode.IsMark(r) && !strings.ContainsRune("'’ʼ`", r)
 	})
-	var all, own []string
+	var all []string
+	joined := 0
 	for i := 0; i < len(tokens); i++ {
 		w := tokens[i]
 		father := names.Parse(w).HasPatronymic()
 		if !father && i+1 < len(tokens) && len([]rune(tokens[i+1])) <= longestSon && !names.Parse(tokens[i+1]).HasPatronymic() &&
 			names.Parse(w+" "+tokens[i+1]).HasPatronymic() {
-			father, w, i = true, w+tokens[i+1], i+1 // Серік ұлы
+			father, w, i, joined = true, w+tokens[i+1], i+1, joined+1 // Серік ұлы
 		}
 		if names.Parse(w).Words() == 0 {
 			continue
@@ -144,7 +145,7 @@ func ownWords(name string) []string {
 		own = all
 	}
 	slices.Sort(own)
-	return slices.Compact(own)
+	return slices.Compact(own), len(own) > 1 && len(all) == len(tokens)-joined
 }
 
 const longestSon = 5 // ұлы, қызы, uulu, kyzy

@@ -159,15 +159,25 @@ func (x *Index[K]) Find(q Person, limit int) (hits []Hit[K], more bool) {
 	return hits, more
 }
 
+// Writings gives those whose name may be another writing of the words of q: they share two of its words, or all that they have. Nothing is
+// compared; of words that very many share, some are left out, and more is true.
+func (x *Index[K]) Writings(q Name) (ids []K, more bool) {
+	found, more := x.candidates(&Person{Names: []Name{q}}, Compared, uint8(min(2, q.words)))
+	for i := range found {
+		ids = append(ids, found[i].id)
+	}
+	return ids, more
+}
+
 // gather finds candidates form by form: what shares several forms of one person, or several people of a list, must not push out who
 // shares one whole.
 func (x *Index[K]) gather(q *Person) (found []slot[K], more bool) {
 	if len(q.Names) == 1 {
-		return x.candidates(q, Compared)
+		return x.candidates(q, Compared, 1)
 	}
 	there := map[K]bool{}
 	for _, n := range q.Names {
-		some, cut := x.candidates(&Person{Names: []Name{n}, BirthYear: q.BirthYear}, max(leastCompared, Compared/len(q.Names)))
+		some, cut := x.candidates(&Person{Names: []Name{n}, BirthYear: q.BirthYear}, max(leastCompared, Compared/len(q.Names)), 1)
 		more = more || cut
 		for _, s := range some {
 			if !there[s.id] {

@@ -70,6 +70,9 @@ func (n Name) Words() int { return n.words }
 // HasPatronymic reports whether a word has the form of a patronymic (-ұлы, -қызы, -ович, -овна, -oğlu …).
 func (n Name) HasPatronymic() bool { return n.words > 0 && n.father >= 0 }
 
+// Retyped reports whether the name was read as typed with the keyboard left on its Latin layout.
+func (n Name) Retyped() bool { return n.mistyped }
+
 // Parse reads a name in any of the scripts, in any order of its words. It never fails: what cannot be read yields a
 // Name without words. At most 300 runes and 12 words of s are considered; characters that are not seen do not count.
 func Parse(s string) (n Name) {
