@@ -67,6 +67,7 @@ var order = []place{
 	{"internal/config", []string{"internal/fault", "internal/httpapi", "internal/law", "internal/watch"}}, // the two read their own limits
 	{"internal/app", []string{"api", "internal/...", "pkg/..."}},
 	{"internal/app/demo", []string{"api", "internal/...", "pkg/..."}},
+	{"internal/day", []string{"api", "internal/account", "internal/app", "internal/config", "internal/pg", "internal/push/fcm/standin", "pkg/..."}},
 	{"internal/smoke", []string{"internal/app", "internal/config", "internal/push/fcm/standin", "pkg/client", "api"}},
 	{"cmd/qorgau", []string{"internal/...", "pkg/..."}},
 }

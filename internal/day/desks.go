@@ -29,16 +29,20 @@ func pause(ctx context.Context, evening <-chan struct{}, d time.Duration) bool {
 // operate is an operator: of the pairs that wait for a person they decide by the truth, which in life they ask the caller for. Each
 // takes those that fall to them, so that two do not do one work.
 func (d *day) operate(ctx context.Context, evening <-chan struct{}, w *worker, number int) {
-	for pause(ctx, evening, rest) {
-		if _, err := d.decide(ctx, w, number); err != nil {
+	for pause(ctx, evening, rest*time.Duration(len(d.operators))) {
+		if _, err := d.decide(ctx, w, number, glance); err != nil {
 			d.failed(ctx, "deciding on matches", err)
 		}
 	}
 }
 
-// decide goes through what waits once, and gives how many it decided on.
-func (d *day) decide(ctx context.Context, w *worker, number int) (decided int, err error) {
-	limit, waiting := fullPage, api.MatchStateProposed
+// glance is how many pairs an operator looks through at once while the day goes on, the newest first. What is only possible is left, and
+// would otherwise be read again at each look.
+const glance = 3 * fullPage
+
+// decide goes through the newest that wait, at most so many (0: all), and gives how many it decided on.
+func (d *day) decide(ctx context.Context, w *worker, number, most int) (decided int, err error) {
+	limit, waiting, looked := fullPage, api.MatchStateProposed, 0
 	for m, err := range client.Each(func(cursor *string) ([]api.Match, *string, error) {
 		r, err := w.ListMatchesWithResponse(ctx, &api.ListMatchesParams{State: &waiting, Cursor: cursor, Limit: &limit})
 		if err != nil {
@@ -48,6 +52,9 @@ func (d *day) decide(ctx context.Context, w *worker, number int) (decided int, e
 	}) {
 		if err != nil {
 			return decided, err
+		}
+		if looked++; most > 0 && looked > most {
+			return decided, nil
 		}
 		if int(m.ID[0])%len(d.operators) != number {
 			continue

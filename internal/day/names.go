@@ -168,8 +168,3 @@ func (p pool) draw(r *rand.Rand) called {
 	}
 	return c
 }
-
-// namesakes tells whether two are called alike but for the father.
-func (c called) namesakes(o called) bool {
-	return c.surname == o.surname && c.given == o.given && c.female == o.female
-}

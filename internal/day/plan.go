@@ -42,7 +42,6 @@ type person struct {
 	// assembly is the number of the assembly at which they were taken, -1 for none.
 	assembly int
 	families int
-	reports  int
 }
 
 // report is one lawyer's line about a person. second is of another lawyer, who does not know of the first.
@@ -155,7 +154,7 @@ func (p *plan) bus(r *rand.Rand, taken map[called][]*person, assemblies int) {
 		b.assembly = b.place % assemblies
 	}
 	for range n {
-		one := &person{wave: wave, place: b.place, assembly: b.assembly, sealed: r.IntN(100) < sealedOf, reports: 1}
+		one := &person{wave: wave, place: b.place, assembly: b.assembly, sealed: r.IntN(100) < sealedOf}
 		one.year = p.year - 20 - r.IntN(50)
 		if one.minor = r.IntN(100) < minorOf; one.minor {
 			one.year = p.year - 13 - r.IntN(4)
@@ -192,7 +191,6 @@ func (p *plan) later(r *rand.Rand, one *person) {
 	at := one.wave
 	after := func() int { at = min(last, at+1+r.IntN(max(1, p.size.waves/6))); return at }
 	if one.wave < last && r.IntN(100) < twice {
-		one.reports++
 		w := after()
 		p.buses[w] = append(p.buses[w], bus{place: one.place, assembly: one.assembly, second: true, lines: []report{p.line(r, one, true)}})
 	}

@@ -70,7 +70,7 @@ func (d *day) decideAll(ctx context.Context) (decided int, err error) {
 	var mu sync.Mutex
 	for i, w := range d.operators {
 		all.Go(func() {
-			n, failed := d.decide(ctx, w, i)
+			n, failed := d.decide(ctx, w, i, 0)
 			mu.Lock()
 			defer mu.Unlock()
 			decided, err = decided+n, errors.Join(err, failed)

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	relativesAtOnce = 24 // phones of relatives that speak at one moment
+	relativesAtOnce = 16 // phones of relatives that speak at one moment
 	pagesAtOnce     = 4  // of those, phones that open the app after a push
 )
 

@@ -195,5 +195,13 @@ type Searched struct {
 // Kind names the job.
 func (Searched) Kind() string { return "search_made" }
 
+// afterNews lets a detention go first, and what became of one: when all of a city begins to search within minutes, a batch must not wait
+// behind them all, for it answers many, and there are few.
+const afterNews = river.PriorityDefault + 1
+
 // InsertOpts puts it into its queue.
-func (Searched) InsertOpts() river.InsertOpts { return detention.MatchOpts() }
+func (Searched) InsertOpts() river.InsertOpts {
+	o := detention.MatchOpts()
+	o.Priority = afterNews
+	return o
+}
