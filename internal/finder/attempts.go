@@ -109,11 +109,11 @@ func (f *Finder) feedAttempts(ctx context.Context, rows pgx.Rows) error {
 	return err
 }
 
-// Attempts gives those after a time that asked for the same two words, in whatever spelling, the latest first. Where more share the
-// words than are compared, those that were are given, and more is true.
-func (l *Look) Attempts(name string, after time.Time) (found []Attempt, more bool) {
+// Attempts gives those after a time that asked for the same two words, in whatever spelling, the latest first. At most so many are compared,
+// those that share the most; where more share the words, more is true.
+func (l *Look) Attempts(name string, after time.Time, most int) (found []Attempt, more bool) {
 	q := names.Parse(name)
-	hits, more := l.in.attempts.index.Writings(q)
+	hits, more := l.in.attempts.index.Writings(q, most)
 	a := l.in.attempts
 	a.mu.RLock()
 	defer a.mu.RUnlock()

@@ -313,7 +313,7 @@ func TestAttempts(t *testing.T) {
 	counts := func(when string, want int) {
 		t.Helper()
 		for n, f := range []*finder.Finder{s.finder, s.node()} {
-			found, more := s.look(f).Attempts("Akhmetov Arman", s.db.Now().Add(-finder.Kept))
+			found, more := s.look(f).Attempts("Akhmetov Arman", s.db.Now().Add(-finder.Kept), 100)
 			if len(found) != want || more {
 				t.Errorf("%s, node %d: %d counted, want %d, more %t", when, n, len(found), want, more)
 			}
@@ -325,7 +325,7 @@ func TestAttempts(t *testing.T) {
 	s.db.Clock.Move(time.Hour)
 	second := add(first, "арман ахмметов", "ахметов арман")
 	counts("twice", 2)
-	if found, _ := s.look(s.finder).Attempts("арман ахметов", s.db.Now().Add(-finder.Kept)); found[0].ID != second || found[0].First != first || found[1].ID != first {
+	if found, _ := s.look(s.finder).Attempts("арман ахметов", s.db.Now().Add(-finder.Kept), 100); found[0].ID != second || found[0].First != first || found[1].ID != first {
 		t.Errorf("%+v", found)
 	}
 	s.exec("update search_attempts set names_xid = '900000000000'")

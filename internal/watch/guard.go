@@ -235,15 +235,19 @@ func (p *Post) add(ctx context.Context, tx *pg.Tx, asked []string, a asking, t t
 	return t, alert.Raise(ctx, tx, alert.News{Organisation: a.organisation, Kind: alert.Guessing, Dedupe: t.first.String()})
 }
 
+// counted is how many attempts for one name are counted at least, where there are so many: the challenge grows no harder far above it.
+const counted = 100
+
 func (p *Post) countNames(look *finder.Look, asked []string, now time.Time) (t tally) {
+	most := max(counted, p.limits.NameAlarm+1, p.limits.NameMost+1)
 	for _, name := range asked {
-		made, more := look.Attempts(name, now.Add(-finder.Kept))
+		made, more := look.Attempts(name, now.Add(-finder.Kept), most)
 		if len(made) == 0 {
 			continue
 		}
 		n := len(made)
 		if more {
-			n = max(n, names.Compared)
+			n = max(n, most)
 		}
 		if n > t.most {
 			t.most, t.first = n, made[0].First

@@ -209,3 +209,15 @@ func TestAJobHandsTheRestOn(t *testing.T) {
 		t.Errorf("%d rounds: nothing was handed on", rounds)
 	}
 }
+
+// When a whole city begins to search at once, a batch does not wait behind them all: it answers many, and there are few.
+func TestABatchDoesNotWaitBehindSearches(t *testing.T) {
+	t.Parallel()
+	f := newField(t, open)
+	f.search("Ахметов Арман", 1990)
+	f.log(f.person(account.Lawyer, f.org), almaly, entry("Оспанов Тимур", 1980))
+	if n := f.count(`select count(*) from river_job s, river_job d where s.kind = 'search_made' and d.kind = 'detention_recorded' and s.queue = d.queue and s.id < d.id
+		and d.priority < s.priority`); n != 1 {
+		t.Errorf("the batch goes before the search that was there first: %d times", n)
+	}
+}

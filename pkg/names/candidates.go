@@ -21,9 +21,8 @@ type tray struct {
 	touched []uint32
 }
 
-// candidates gives the slots that share the most with q, at most so many, and whether some that share nearly all were left out. Each
-// shares so many words at least, or all that it has.
-func (x *Index[K]) candidates(q *Person, most int, words uint8) (found []slot[K], more bool) {
+// candidates gives the slots that share the most with q, at most so many, and whether some that share nearly all were left out.
+func (x *Index[K]) candidates(q *Person, most int) (found []slot[K], more bool) {
 	keys := q.Keys(true)
 	x.mu.RLock()
 	defer x.mu.RUnlock()
@@ -37,13 +36,6 @@ func (x *Index[K]) candidates(q *Person, most int, words uint8) (found []slot[K]
 	defer x.trays.Put(t)
 	whole := x.addUp(t, keys)
 	x.addFacts(t, q.BirthYear)
-	if words > 1 {
-		for _, n := range t.touched {
-			if t.hits[n] < min(words, x.slots[n].words) {
-				t.sum[n] = 0 // below any floor
-			}
-		}
-	}
 	floor, over := t.floor(most)
 	for _, n := range t.touched {
 		if t.sum[n] > floor {

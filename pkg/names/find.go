@@ -159,10 +159,10 @@ func (x *Index[K]) Find(q Person, limit int) (hits []Hit[K], more bool) {
 	return hits, more
 }
 
-// Writings gives those whose name may be another writing of the words of q: they share two of its words, or all that they have. Nothing is
-// compared; of words that very many share, some are left out, and more is true.
-func (x *Index[K]) Writings(q Name) (ids []K, more bool) {
-	found, more := x.candidates(&Person{Names: []Name{q}}, Compared, uint8(min(2, q.words)))
+// Writings gives those whose name may be another writing of the words of q, at most so many: those that share the most. Nothing is compared.
+// more says that some were left out that share nearly all.
+func (x *Index[K]) Writings(q Name, most int) (ids []K, more bool) {
+	found, more := x.candidates(&Person{Names: []Name{q}}, most)
 	for i := range found {
 		ids = append(ids, found[i].id)
 	}
@@ -173,11 +173,11 @@ func (x *Index[K]) Writings(q Name) (ids []K, more bool) {
 // shares one whole.
 func (x *Index[K]) gather(q *Person) (found []slot[K], more bool) {
 	if len(q.Names) == 1 {
-		return x.candidates(q, Compared, 1)
+		return x.candidates(q, Compared)
 	}
 	there := map[K]bool{}
 	for _, n := range q.Names {
-		some, cut := x.candidates(&Person{Names: []Name{n}, BirthYear: q.BirthYear}, max(leastCompared, Compared/len(q.Names)), 1)
+		some, cut := x.candidates(&Person{Names: []Name{n}, BirthYear: q.BirthYear}, max(leastCompared, Compared/len(q.Names)))
 		more = more || cut
 		for _, s := range some {
 			if !there[s.id] {

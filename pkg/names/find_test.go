@@ -39,6 +39,24 @@ func TestFindAcrossSpellings(t *testing.T) {
 }
 
 // Whoever was replaced or taken out is found no more, and counts no more; a place that was free is taken again.
+// Of writings of a name every one is found, before all who share one word with it.
+func TestWritingsComeFirst(t *testing.T) {
+	t.Parallel()
+	same := []string{"арман ахметов", "akhmetov arman", "ахмеов арман", "ахметов армон", "axmetov arman", "ахметов арман серікұлы", "f[vtnjd fhvfy"}
+	others := []string{"арман омаров", "данияр ахметов", "сериков данияр", "арман бекмұхамбетов"}
+	x := indexed(slices.Concat(others, same)...)
+	for _, q := range []string{"Арман Ахметов", "Ахметов Арман Серікұлы", "Akhmetov Arman"} {
+		found, more := x.Writings(names.Parse(q), len(same))
+		slices.Sort(found)
+		if want := slices.Sorted(slices.Values(same)); !slices.Equal(found, want) || more {
+			t.Errorf("%q finds %q (more %t)", q, found, more)
+		}
+	}
+	if _, more := x.Writings(names.Parse("Арман Ахметов"), 3); !more {
+		t.Error("that there are more is not said")
+	}
+}
+
 func TestIndexForgets(t *testing.T) {
 	t.Parallel()
 	x := indexed("Ахметов Арман", "Омаров Данияр")
