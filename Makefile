@@ -30,7 +30,7 @@ generated:
 linted:
 	$(LINT) run ./...
 
-.PHONY: test kills bench run
+.PHONY: test kills bench day run
 # test: what CI runs, against a real PostgreSQL that the tests start by themselves.
 test:
 	go test -p 1 -timeout 30m ./...
@@ -45,6 +45,11 @@ bench:
 	QORGAU_BENCH_MILLION=1 go test -run '^$$' -bench 'Qorgau' -benchtime 1x -timeout 30m ./internal/smoke/
 	go test -p 1 -run '^$$' -bench '^Benchmark(Clocks|Burst|TenThousandEvents|ListByNeed|Day)$$' -benchtime 5x ./internal/law ./internal/rights ./internal/detention
 	go test -p 1 -run '^$$' -bench '^Benchmark(Board|Suggest|FanOut)$$' -benchtime 100x ./internal/board ./internal/dispatch ./internal/live
+
+# day: a whole day of a country against a server of its own, compared with the simulator's ledger (a quarter of an hour on two cores).
+# SEED and SCALE may be given; its data lies below TMPDIR.
+day:
+	go run ./cmd/qorgau simulate --day $(if $(SEED),--seed $(SEED)) $(if $(SCALE),--scale $(SCALE))
 
 # run: a server with data to play with, on http://127.0.0.1:8080.
 run:
