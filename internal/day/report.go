@@ -69,12 +69,15 @@ func (d *day) requests() {
 // latencies prints how long families waited from the moment in which both the search and the person were acknowledged.
 func (d *day) latencies() {
 	var logged, searched, person []time.Duration
-	told, due := 0, 0
+	told, due, both := 0, 0, 0
 	for _, f := range d.book.families {
 		if !d.book.mustHear(f) {
 			continue
 		}
 		due++
+		if d.timesTold(f) > 1 {
+			both++
+		}
 		for _, r := range d.seen.rings[f.token()] {
 			if r.kind != "match" {
 				continue
@@ -92,7 +95,7 @@ func (d *day) latencies() {
 			break
 		}
 	}
-	d.say("Families who had to be told: %d; told: %d.", due, told)
+	d.say("Families who had to be told: %d; told: %d, %d of them of two reports of one person, before these were merged.", due, told, both)
 	line := func(what string, list []time.Duration) {
 		s := sorted(list)
 		d.say("  %-60s %6d  p50 %8s  p99 %8s  most %8s", what, len(s), short(quantile(s, .5)), short(quantile(s, .99)), short(quantile(s, 1)))
@@ -100,6 +103,15 @@ func (d *day) latencies() {
 	line("batch acknowledged to the phone, the search stood before", logged)
 	line("search acknowledged to the phone, the person was known", searched)
 	line("the same, where a person had to decide first", person)
+}
+
+func (d *day) timesTold(f *family) (n int) {
+	for _, r := range d.seen.rings[f.token()] {
+		if r.kind == "match" {
+			n++
+		}
+	}
+	return n
 }
 
 func short(d time.Duration) string {
