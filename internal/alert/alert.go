@@ -207,12 +207,13 @@ func Acknowledge(ctx context.Context, tx *pg.Tx, reader, id uuid.UUID) (Alert, e
 	return a, err
 }
 
-// Settle closes the open alert of a kind about a subject, when what it asked for was done.
+// Settle closes the open alert of a kind about a subject, when what it asked for was done; by uuid.Nil: by nobody in particular.
 func Settle(ctx context.Context, tx *pg.Tx, n News, by uuid.UUID) error {
 	if n.Dedupe == "" {
 		n.Dedupe = n.Subject.String()
 	}
-	_, err := tx.Exec(ctx, `update alerts set acknowledged_at = $4, acknowledged_by = $5 where organisation_id = $1 and kind = $2 and dedupe = $3 and acknowledged_at is null`,
+	_, err := tx.Exec(ctx, `update alerts set acknowledged_at = $4, acknowledged_by = nullif($5, '00000000-0000-0000-0000-000000000000'::uuid)
+		where organisation_id = $1 and kind = $2 and dedupe = $3 and acknowledged_at is null`,
 		n.Organisation, n.Kind, n.Dedupe, tx.Now, by)
 	if err != nil {
 		return fmt.Errorf("settle alert: %w", err)

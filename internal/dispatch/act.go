@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/qorgau/qorgau/internal/account"
+	"github.com/qorgau/qorgau/internal/alert"
 	"github.com/qorgau/qorgau/internal/audit"
 	"github.com/qorgau/qorgau/internal/fault"
 	"github.com/qorgau/qorgau/internal/pg"
@@ -48,7 +49,7 @@ type step struct {
 // Faults: forbidden, not_found (no offer to the caller, nor theirs to coordinate), invalid (/eta_minutes), and conflict: taken (another
 // lawyer goes), ended (called off or done), engaged (on the way elsewhere), not_yours (another goes), already_decided (an answer that they
 // gave stands against it).
-func (k *Desk) Do(ctx context.Context, p account.Principal, id uuid.UUID, act Act, eta *time.Duration) (Dispatch, error) {
+func (k *Desk) Do(ctx context.Context, p account.Principal, id uuid.UUID, act Act, eta *time.Duration) (d Dispatch, err error) {
 	if act == CallOff {
 		if err := p.Needs(account.Coordinator); err != nil {
 			return Dispatch{}, err
@@ -59,11 +60,10 @@ func (k *Desk) Do(ctx context.Context, p account.Principal, id uuid.UUID, act Ac
 	if eta != nil && (*eta < 0 || *eta > maxETA) {
 		return Dispatch{}, fault.BadField("/eta_minutes", "out_of_range")
 	}
-	needs, err := k.needs(ctx, p.Organisation)
-	if err != nil {
-		return Dispatch{}, err
+	var needs map[uuid.UUID]Need
+	if act == Decline {
+		needs = k.wanted(ctx, p.Organisation)
 	}
-	var d Dispatch
 	err = k.db.InTx(ctx, func(tx *pg.Tx) error {
 		if d, err = k.lock(ctx, tx, p, id); err != nil {
 			return err
@@ -96,6 +96,9 @@ func (k *Desk) take(ctx context.Context, tx *pg.Tx, d *Dispatch, s step, needs m
 		if d.State == Cancelled {
 			return false, nil
 		}
+		if err := settle(ctx, tx, d.OrganisationID, d.ID, s.by.Account); err != nil {
+			return false, err
+		}
 		return true, k.callOff(ctx, tx, d)
 	}
 	switch {
@@ -117,6 +120,9 @@ func (k *Desk) advance(ctx context.Context, tx *pg.Tx, d *Dispatch, s step) (cha
 			return false, nil
 		}
 		due, eta := s.due()
+		if eta == nil && d.ETA != nil && d.ETA.After(due) {
+			due = *d.ETA // they named a time when they said yes
+		}
 		_, err = tx.Exec(ctx, `update dispatches set state = 'en_route', en_route_at = coalesce(en_route_at, $2), eta_at = coalesce($4, eta_at), next_at = $3,
 			updated_at = $2, revision = revision + 1 where id = $1`, d.ID, s.now, due, eta)
 	case Arrive:
@@ -132,7 +138,18 @@ func (k *Desk) advance(ctx context.Context, tx *pg.Tx, d *Dispatch, s step) (cha
 	if err != nil {
 		return false, fmt.Errorf("move dispatch on: %w", err)
 	}
-	return true, nil
+	return true, settle(ctx, tx, d.OrganisationID, d.ID, s.by.Account)
+}
+
+// settle closes what was alerted of a dispatch, since somebody has seen to it: an alert that stays open counts up and tells nobody, so that
+// the next silence would be heard by none.
+func settle(ctx context.Context, tx *pg.Tx, organisation, id, by uuid.UUID) error {
+	for _, kind := range []alert.Kind{alert.DispatchUnanswered, alert.DispatchLate} {
+		if err := alert.Settle(ctx, tx, alert.News{Organisation: organisation, Kind: kind, Subject: id}, by); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // due is by when the lawyer should be there, and the time that they named.
@@ -171,6 +188,9 @@ func (k *Desk) accept(ctx context.Context, tx *pg.Tx, d *Dispatch, s step, mine 
 	}
 	if err != nil {
 		return false, fmt.Errorf("accept dispatch: %w", err)
+	}
+	if err := settle(ctx, tx, d.OrganisationID, d.ID, s.by.Account); err != nil {
+		return false, err
 	}
 	return true, k.closeOffers(ctx, tx, d, taken)
 }
@@ -211,6 +231,9 @@ func (k *Desk) decline(ctx context.Context, tx *pg.Tx, d *Dispatch, s step, need
 	if mine {
 		if d.EndedAt != nil {
 			return false, fault.Clash("ended")
+		}
+		if err := settle(ctx, tx, d.OrganisationID, d.ID, s.by.Account); err != nil {
+			return false, err
 		}
 		return true, k.giveBack(ctx, tx, d, needs)
 	}
@@ -277,24 +300,35 @@ func (k *Desk) callOff(ctx context.Context, tx *pg.Tx, d *Dispatch) error {
 
 // Arrived is what a check-in says: who was sent to this department is there.
 func (k *Desk) Arrived(ctx context.Context, tx *pg.Tx, who, department uuid.UUID) error {
-	_, err := tx.Exec(ctx, `update dispatches set state = 'arrived', en_route_at = coalesce(en_route_at, $3), arrived_at = $3, next_at = 'infinity', updated_at = $3,
-		revision = revision + 1 where taken_by = $1 and department_id = $2 and state in ('accepted', 'en_route')`, who, department, tx.Now)
+	var organisation, id uuid.UUID // a lawyer is on one way at a time
+	err := tx.QueryRow(ctx, `update dispatches set state = 'arrived', en_route_at = coalesce(en_route_at, $3), arrived_at = $3, next_at = 'infinity', updated_at = $3,
+		revision = revision + 1 where taken_by = $1 and department_id = $2 and state in ('accepted', 'en_route') returning organisation_id, id`, who, department, tx.Now).Scan(&organisation, &id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("arrive by check-in: %w", err)
 	}
-	return nil
+	return settle(ctx, tx, organisation, id, who)
 }
 
 // Return gives back what a lawyer was asked or has said yes to, who is locked: the tick finds the next.
 func Return(ctx context.Context, tx *pg.Tx, who uuid.UUID) error {
 	b := &pgx.Batch{}
+	var organisation, id uuid.UUID // a lawyer is on one way at a time
 	b.Queue(`update dispatches set state = 'offered', taken_by = null, accepted_at = null, en_route_at = null, eta_at = null, next_at = $2, updated_at = $2,
-		revision = revision + 1 where taken_by = $1 and state in ('accepted', 'en_route')`, who, tx.Now)
+		revision = revision + 1 where taken_by = $1 and state in ('accepted', 'en_route') returning organisation_id, id`, who, tx.Now).Query(func(rows pgx.Rows) error {
+		_, err := pgx.ForEachRow(rows, []any{&organisation, &id}, func() error { return nil })
+		return err
+	})
 	b.Queue(`update dispatches d set next_at = $2, updated_at = $2, revision = revision + 1 from offers o
 		where o.dispatch_id = d.id and o.account_id = $1 and o.state = 'offered' and d.ended_at is null`, who, tx.Now)
 	b.Queue("update offers set state = 'returned', answered_at = $2 where account_id = $1 and state in ('offered', 'accepted')", who, tx.Now)
 	if err := tx.Send(ctx, b).Close(); err != nil {
 		return fmt.Errorf("return offers: %w", err)
 	}
-	return nil
+	if id == uuid.Nil {
+		return nil
+	}
+	return settle(ctx, tx, organisation, id, uuid.Nil)
 }

@@ -35,6 +35,7 @@ type city struct {
 	needs        map[uuid.UUID]dispatch.Need
 	places       map[uuid.UUID]dispatch.Place
 	skills       map[uuid.UUID]dispatch.Skills
+	blind        error // the board cannot be read
 }
 
 func newCity(t testing.TB) *city {
@@ -55,7 +56,7 @@ func newCity(t testing.TB) *city {
 		Needs: func(context.Context, uuid.UUID) (map[uuid.UUID]dispatch.Need, error) {
 			c.mu.Lock()
 			defer c.mu.Unlock()
-			return c.needs, nil
+			return c.needs, c.blind
 		},
 		Places: func(context.Context, *pg.Tx, uuid.UUID) (map[uuid.UUID]dispatch.Place, error) { return c.places, nil },
 		Skills: func(context.Context, *pg.Tx, ...uuid.UUID) (map[uuid.UUID]dispatch.Skills, error) {

@@ -35,14 +35,12 @@ func (k *Desk) Tick(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	// What departments need is read before the transaction that holds the row.
-	needs, err := k.needs(ctx, organisation)
+	needs := k.wanted(ctx, organisation)
 	did := false
-	if err == nil {
-		err = k.db.InTx(ctx, func(tx *pg.Tx) (err error) {
-			did, err = k.look(ctx, tx, organisation, needs)
-			return err
-		})
-	}
+	err = k.db.InTx(ctx, func(tx *pg.Tx) (err error) {
+		did, err = k.look(ctx, tx, organisation, needs)
+		return err
+	})
 	if err == nil || ctx.Err() != nil {
 		return did, err
 	}
@@ -98,7 +96,16 @@ func (k *Desk) moveOn(ctx context.Context, tx *pg.Tx, d *Dispatch, needs map[uui
 	return k.askNext(ctx, tx, d, able, needs)
 }
 
-// askNext asks the best of those who have not been asked. With nobody left a coordinator hears of it, once for each time that it comes to
+// wanted is what departments need, as far as anybody knows: a board that cannot be read makes the order of who is asked worse, and stops nothing.
+func (k *Desk) wanted(ctx context.Context, organisation uuid.UUID) map[uuid.UUID]Need {
+	needs, err := k.needs(ctx, organisation)
+	if err != nil {
+		return nil
+	}
+	return needs
+}
+
+// askNext asks the best of those who have not been asked, or who need not have come because another was quicker. With nobody left a coordinator hears of it, once for each time that it comes to
 // this: lawyers may have come on duty since.
 func (k *Desk) askNext(ctx context.Context, tx *pg.Tx, d *Dispatch, able []candidate, needs map[uuid.UUID]Need) error {
 	asked, err := askedOf(ctx, tx, d.ID)
@@ -120,7 +127,7 @@ func (k *Desk) askNext(ctx context.Context, tx *pg.Tx, d *Dispatch, able []candi
 }
 
 func askedOf(ctx context.Context, tx *pg.Tx, id uuid.UUID) (map[uuid.UUID]bool, error) {
-	rows, err := tx.Query(ctx, "select account_id from offers where dispatch_id = $1", id)
+	rows, err := tx.Query(ctx, "select account_id from offers where dispatch_id = $1 and state <> 'taken'", id)
 	if err != nil {
 		return nil, fmt.Errorf("read who was asked: %w", err)
 	}

@@ -160,10 +160,6 @@ func (k *Desk) More(ctx context.Context, p account.Principal, id uuid.UUID, acco
 	if err := n.check(); err != nil {
 		return Dispatch{}, err
 	}
-	needs, err := k.needs(ctx, p.Organisation)
-	if err != nil {
-		return Dispatch{}, err
-	}
 	err = k.db.InTx(ctx, func(tx *pg.Tx) error {
 		if d, err = k.lock(ctx, tx, p, id); err != nil {
 			return err
@@ -178,7 +174,10 @@ func (k *Desk) More(ctx context.Context, p account.Principal, id uuid.UUID, acco
 		if _, err := tx.Exec(ctx, "update dispatches set off_duty = $2, updated_at = $3, revision = revision + 1 where id = $1", id, d.OffDuty, tx.Now); err != nil {
 			return fmt.Errorf("ask more: %w", err)
 		}
-		if err := k.ask(ctx, tx, &d, accounts, needs); err != nil {
+		if err := settle(ctx, tx, d.OrganisationID, d.ID, p.Account); err != nil {
+			return err
+		}
+		if err := k.ask(ctx, tx, &d, accounts, nil); err != nil {
 			return err
 		}
 		d, err = k.find(ctx, tx, p, id)

@@ -182,9 +182,9 @@ func (k *Desk) Call(ctx context.Context, p account.Principal, n New) (made Dispa
 	if err := n.check(); err != nil {
 		return Dispatch{}, false, err
 	}
-	needs, err := k.needs(ctx, p.Organisation)
-	if err != nil {
-		return Dispatch{}, false, err
+	var needs map[uuid.UUID]Need
+	if len(n.Accounts) == 0 {
+		needs = k.wanted(ctx, p.Organisation)
 	}
 	err = k.db.InTx(ctx, func(tx *pg.Tx) error {
 		first = false
@@ -299,6 +299,15 @@ func (k *Desk) ask(ctx context.Context, tx *pg.Tx, d *Dispatch, accounts []uuid.
 	}
 	if len(bad) > 0 {
 		return fault.BadFields(bad...)
+	}
+	// Who thinks about it already is not woken again, and keeps the time that they were given.
+	accounts = slices.DeleteFunc(slices.Clone(accounts), func(id uuid.UUID) bool {
+		return slices.ContainsFunc(d.Offers, func(o Offer) bool {
+			return o.AccountID == id && o.State == string(Offered) && o.ExpiresAt.After(tx.Now)
+		})
+	})
+	if len(accounts) == 0 {
+		return nil
 	}
 	return k.offer(ctx, tx, d, accounts...)
 }
