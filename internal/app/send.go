@@ -53,8 +53,8 @@ func newDispatch(db *pg.DB, ring *seal.Ring, log *audit.Log, center *push.Center
 
 // newHotline makes the operators' desk, and lends it what push knows of notices.
 func newHotline(db *pg.DB, ring *seal.Ring, log *audit.Log, center *push.Center) *hotline.Desk {
-	return hotline.New(db, ring, log, func(ctx context.Context, tx *pg.Tx, search uuid.UUID) error {
-		return center.HeardAll(ctx, tx, push.Owner{Kind: push.SearchOwner, ID: search})
+	return hotline.New(db, ring, log, func(ctx context.Context, tx *pg.Tx, search uuid.UUID, until time.Time) error {
+		return center.HeardAll(ctx, tx, push.Owner{Kind: push.SearchOwner, ID: search}, until)
 	})
 }
 

@@ -47,9 +47,13 @@ type Call struct {
 	Period       *string
 	NoteCT       []byte
 	Note         string // of the last attempt
+
+	claimedAt, dueAt *time.Time // since when who claimed it knows what there is; when something was due last
+	reader           *uuid.UUID // who claimed it last, also when the claim has run out
 }
 
-const columns = `c.id, c.organisation_id, c.search_id, s.language, s.city, c.not_before, c.attempts, c.claimed_by, c.claimed_until, c.outcome, c.created_at, c.closed_at, c.period, c.note_ct`
+const columns = `c.id, c.organisation_id, c.search_id, s.language, s.city, c.not_before, c.attempts, c.claimed_by, c.claimed_until, c.outcome, c.created_at, c.closed_at, c.period, c.note_ct,
+	c.claimed_at, c.due_at`
 
 // readable is who takes a call: operators and coordinators of its organisation in the city of the search, or of any when it names none, as
 // they read searches.
@@ -60,6 +64,7 @@ const selectCall = `select ` + columns + ` from calls c join searches s on s.id 
 
 // at gives the call as it stands at a time: a claim that has run out is none.
 func (c Call) at(now time.Time) Call {
+	c.reader = c.ClaimedBy
 	if c.ClaimedUntil != nil && !c.ClaimedUntil.After(now) {
 		c.ClaimedBy, c.ClaimedUntil = nil, nil
 	}
@@ -68,7 +73,8 @@ func (c Call) at(now time.Time) Call {
 
 func scan(row pgx.CollectableRow) (Call, error) {
 	var c Call
-	return c, row.Scan(&c.ID, &c.Organisation, &c.SearchID, &c.Language, &c.City, &c.NotBefore, &c.Attempts, &c.ClaimedBy, &c.ClaimedUntil, &c.Last, &c.CreatedAt, &c.ClosedAt, &c.Period, &c.NoteCT)
+	return c, row.Scan(&c.ID, &c.Organisation, &c.SearchID, &c.Language, &c.City, &c.NotBefore, &c.Attempts, &c.ClaimedBy, &c.ClaimedUntil, &c.Last, &c.CreatedAt, &c.ClosedAt, &c.Period, &c.NoteCT,
+		&c.claimedAt, &c.dueAt)
 }
 
 // open unseals the note; it is gone when its month's key is.
@@ -132,8 +138,9 @@ func (d *Desk) lock(ctx context.Context, tx *pg.Tx, p account.Principal, id uuid
 	return c.at(tx.Now), err
 }
 
-// change runs one step on a call that is locked. Faults: forbidden, not_found, ended (it is closed), taken (another operator holds it).
-func (d *Desk) change(ctx context.Context, p account.Principal, id uuid.UUID, step func(tx *pg.Tx, c *Call) error) (c Call, err error) {
+// change runs one step on a call that is locked; done tells that it was made before, and nothing changes. Faults: forbidden, not_found, ended (it
+// is closed), taken (another operator holds it).
+func (d *Desk) change(ctx context.Context, p account.Principal, id uuid.UUID, done func(tx *pg.Tx, c Call) bool, step func(tx *pg.Tx, c *Call) error) (c Call, err error) {
 	if err := p.Needs(account.Operator, account.Coordinator); err != nil {
 		return Call{}, err
 	}
@@ -142,6 +149,8 @@ func (d *Desk) change(ctx context.Context, p account.Principal, id uuid.UUID, st
 			return err
 		}
 		switch {
+		case done(tx, c):
+			return nil
 		case c.ClosedAt != nil:
 			return fault.Clash("ended")
 		case c.ClaimedBy != nil && *c.ClaimedBy != p.Account:
@@ -150,20 +159,33 @@ func (d *Desk) change(ctx context.Context, p account.Principal, id uuid.UUID, st
 		if err := step(tx, &c); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, `update calls set not_before = $2, attempts = $3, claimed_by = $4, claimed_until = $5, outcome = $6, closed_at = $7, updated_at = $8 where id = $1`,
-			id, c.NotBefore, c.Attempts, c.ClaimedBy, c.ClaimedUntil, c.Last, c.ClosedAt, tx.Now)
+		_, err := tx.Exec(ctx, `update calls set not_before = $2, attempts = $3, claimed_by = $4, claimed_until = $5, outcome = $6, closed_at = $7, updated_at = $8,
+			claimed_at = $9 where id = $1`, id, c.NotBefore, c.Attempts, c.ClaimedBy, c.ClaimedUntil, c.Last, c.ClosedAt, tx.Now, c.claimedAt)
 		if err != nil {
 			return fmt.Errorf("keep call: %w", err)
+		}
+		if c.missed() {
+			return Due(ctx, tx, c.Organisation, c.SearchID)
 		}
 		return nil
 	})
 	return c, err
 }
 
+// missed tells whether something was due after the call was claimed: who was called has not heard it.
+func (c Call) missed() bool {
+	return c.Last != nil && *c.Last == Reached && c.claimedAt != nil && c.dueAt != nil && c.dueAt.After(*c.claimedAt)
+}
+
+func never(*pg.Tx, Call) bool { return false }
+
 // Claim takes a call for a quarter of an hour; claimed again by the same operator, the time begins anew.
 func (d *Desk) Claim(ctx context.Context, p account.Principal, id uuid.UUID) (Call, error) {
-	return d.change(ctx, p, id, func(tx *pg.Tx, c *Call) error {
+	return d.change(ctx, p, id, never, func(tx *pg.Tx, c *Call) error {
 		until := tx.Now.Add(held)
+		if c.ClaimedBy == nil || c.claimedAt == nil {
+			c.claimedAt = &tx.Now
+		}
 		c.ClaimedBy, c.ClaimedUntil = &p.Account, &until
 		return d.audited(ctx, tx, p, *c, "call.claimed")
 	})
@@ -171,11 +193,11 @@ func (d *Desk) Claim(ctx context.Context, p account.Principal, id uuid.UUID) (Ca
 
 // Release gives a call back to the others; one that nobody holds stays so.
 func (d *Desk) Release(ctx context.Context, p account.Principal, id uuid.UUID) (Call, error) {
-	return d.change(ctx, p, id, func(tx *pg.Tx, c *Call) error {
+	return d.change(ctx, p, id, never, func(tx *pg.Tx, c *Call) error {
 		if c.ClaimedBy == nil {
 			return nil
 		}
-		c.ClaimedBy, c.ClaimedUntil = nil, nil
+		c.ClaimedBy, c.ClaimedUntil, c.claimedAt = nil, nil, nil
 		return d.audited(ctx, tx, p, *c, "call.released")
 	})
 }
@@ -213,13 +235,17 @@ func (r *Report) check(now time.Time) error {
 }
 
 // Report ends a call, or has it come back: not answered, it rests a quarter of an hour times the attempts; with CallBack it comes back then.
-// Reached: all that there was for the search counts as seen. Who cannot be reached (a wrong number, three times no answer) is alerted to
+// Reached: all that there was for the search when the call was claimed counts as seen; what came meanwhile is due at once, as a call of its own. Sent
+// again, a report changes nothing. Who cannot be reached (a wrong number, three times no answer) is alerted to
 // coordinators: only another channel helps. Who holds the call reports; who calls without a claim may, too.
 func (d *Desk) Report(ctx context.Context, p account.Principal, id uuid.UUID, r Report) (Call, error) {
 	if err := r.check(d.db.Now()); err != nil {
 		return Call{}, err
 	}
-	return d.change(ctx, p, id, func(tx *pg.Tx, c *Call) error {
+	return d.change(ctx, p, id, r.repeats, func(tx *pg.Tx, c *Call) error {
+		if c.reader == nil || *c.reader != p.Account { // who calls without a claim says what they know now
+			c.claimedAt = &tx.Now
+		}
 		c.ClaimedBy, c.ClaimedUntil, c.Last = nil, nil, &r.Outcome
 		c.Attempts++
 		switch {
@@ -235,7 +261,7 @@ func (d *Desk) Report(ctx context.Context, p account.Principal, id uuid.UUID, r 
 			}
 		}
 		if r.Outcome == Reached {
-			if err := d.told(ctx, tx, c.SearchID); err != nil {
+			if err := d.told(ctx, tx, c.SearchID, *c.claimedAt); err != nil {
 				return err
 			}
 		}
@@ -249,6 +275,20 @@ func (d *Desk) Report(ctx context.Context, p account.Principal, id uuid.UUID, r 
 		}
 		return d.audited(ctx, tx, p, *c, "call.reported")
 	})
+}
+
+// repeats tells whether a report says what the last one said: its answer was lost, and it came again.
+func (r Report) repeats(tx *pg.Tx, c Call) bool {
+	if c.ClaimedBy != nil || c.Last == nil || *c.Last != r.Outcome || r.Note != "" && r.Note != c.Note {
+		return false
+	}
+	switch {
+	case c.ClosedAt != nil:
+		return r.CallBack == nil
+	case r.CallBack != nil:
+		return c.NotBefore.Equal(r.CallBack.Truncate(time.Microsecond)) // as PostgreSQL keeps it
+	}
+	return r.Outcome == NoAnswer && c.NotBefore.After(tx.Now)
 }
 
 // keepNote seals the last note under the month's key.

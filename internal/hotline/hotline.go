@@ -8,7 +8,7 @@
 // answered. There is one open call for a search, whatever comes meanwhile.
 //
 // Invariants. Whoever finds out that a call is due writes it in the same transaction (Due). One operator at a time holds a call, whatever
-// races. A call that nobody answered comes back by itself, later each time; after the third time a coordinator hears of it. A call holds no
+// races. What comes in after a call was claimed was not told by it, and is due anew. A call that nobody answered comes back by itself, later each time; after the third time a coordinator hears of it. A call holds no
 // name and no number: the operator reads the search, which is audited, and only its closing says what she was told, sealed.
 package hotline
 
@@ -30,11 +30,14 @@ type Desk struct {
 	db   *pg.DB
 	ring *seal.Ring
 	log  *audit.Log
-	told func(ctx context.Context, tx *pg.Tx, search uuid.UUID) error
+	told Told
 }
 
-// New makes the desk. told is lent by who keeps notices: a person has heard all that there is for a search.
-func New(db *pg.DB, ring *seal.Ring, log *audit.Log, told func(ctx context.Context, tx *pg.Tx, search uuid.UUID) error) *Desk {
+// Told is lent by who keeps notices: a person has heard all that there was for a search until then.
+type Told func(ctx context.Context, tx *pg.Tx, search uuid.UUID, until time.Time) error
+
+// New makes the desk.
+func New(db *pg.DB, ring *seal.Ring, log *audit.Log, told Told) *Desk {
 	return &Desk{db: db, ring: ring, log: log, told: told}
 }
 
@@ -66,8 +69,9 @@ func note(ctx context.Context, tx *pg.Tx, organisation, search uuid.UUID, at tim
 	if err != nil {
 		return fmt.Errorf("call id: %w", err)
 	}
-	_, err = tx.Exec(ctx, `insert into calls (id, organisation_id, search_id, not_before, created_at, updated_at) values ($1, $2, $3, $4, $5, $5)
-		on conflict (search_id) where closed_at is null do update set not_before = least(calls.not_before, excluded.not_before), updated_at = excluded.updated_at`,
+	_, err = tx.Exec(ctx, `insert into calls (id, organisation_id, search_id, not_before, due_at, created_at, updated_at) values ($1, $2, $3, $4, $5, $5, $5)
+		on conflict (search_id) where closed_at is null do update set not_before = least(calls.not_before, excluded.not_before), due_at = excluded.due_at,
+			updated_at = excluded.updated_at`,
 		id, organisation, search, at, tx.Now)
 	if err != nil {
 		return fmt.Errorf("note call: %w", err)

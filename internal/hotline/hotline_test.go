@@ -28,6 +28,7 @@ type office struct {
 	desk  *hotline.Desk
 	org   uuid.UUID
 	heard []uuid.UUID
+	until []time.Time
 }
 
 func newOffice(t *testing.T) *office {
@@ -40,8 +41,8 @@ func newOffice(t *testing.T) *office {
 	jobs, err := river.NewClient(riverpgxv5.New(o.db.Pool), &river.Config{})
 	o.must(err)
 	o.db.UseJobs(jobs)
-	o.desk = hotline.New(o.db.DB, ring, audit.New(ring), func(_ context.Context, _ *pg.Tx, search uuid.UUID) error {
-		o.heard = append(o.heard, search)
+	o.desk = hotline.New(o.db.DB, ring, audit.New(ring), func(_ context.Context, _ *pg.Tx, search uuid.UUID, until time.Time) error {
+		o.heard, o.until = append(o.heard, search), append(o.until, until)
 		return nil
 	})
 	o.exec("insert into organisations (id, name, created_at) values ($1, 'o', $2)", o.org, o.db.Now())

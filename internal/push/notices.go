@@ -260,12 +260,13 @@ func (c *Center) List(ctx context.Context, tx *pg.Tx, owner Owner) ([]Told, erro
 	return out, nil
 }
 
-// HeardAll says that the owner was told of everything that there is, by voice: nothing of it is pending any more.
-func (c *Center) HeardAll(ctx context.Context, tx *pg.Tx, owner Owner) error {
+// HeardAll says that the owner was told of everything that there was until then, by voice: nothing of it is pending any more.
+func (c *Center) HeardAll(ctx context.Context, tx *pg.Tx, owner Owner, until time.Time) error {
 	b := &pgx.Batch{}
 	b.Queue(`update deliveries set state = 'superseded', code = 'seen', updated_at = $3 where state = 'pending' and notice_id in (select id from notices
-		where owner_id = $1 and owner_kind = $2 and seen_at is null and hold_id is null)`, owner.ID, owner.Kind, tx.Now)
-	b.Queue("update notices set seen_at = $3 where owner_id = $1 and owner_kind = $2 and seen_at is null and hold_id is null and superseded_at is null", owner.ID, owner.Kind, tx.Now)
+		where owner_id = $1 and owner_kind = $2 and seen_at is null and hold_id is null and created_at <= $4)`, owner.ID, owner.Kind, tx.Now, until)
+	b.Queue("update notices set seen_at = $3 where owner_id = $1 and owner_kind = $2 and seen_at is null and hold_id is null and superseded_at is null and created_at <= $4",
+		owner.ID, owner.Kind, tx.Now, until)
 	if err := tx.Send(ctx, b).Close(); err != nil {
 		return fmt.Errorf("mark notices as heard: %w", err)
 	}

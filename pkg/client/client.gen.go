@@ -485,7 +485,8 @@ type ClientInterface interface {
 
 	// ReportCallWithBody Say how a call went
 	//
-	// `reached` and `refused` close it; reached, everything there was for the search counts as seen. `no_answer` has it come back later; after the third
+	// `reached` and `refused` close it; reached, everything there was for the search when the call was claimed counts as seen, and what came
+	// meanwhile is due as a call of its own. Sent again, a report changes nothing. `no_answer` has it come back later; after the third
 	// time, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
 	//
 	// Takes any type of body and a specified content type.
@@ -495,7 +496,8 @@ type ClientInterface interface {
 
 	// ReportCall Say how a call went
 	//
-	// `reached` and `refused` close it; reached, everything there was for the search counts as seen. `no_answer` has it come back later; after the third
+	// `reached` and `refused` close it; reached, everything there was for the search when the call was claimed counts as seen, and what came
+	// meanwhile is due as a call of its own. Sent again, a report changes nothing. `no_answer` has it come back later; after the third
 	// time, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
 	//
 	// Takes a body of the `application/json` content type.
@@ -2656,7 +2658,8 @@ func (c *Core) ReleaseCall(ctx context.Context, id PathID, params *ReleaseCallPa
 
 // ReportCallWithBody Say how a call went
 //
-// `reached` and `refused` close it; reached, everything there was for the search counts as seen. `no_answer` has it come back later; after the third
+// `reached` and `refused` close it; reached, everything there was for the search when the call was claimed counts as seen, and what came
+// meanwhile is due as a call of its own. Sent again, a report changes nothing. `no_answer` has it come back later; after the third
 // time, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
 //
 // Takes any type of body and a specified content type.
@@ -2676,7 +2679,8 @@ func (c *Core) ReportCallWithBody(ctx context.Context, id PathID, params *Report
 
 // ReportCall Say how a call went
 //
-// `reached` and `refused` close it; reached, everything there was for the search counts as seen. `no_answer` has it come back later; after the third
+// `reached` and `refused` close it; reached, everything there was for the search when the call was claimed counts as seen, and what came
+// meanwhile is due as a call of its own. Sent again, a report changes nothing. `no_answer` has it come back later; after the third
 // time, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
 //
 // Takes a body of the `application/json` content type.
@@ -15870,7 +15874,8 @@ type ClientWithResponsesInterface interface {
 
 	// ReportCallWithBodyWithResponse Say how a call went
 	//
-	// `reached` and `refused` close it; reached, everything there was for the search counts as seen. `no_answer` has it come back later; after the third
+	// `reached` and `refused` close it; reached, everything there was for the search when the call was claimed counts as seen, and what came
+	// meanwhile is due as a call of its own. Sent again, a report changes nothing. `no_answer` has it come back later; after the third
 	// time, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -15880,7 +15885,8 @@ type ClientWithResponsesInterface interface {
 
 	// ReportCallWithResponse Say how a call went
 	//
-	// `reached` and `refused` close it; reached, everything there was for the search counts as seen. `no_answer` has it come back later; after the third
+	// `reached` and `refused` close it; reached, everything there was for the search when the call was claimed counts as seen, and what came
+	// meanwhile is due as a call of its own. Sent again, a report changes nothing. `no_answer` has it come back later; after the third
 	// time, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -24179,7 +24185,8 @@ func (c *ClientWithResponses) ReleaseCallWithResponse(ctx context.Context, id Pa
 
 // ReportCallWithBodyWithResponse Say how a call went
 //
-// `reached` and `refused` close it; reached, everything there was for the search counts as seen. `no_answer` has it come back later; after the third
+// `reached` and `refused` close it; reached, everything there was for the search when the call was claimed counts as seen, and what came
+// meanwhile is due as a call of its own. Sent again, a report changes nothing. `no_answer` has it come back later; after the third
 // time, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -24195,7 +24202,8 @@ func (c *ClientWithResponses) ReportCallWithBodyWithResponse(ctx context.Context
 
 // ReportCallWithResponse Say how a call went
 //
-// `reached` and `refused` close it; reached, everything there was for the search counts as seen. `no_answer` has it come back later; after the third
+// `reached` and `refused` close it; reached, everything there was for the search when the call was claimed counts as seen, and what came
+// meanwhile is due as a call of its own. Sent again, a report changes nothing. `no_answer` has it come back later; after the third
 // time, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).

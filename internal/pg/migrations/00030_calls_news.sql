@@ -1,0 +1,5 @@
+-- +goose Up
+-- What comes in while an operator talks was told to nobody (docs/adr/0028): due_at is when something was last due, claimed_at since when the
+-- holder knows what there is. A claim that is renewed keeps it.
+alter table calls add column due_at timestamptz;
+alter table calls add column claimed_at timestamptz;
