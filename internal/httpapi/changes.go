@@ -112,8 +112,12 @@ func (s *Server) catchUp(ctx context.Context, tx *pg.Tx, p account.Principal, at
 	if sight == nil {
 		return fault.Denied()
 	}
+	database, err := live.Database(ctx, tx)
+	if err != nil {
+		return err
+	}
 	// The rights of the caller are a moment old (Authenticate), and lists are narrowed by them: what was read by the old ones is read again.
-	mark := s.sightMark(p.Account, sight, narrowed(p))
+	mark := s.sightMark(p.Account, sight, database+" "+narrowed(p))
 	from := live.Position{Xact: at.Xact, Seq: at.Seq}
 	gone := false
 	if asked {

@@ -36,8 +36,8 @@ func (s *Server) StreamBoard(ctx context.Context, r StreamBoardRequestObject) (S
 	if err != nil {
 		return nil, err
 	}
-	mark := func(sight *detention.Sight) string {
-		return base64.RawURLEncoding.EncodeToString(s.sightMark(p.Account, sight, ""))
+	mark := func(database string, sight *detention.Sight) string {
+		return base64.RawURLEncoding.EncodeToString(s.sightMark(p.Account, sight, database))
 	}
 	l, err := s.Live.Join(ctx, live.Who{Account: p.Account, Session: p.Session}, from, mark)
 	if err != nil {
@@ -51,7 +51,7 @@ func (s *Server) sightMark(of uuid.UUID, sight *detention.Sight, more string) []
 	return s.Ring.MAC(seal.ForFingerprint, []byte("sight"), of[:], []byte(sight.Mark()), []byte(more))[:12]
 }
 
-// An id is a place in what changed, and the mark of the sight by which all before it was told.
+// An id is a place in what changed, and the mark of the database and the sight by which all before it was told.
 func lastID(text string) (*live.From, error) {
 	if text == "" {
 		return nil, nil
@@ -72,7 +72,7 @@ func lastID(text string) (*live.From, error) {
 type stream struct {
 	ctx      context.Context
 	listener *live.Listener
-	mark     func(*detention.Sight) string
+	mark     live.Mark
 	sight    *detention.Sight // of marked
 	marked   string
 }
@@ -116,7 +116,7 @@ func (st *stream) VisitStreamBoardResponse(w http.ResponseWriter) error {
 
 func (st *stream) id(at live.Position, sight *detention.Sight) string {
 	if st.sight != sight {
-		st.sight, st.marked = sight, st.mark(sight)
+		st.sight, st.marked = sight, st.mark(st.listener.Database(), sight)
 	}
 	return fmt.Sprintf("id: %d.%d.%s\n", at.Xact, at.Seq, st.marked)
 }

@@ -103,24 +103,46 @@ func (p Position) before(q Position) bool {
 	return p.Xact < q.Xact || p.Xact == q.Xact && p.Seq < q.Seq
 }
 
-// Forgotten tells whether changes after a position may have been swept: then whoever stands there starts anew.
+// Forgotten tells whether changes after a position were swept, or never were here: then whoever stands there starts anew. No clock is asked: one that
+// ran ahead for a while swept what others would think is kept.
 func Forgotten(ctx context.Context, tx *pg.Tx, p Position) (gone bool, err error) {
-	err = tx.QueryRow(ctx, "select exists (select 1 from change_marks where at <= $1 and xact > $2::text::xid8)", tx.Now.Add(-Kept), strconv.FormatUint(p.Xact, 10)).Scan(&gone)
+	err = tx.QueryRow(ctx, `select exists (select 1 from change_marks where swept and xact > $1::text::xid8) or $1::text::xid8 > pg_snapshot_xmin(pg_current_snapshot())`,
+		strconv.FormatUint(p.Xact, 10)).Scan(&gone)
 	if err != nil {
 		return false, fmt.Errorf("look for swept changes: %w", err)
 	}
 	return gone, nil
 }
 
+// Database says which database this is. A restored dump, a copy, and what took over from one that died are others: there the same positions mean
+// something else, and whoever stands at one starts anew.
+func Database(ctx context.Context, tx *pg.Tx) (string, error) {
+	var text string
+	err := tx.QueryRow(ctx, `select system_identifier || '.' || left(pg_walfile_name(pg_current_wal_lsn()), 8) || '.' || d.oid
+		from pg_control_system(), pg_database d where d.datname = current_database()`).Scan(&text)
+	if err != nil {
+		return "", fmt.Errorf("ask which database this is: %w", err)
+	}
+	return text, nil
+}
+
 // Sweep marks the hour, and deletes what is older than eight days; it says how many rows went.
 func Sweep(ctx context.Context, db *pg.DB) (n int64, err error) {
 	err = db.InTx(ctx, func(tx *pg.Tx) error {
 		n = 0
+		// What a dump brought from another cluster has numbers that this one has not reached: it would stand after all that is to come, and its
+		// marks would have all of that swept.
+		for _, foreign := range []string{"delete from changes where xact >= pg_snapshot_xmax(pg_current_snapshot())", "delete from change_marks where xact >= pg_snapshot_xmax(pg_current_snapshot())"} {
+			if _, err := tx.Exec(ctx, foreign); err != nil {
+				return fmt.Errorf("sweep what is of another cluster: %w", err)
+			}
+		}
 		if _, err := tx.Exec(ctx, "insert into change_marks (at, xact) values ($1, pg_snapshot_xmin(pg_current_snapshot())) on conflict do nothing", tx.Now); err != nil {
 			return fmt.Errorf("mark changes: %w", err)
 		}
 		var bound string
-		err := tx.QueryRow(ctx, "select xact::text from change_marks where at <= $1 order by at desc limit 1", tx.Now.Add(-Kept)).Scan(&bound)
+		err := tx.QueryRow(ctx, "update change_marks set swept = true where at = (select at from change_marks where at <= $1 order by xact desc, at desc limit 1) returning xact::text",
+			tx.Now.Add(-Kept)).Scan(&bound)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil
 		}
@@ -132,7 +154,8 @@ func Sweep(ctx context.Context, db *pg.DB) (n int64, err error) {
 			return fmt.Errorf("sweep changes: %w", err)
 		}
 		n = int64(swept)
-		if _, err := tx.Exec(ctx, "delete from change_marks where at < (select max(at) from change_marks where at <= $1)", tx.Now.Add(-Kept)); err != nil {
+		// Of the marks the last stays by which was swept: it says up to where.
+		if _, err := tx.Exec(ctx, "delete from change_marks where xact < $1::text::xid8", bound); err != nil {
 			return fmt.Errorf("sweep marks: %w", err)
 		}
 		return nil

@@ -28,6 +28,7 @@ type Hub struct {
 	listeners map[*Listener]struct{}
 	of        map[uuid.UUID]int // listeners of an account
 	at        Position          // all before it was told to all; of no meaning while nobody listens
+	database  string            // in which at lies
 	closed    bool
 }
 
@@ -62,6 +63,7 @@ type Listener struct {
 	who   Who
 	wake  chan struct{}
 	ended chan struct{}
+	in    string // which database they are told of
 
 	mu      sync.Mutex
 	sight   *detention.Sight
@@ -76,15 +78,18 @@ type subject struct {
 	id   uuid.UUID
 }
 
-// From is where a listener was, and by which sight it was told so far (its mark).
+// From is where a listener was, and in which database and by which sight it was told so far (its mark).
 type From struct {
 	At   Position
 	Mark string
 }
 
-// Join lets somebody listen, from where they were or (nil) from now: what they missed comes first. mark writes a sight down as From has it.
+// Mark writes a database and a sight down as From has it.
+type Mark func(database string, sight *detention.Sight) string
+
+// Join lets somebody listen, from where they were or (nil) from now: what they missed comes first.
 // Faults: unauthenticated, too_many, unavailable.
-func (h *Hub) Join(ctx context.Context, who Who, from *From, mark func(*detention.Sight) string) (*Listener, error) {
+func (h *Hub) Join(ctx context.Context, who Who, from *From, mark Mark) (*Listener, error) {
 	if err := h.admit(who.Account); err != nil {
 		return nil, err
 	}
@@ -96,7 +101,7 @@ func (h *Hub) Join(ctx context.Context, who Who, from *From, mark func(*detentio
 	return l, nil
 }
 
-func (l *Listener) begin(ctx context.Context, from *From, mark func(*detention.Sight) string) error {
+func (l *Listener) begin(ctx context.Context, from *From, mark Mark) error {
 	sights, err := l.hub.rights(ctx, []Who{l.who})
 	if err != nil {
 		return err
@@ -104,11 +109,12 @@ func (l *Listener) begin(ctx context.Context, from *From, mark func(*detention.S
 	if l.sight = sights[l.who]; l.sight == nil {
 		return fault.Unauthorised()
 	}
-	now, err := l.hub.settled(ctx)
+	now, database, err := l.hub.settled(ctx)
 	if err != nil {
 		return err
 	}
-	by := mark(l.sight)
+	l.in = database
+	by := mark(database, l.sight)
 	l.at, l.joining = now, from != nil
 	if err := l.hub.enter(l, now); err != nil {
 		return err
@@ -127,8 +133,8 @@ func (h *Hub) enter(l *Listener, now Position) error {
 	if h.closed {
 		return fault.Down(nil)
 	}
-	if len(h.listeners) == 0 {
-		h.at = now
+	if len(h.listeners) == 0 || h.database != l.in {
+		h.at, h.database = now, l.in
 	}
 	h.listeners[l] = struct{}{}
 	return nil
@@ -156,12 +162,15 @@ func (l *Listener) missed(ctx context.Context, from From, mark string) error {
 	})
 }
 
-func (h *Hub) settled(ctx context.Context) (at Position, err error) {
+func (h *Hub) settled(ctx context.Context) (at Position, database string, err error) {
 	err = h.db.InTx(ctx, func(tx *pg.Tx) error {
+		if database, err = Database(ctx, tx); err != nil {
+			return err
+		}
 		at, err = Now(ctx, tx)
 		return err
 	})
-	return at, err
+	return at, database, err
 }
 
 func (h *Hub) admit(account uuid.UUID) error {
@@ -275,12 +284,19 @@ func (h *Hub) recheck(ctx context.Context) error {
 		return err
 	}
 	// What the new rights show was perhaps not told by the old ones: they load all after this moment.
-	now, err := h.settled(ctx)
+	now, database, err := h.settled(ctx)
 	if err != nil {
 		return err
 	}
+	h.mu.Lock()
+	moved := h.database != database
+	if moved {
+		h.at, h.database = now, database
+	}
+	h.mu.Unlock()
 	for _, l := range listeners {
-		if sight := sights[l.who]; sight != nil {
+		// Of another database than before: they come back, and load all anew.
+		if sight := sights[l.who]; sight != nil && !moved && l.in == database {
 			l.anew(now, sight)
 			continue
 		}

@@ -81,7 +81,7 @@ func (h *house) many(t testing.TB, n int) {
 	}
 }
 
-func same(*detention.Sight) string { return "" }
+func same(string, *detention.Sight) string { return "" }
 
 func joins(t testing.TB, hub *live.Hub, who live.Who, from *live.From) *live.Listener {
 	t.Helper()
@@ -177,7 +177,7 @@ func TestWhoMissedTooMuchLoadsAnew(t *testing.T) {
 	resets(t, joins(t, hub, who, &live.From{At: at}))
 	// What lay before was swept.
 	_, now, _ := since(t, h.Database, at, 10000)
-	_, err := h.Pool.Exec(t.Context(), "insert into change_marks (at, xact) values ($1, '999999999')", h.Now().Add(-live.Kept))
+	_, err := h.Pool.Exec(t.Context(), "insert into change_marks (at, xact, swept) values ($1, pg_current_xact_id(), true)", h.Now().Add(-live.Kept))
 	must(t, err)
 	back := joins(t, hub, who, &live.From{At: now})
 	told := resets(t, back)

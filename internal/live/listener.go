@@ -111,6 +111,9 @@ func (l *Listener) Wake() <-chan struct{} { return l.wake }
 // Ended is closed when the listener's session has ended, or the node stops.
 func (l *Listener) Ended() <-chan struct{} { return l.ended }
 
+// Database says of which database they are told.
+func (l *Listener) Database() string { return l.in }
+
 // Leave ends it.
 func (l *Listener) Leave() { l.hub.leave(l) }
 

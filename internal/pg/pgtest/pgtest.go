@@ -84,6 +84,21 @@ func Clone(t testing.TB) string {
 	return named(server.URL(), name)
 }
 
+// Replace puts a copy in the place of a database, under its name: what a restore does to servers that go on. Their connections are cut.
+func Replace(t testing.TB, conn string) {
+	t.Helper()
+	u, err := url.Parse(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := strings.TrimPrefix(u.Path, "/")
+	t.Cleanup(func() { admin(t, fmt.Sprintf("drop database if exists %s_was with (force)", name)) })
+	for _, statement := range []string{"alter database %[1]s with allow_connections false", "select pg_terminate_backend(pid, 60000) from pg_stat_activity where datname = '%[1]s'",
+		"create database %[1]s_is template %[1]s", "alter database %[1]s rename to %[1]s_was", "alter database %[1]s_is rename to %[1]s"} {
+		admin(t, fmt.Sprintf(statement, name))
+	}
+}
+
 // ServerLog is the path of the cluster's own log, for tests that search it.
 func ServerLog(t testing.TB) string {
 	t.Helper()
