@@ -46,6 +46,16 @@ func (Deliver) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: Queue, MaxAttempts: maxAttempts}
 }
 
+// priority is whose turn comes first, 1 before 2: who calls for help, and who is asked to come within minutes, do not stand behind the families
+// of a bus.
+func priority(kind string) int {
+	switch kind {
+	case Alarm, Timer, Offer, OfferGone:
+		return 1
+	}
+	return 2
+}
+
 // AddWorkers registers the workers of push_deliver and alert_raised. It fails while a kind of notice has no Recheck: a state
 // that nobody reads again would be told to families by its age.
 func (c *Center) AddWorkers(workers *river.Workers) error {

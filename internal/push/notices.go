@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
 
 	"github.com/qorgau/qorgau/internal/fault"
 	"github.com/qorgau/qorgau/internal/hotline"
@@ -163,15 +164,15 @@ func enqueueDeliveries(ctx context.Context, tx *pg.Tx, ids, notices, channels []
 		on conflict on constraint deliveries_once do update set state = excluded.state, code = excluded.code, attempts = 0,
 			created_at = excluded.created_at, updated_at = excluded.updated_at, accepted_at = excluded.accepted_at
 		where deliveries.state in ('dead', 'expired', 'superseded') and deliveries.accepted_at is null
-		returning id, state`, ids, notices, channels, calls, tx.Now)
+		returning id, state, (select n.kind from notices n where n.id = deliveries.notice_id)`, ids, notices, channels, calls, tx.Now)
 	if err != nil {
 		return fmt.Errorf("write deliveries: %w", err)
 	}
 	var id uuid.UUID
-	var state string
-	_, err = pgx.ForEachRow(rows, []any{&id, &state}, func() error {
+	var state, kind string
+	_, err = pgx.ForEachRow(rows, []any{&id, &state, &kind}, func() error {
 		if state == "pending" {
-			tx.Enqueue(Deliver{DeliveryID: id}, nil)
+			tx.Enqueue(Deliver{DeliveryID: id}, &river.InsertOpts{Priority: priority(kind)})
 		}
 		return nil
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -251,7 +252,8 @@ func (g *Guard) Acknowledge(ctx context.Context, p account.Principal, id uuid.UU
 	return a, err
 }
 
-// stillRaised is asked by push just before an alarm goes out: nobody has taken it, and it was not told again since.
+// stillRaised is asked by push just before an alarm goes out: nobody has taken it. One that was told again since goes out all the same: with a
+// provider that is slow each would wait for the next, and none would arrive.
 func stillRaised(ctx context.Context, tx *pg.Tx, n push.Notice) (stands bool, err error) {
 	if n.SubjectKind == askSubject {
 		return stillUndecided(ctx, tx, n.Subject)
@@ -272,19 +274,34 @@ func stillRunning(ctx context.Context, tx *pg.Tx, n push.Notice) (stands bool, e
 	return stands, nil
 }
 
-// Tick does one thing whose time has come, and says whether there was one: a timer reminds or fires, an alarm is told again, a
-// decision is asked for again.
+// soon is how long one is left alone on which the database stumbled: whatever is wrong with it, it keeps nobody else waiting.
+const soon = 5 * time.Second
+
+// Tick does one thing of each kind whose time has come, and says whether there was any: a timer reminds or fires, an alarm is told again, a
+// decision is asked for again. Each is a transaction of its own, so that one that fails stops no other; it is tried again after a moment.
 func (g *Guard) Tick(ctx context.Context) (did bool, err error) {
-	err = g.db.InTx(ctx, func(tx *pg.Tx) error {
-		if did, err = g.tickTimer(ctx, tx); err != nil || did {
+	for _, due := range []struct {
+		put  string // puts one off
+		look func(ctx context.Context, tx *pg.Tx) (uuid.UUID, error)
+	}{
+		{"update timers set next_at = $2 where id = $1", g.tickTimer},
+		{"update alarms set next_at = $2 where id = $1", g.tickAlarm},
+		{"update provisional_detentions set next_at = $2 where alarm_id = $1", g.tickDetention},
+	} {
+		var id uuid.UUID
+		failed := g.db.InTx(ctx, func(tx *pg.Tx) (err error) {
+			id, err = due.look(ctx, tx)
 			return err
+		})
+		did = did || id != uuid.Nil
+		if failed != nil && id != uuid.Nil && ctx.Err() == nil {
+			failed = errors.Join(failed, g.db.InTx(ctx, func(tx *pg.Tx) error {
+				_, err := tx.Exec(ctx, due.put, id, tx.Now.Add(soon))
+				return err
+			}))
 		}
-		if did, err = g.tickAlarm(ctx, tx); err != nil || did {
-			return err
-		}
-		did, err = g.tickDetention(ctx, tx)
-		return err
-	})
+		err = errors.Join(err, failed)
+	}
 	return did, err
 }
 
@@ -295,7 +312,8 @@ func (g *Guard) hush(a *Alarm) {
 	}
 }
 
-func (g *Guard) tickTimer(ctx context.Context, tx *pg.Tx) (bool, error) {
+// tickTimer takes one timer and gives its id; uuid.Nil when none is due.
+func (g *Guard) tickTimer(ctx context.Context, tx *pg.Tx) (uuid.UUID, error) {
 	var id, organisation, who, client uuid.UUID
 	var until time.Time
 	var reminded bool
@@ -303,45 +321,45 @@ func (g *Guard) tickTimer(ctx context.Context, tx *pg.Tx) (bool, error) {
 		order by next_at limit 1 for update skip locked`, tx.Now).Scan(&id, &organisation, &who, &client, &until, &reminded)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
-		return false, nil
+		return uuid.Nil, nil
 	case err != nil:
-		return false, fmt.Errorf("take timer: %w", err)
+		return uuid.Nil, fmt.Errorf("take timer: %w", err)
 	case until.After(tx.Now):
 		if _, err := tx.Exec(ctx, "update timers set next_at = until, reminded = true where id = $1", id); err != nil {
-			return false, fmt.Errorf("remind: %w", err)
+			return id, fmt.Errorf("remind: %w", err)
 		}
 		_, err := g.push.Tell(ctx, tx, push.Notice{Organisation: organisation, Kind: push.Timer, SubjectKind: "timer", Subject: id, Turn: uuid.New(),
 			Owner: push.Owner{Kind: push.AccountOwner, ID: who}, Language: "ru"})
-		return true, err
+		return id, err
 	}
 	if _, err := tx.Exec(ctx, "update timers set state = 'fired', updated_at = $2, revision = revision + 1 where id = $1", id, tx.Now); err != nil {
-		return false, fmt.Errorf("fire timer: %w", err)
+		return id, fmt.Errorf("fire timer: %w", err)
 	}
 	_, err = g.raise(ctx, tx, organisation, who, &id, Cry{ClientID: uuid.NewSHA1(id, []byte("fired"))})
-	return true, err
+	return id, err
 }
 
-func (g *Guard) tickAlarm(ctx context.Context, tx *pg.Tx) (bool, error) {
+func (g *Guard) tickAlarm(ctx context.Context, tx *pg.Tx) (uuid.UUID, error) {
 	var a Alarm
 	err := tx.QueryRow(ctx, `select id, organisation_id, account_id, step, period, said_ct from alarms where acknowledged_at is null and next_at <= $1 order by next_at limit 1
 		for update skip locked`, tx.Now).Scan(&a.ID, &a.Organisation, &a.AccountID, &a.Step, &a.period, &a.saidCT)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return false, nil
+		return uuid.Nil, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("take alarm: %w", err)
+		return uuid.Nil, fmt.Errorf("take alarm: %w", err)
 	}
 	g.hush(&a)
-	a.Step++
+	a.Step = min(a.Step+1, math.MaxInt16) // told every three minutes it gets there in ten weeks
 	wait := tellAlways
 	if a.Step == 2 {
 		wait = tellAll
 	}
 	turn := uuid.New()
 	if _, err := tx.Exec(ctx, "update alarms set step = $2, turn = $3, next_at = $4 where id = $1", a.ID, a.Step, turn, tx.Now.Add(wait)); err != nil {
-		return false, fmt.Errorf("tell alarm again: %w", err)
+		return a.ID, fmt.Errorf("tell alarm again: %w", err)
 	}
-	return true, g.tell(ctx, tx, a, push.Notice{SubjectKind: alarmSubject, Turn: turn})
+	return a.ID, g.tell(ctx, tx, a, push.Notice{SubjectKind: alarmSubject, Turn: turn})
 }
 
 // Forget wipes where lawyers were and what they wrote, a day after it was taken and decided, and says of how much.

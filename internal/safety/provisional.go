@@ -340,27 +340,27 @@ func (g *Guard) withDetentions(ctx context.Context, tx *pg.Tx, reader uuid.UUID,
 }
 
 // tickDetention asks again for a decision that nobody takes: twice those on duty, then all. While the alarm itself still rings it is not asked beside it.
-func (g *Guard) tickDetention(ctx context.Context, tx *pg.Tx) (bool, error) {
+func (g *Guard) tickDetention(ctx context.Context, tx *pg.Tx) (uuid.UUID, error) {
 	var a Alarm
 	var taken bool
 	var made time.Time
 	err := tx.QueryRow(ctx, `select x.id, x.organisation_id, x.account_id, x.acknowledged_at is not null, p.made_at, x.period, x.said_ct from provisional_detentions p join alarms x on x.id = p.alarm_id
 		where p.state = 'provisional' and p.next_at <= $1 order by p.next_at limit 1 for update of p skip locked`, tx.Now).Scan(&a.ID, &a.Organisation, &a.AccountID, &taken, &made, &a.period, &a.saidCT)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return false, nil
+		return uuid.Nil, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("take provisional detention: %w", err)
+		return uuid.Nil, fmt.Errorf("take provisional detention: %w", err)
 	}
 	if _, err := tx.Exec(ctx, "update provisional_detentions set next_at = $2 where alarm_id = $1", a.ID, tx.Now.Add(askAgain)); err != nil {
-		return false, fmt.Errorf("ask again: %w", err)
+		return a.ID, fmt.Errorf("ask again: %w", err)
 	}
 	if !taken {
-		return true, nil
+		return a.ID, nil
 	}
 	g.hush(&a)
 	a.Step = int(tx.Now.Sub(made) / askAgain)
-	return true, g.tell(ctx, tx, a, push.Notice{SubjectKind: askSubject, Turn: uuid.New()})
+	return a.ID, g.tell(ctx, tx, a, push.Notice{SubjectKind: askSubject, Turn: uuid.New()})
 }
 
 // stillUndecided is asked just before coordinators are asked again.
