@@ -27,6 +27,7 @@ type Hub struct {
 	mu        sync.Mutex
 	listeners map[*Listener]struct{}
 	of        map[uuid.UUID]int // listeners of an account
+	joined    int               // so many were let in
 	at        Position          // all before it was told to all; of no meaning while nobody listens
 	database  string            // in which at lies
 	closed    bool
@@ -47,7 +48,8 @@ const (
 	atOnce = 5000
 	// mostWaiting is how many subjects may wait for a listener who does not read; changes of one subject are one.
 	mostWaiting = 2000
-	// mostOfOne is how many streams one account may have open: a phone, a laptop, and some that a bad line left behind.
+	// mostOfOne is how many streams one account may have open: a phone, a laptop, and some that a bad line left behind. The newest count: a line that
+	// broke looks alive for minutes, and must not keep out who comes back. Those that were ended still take room until they are gone.
 	mostOfOne = 8
 	busy      = 5 * time.Second
 )
@@ -59,11 +61,12 @@ func NewHub(db *pg.DB, most int, rights Rights) *Hub {
 
 // Listener is one who stands by.
 type Listener struct {
-	hub   *Hub
-	who   Who
-	wake  chan struct{}
-	ended chan struct{}
-	in    string // which database they are told of
+	hub    *Hub
+	who    Who
+	wake   chan struct{}
+	ended  chan struct{}
+	in     string // which database they are told of
+	number int    // of joining
 
 	mu      sync.Mutex
 	sight   *detention.Sight
@@ -137,7 +140,34 @@ func (h *Hub) enter(l *Listener, now Position) error {
 		h.at, h.database = now, l.in
 	}
 	h.listeners[l] = struct{}{}
+	h.joined++
+	l.number = h.joined
+	if h.of[l.who.Account] <= mostOfOne {
+		return nil
+	}
+	var oldest *Listener
+	n := 0
+	for o := range h.listeners {
+		if o.who.Account != l.who.Account || o.hasEnded() {
+			continue
+		}
+		if n++; oldest == nil || o.number < oldest.number {
+			oldest = o
+		}
+	}
+	if n > mostOfOne {
+		oldest.end()
+	}
 	return nil
+}
+
+func (l *Listener) hasEnded() bool {
+	select {
+	case <-l.ended:
+		return true
+	default:
+		return false
+	}
 }
 
 func (l *Listener) missed(ctx context.Context, from From, mark string) error {
@@ -180,7 +210,7 @@ func (h *Hub) admit(account uuid.UUID) error {
 	for _, n := range h.of {
 		total += n
 	}
-	if h.most > 0 && total >= h.most || h.of[account] >= mostOfOne {
+	if h.most > 0 && total >= h.most || h.of[account] >= 2*mostOfOne {
 		return fault.Limited(busy)
 	}
 	h.of[account]++
@@ -309,9 +339,7 @@ func (h *Hub) recheck(ctx context.Context) error {
 
 // end tells the listener that they are none any more; under the hub's lock.
 func (l *Listener) end() {
-	select {
-	case <-l.ended:
-	default:
+	if !l.hasEnded() {
 		close(l.ended)
 	}
 }
