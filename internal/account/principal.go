@@ -90,6 +90,10 @@ func From(ctx context.Context) (Principal, bool) {
 	return p, ok
 }
 
+// StillWorks is the SQL that keeps only what is said of people who work here now, for a table aliased r with an account_id: who is locked was
+// perhaps an impostor, or is held themself, and stands by nobody.
+const StillWorks = `exists (select 1 from accounts w where w.id = r.account_id and w.state in ('active', 'invited'))`
+
 // GrantInForce is the SQL that keeps only grants in force at @now, for a table aliased g. Every scope is built on it, so
 // that a grant that ended, was revoked or waits for its second person gives nothing, in any feature.
 const GrantInForce = `((not g.needs_second or g.approved_by is not null) and g.revoked_at is null

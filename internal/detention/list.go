@@ -255,8 +255,8 @@ func (l *Ledger) withRepresentation(ctx context.Context, tx *pg.Tx, page []Deten
 			at[r.ID], ids = append(at[r.ID], i), append(ids, r.ID)
 		}
 	}
-	rows, err := tx.Query(ctx, `select detention_id, account_id from representations where detention_id = any($1::uuid[]) and ended_at is null
-		and valid_from <= $2 and (valid_until is null or valid_until > $2) order by created_at`, ids, tx.Now)
+	rows, err := tx.Query(ctx, `select r.detention_id, r.account_id from representations r where r.detention_id = any($1::uuid[]) and r.ended_at is null
+		and r.valid_from <= $2 and (r.valid_until is null or r.valid_until > $2) and `+account.StillWorks+` order by r.created_at`, ids, tx.Now)
 	if err != nil {
 		return fmt.Errorf("read representation: %w", err)
 	}

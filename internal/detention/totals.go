@@ -73,7 +73,7 @@ type counted struct {
 
 // toCount reads who stands for a person, where any of their records says that they were taken, and whether somebody acts for them.
 const toCount = `select ` + columns + `, dep.city, ` + AssemblyOf + `, exists (select 1 from representations r where r.ended_at is null
-		and r.valid_from <= @now and (r.valid_until is null or r.valid_until > @now)
+		and r.valid_from <= @now and (r.valid_until is null or r.valid_until > @now) and ` + account.StillWorks + `
 		and r.detention_id = any(array(select d.id union all select m.id from detentions m where m.merged_into is not null and m.merged_into = d.id)))
 	from detentions d join departments dep on dep.id = d.department_id where d.state <> 'withdrawn' and `
 

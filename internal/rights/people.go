@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/qorgau/qorgau/internal/account"
 	"github.com/qorgau/qorgau/internal/detention"
 	"github.com/qorgau/qorgau/internal/law"
 	"github.com/qorgau/qorgau/internal/pg"
@@ -39,7 +40,7 @@ const openAtOnce = 500
 // Each person once, by the record that stands for them.
 const people = `select d.id, d.department_id, ` + detention.AssemblyOf + `, d.place_kind <> 'department', d.updated_at,
 	coalesce(c.breached, 0), coalesce(c.broken, 0), coalesce(c.overdue, 0), c.due_at,
-	exists (select 1 from representations r where r.ended_at is null and r.valid_from <= @now and (r.valid_until is null or r.valid_until > @now)
+	exists (select 1 from representations r where r.ended_at is null and r.valid_from <= @now and (r.valid_until is null or r.valid_until > @now) and ` + account.StillWorks + `
 		and r.detention_id = any(array(select d.id union all select m.id from detentions m where m.merged_into is not null and m.merged_into = d.id)))
 	from detentions d left join clocks c on c.detention_id = d.id
 	where d.organisation_id = @organisation and d.merged_into is null` + detention.InCustody
