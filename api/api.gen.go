@@ -248,6 +248,24 @@ func (e BoardLawyerState) Valid() bool {
 	}
 }
 
+// Defines values for CalendarFeedState.
+const (
+	CalendarFeedStateActive CalendarFeedState = "active"
+	CalendarFeedStateNone   CalendarFeedState = "none"
+)
+
+// Valid indicates whether the value is a known member of the CalendarFeedState enum.
+func (e CalendarFeedState) Valid() bool {
+	switch e {
+	case CalendarFeedStateActive:
+		return true
+	case CalendarFeedStateNone:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CallOutcome.
 const (
 	CallOutcomeNoAnswer    CallOutcome = "no_answer"
@@ -798,7 +816,10 @@ func (e ExportDecisionDecision) Valid() bool {
 const (
 	FieldFaultCodeBadFormat    FieldFaultCode = "bad_format"
 	FieldFaultCodeChanged      FieldFaultCode = "changed"
+	FieldFaultCodeDuplicate    FieldFaultCode = "duplicate"
+	FieldFaultCodeEngaged      FieldFaultCode = "engaged"
 	FieldFaultCodeNotAllowed   FieldFaultCode = "not_allowed"
+	FieldFaultCodeOffDuty      FieldFaultCode = "off_duty"
 	FieldFaultCodeOutOfRange   FieldFaultCode = "out_of_range"
 	FieldFaultCodeRequired     FieldFaultCode = "required"
 	FieldFaultCodeSeveralNames FieldFaultCode = "several_names"
@@ -818,7 +839,13 @@ func (e FieldFaultCode) Valid() bool {
 		return true
 	case FieldFaultCodeChanged:
 		return true
+	case FieldFaultCodeDuplicate:
+		return true
+	case FieldFaultCodeEngaged:
+		return true
 	case FieldFaultCodeNotAllowed:
+		return true
+	case FieldFaultCodeOffDuty:
 		return true
 	case FieldFaultCodeOutOfRange:
 		return true
@@ -1811,6 +1838,7 @@ func (e ShiftKind) Valid() bool {
 // Defines values for ShiftLeftOutWhy.
 const (
 	ShiftLeftOutWhyAccount ShiftLeftOutWhy = "account"
+	ShiftLeftOutWhyCity    ShiftLeftOutWhy = "city"
 	ShiftLeftOutWhyWindow  ShiftLeftOutWhy = "window"
 )
 
@@ -1818,6 +1846,8 @@ const (
 func (e ShiftLeftOutWhy) Valid() bool {
 	switch e {
 	case ShiftLeftOutWhyAccount:
+		return true
+	case ShiftLeftOutWhyCity:
 		return true
 	case ShiftLeftOutWhyWindow:
 		return true
@@ -1861,10 +1891,12 @@ const (
 	SuggestionReasonCodeDoorShut       SuggestionReasonCode = "door_shut"
 	SuggestionReasonCodeDoorSlow       SuggestionReasonCode = "door_slow"
 	SuggestionReasonCodeHoursOnDuty    SuggestionReasonCode = "hours_on_duty"
+	SuggestionReasonCodeKnowsMigrants  SuggestionReasonCode = "knows_migrants"
 	SuggestionReasonCodeKnowsMinors    SuggestionReasonCode = "knows_minors"
 	SuggestionReasonCodeNeededThere    SuggestionReasonCode = "needed_there"
 	SuggestionReasonCodeOffDuty        SuggestionReasonCode = "off_duty"
 	SuggestionReasonCodeSpeaksForeign  SuggestionReasonCode = "speaks_foreign"
+	SuggestionReasonCodeTrained        SuggestionReasonCode = "trained"
 	SuggestionReasonCodeVulnerable     SuggestionReasonCode = "vulnerable"
 	SuggestionReasonCodeWayMinutes     SuggestionReasonCode = "way_minutes"
 	SuggestionReasonCodeWayUnknown     SuggestionReasonCode = "way_unknown"
@@ -1886,6 +1918,8 @@ func (e SuggestionReasonCode) Valid() bool {
 		return true
 	case SuggestionReasonCodeHoursOnDuty:
 		return true
+	case SuggestionReasonCodeKnowsMigrants:
+		return true
 	case SuggestionReasonCodeKnowsMinors:
 		return true
 	case SuggestionReasonCodeNeededThere:
@@ -1893,6 +1927,8 @@ func (e SuggestionReasonCode) Valid() bool {
 	case SuggestionReasonCodeOffDuty:
 		return true
 	case SuggestionReasonCodeSpeaksForeign:
+		return true
+	case SuggestionReasonCodeTrained:
 		return true
 	case SuggestionReasonCodeVulnerable:
 		return true
@@ -1922,6 +1958,27 @@ func (e TimerState) Valid() bool {
 	case TimerStateFired:
 		return true
 	case TimerStateRunning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TrainingState.
+const (
+	TrainingStateClaimed TrainingState = "claimed"
+	TrainingStateExpired TrainingState = "expired"
+	TrainingStateValid   TrainingState = "valid"
+)
+
+// Valid indicates whether the value is a known member of the TrainingState enum.
+func (e TrainingState) Valid() bool {
+	switch e {
+	case TrainingStateClaimed:
+		return true
+	case TrainingStateExpired:
+		return true
+	case TrainingStateValid:
 		return true
 	default:
 		return false
@@ -2249,15 +2306,52 @@ type AccessWait struct {
 
 // Account Example: {"created_at":"2026-12-15T18:00:00Z","grants":[{"cities":["almaty"],"from":"2026-12-16T00:00:00Z","id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2a4","organisation_id":"0198f3b2-0000-7000-8000-000000000001","role":"lawyer","state":"active"}],"id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2a3","name":"Айгүл Нұрланқызы Сәрсенова","organisation_id":"0198f3b2-0000-7000-8000-000000000001","revision":1,"state":"active"}
 type Account struct {
-	CreatedAt      time.Time          `json:"created_at"`
-	Grants         []Grant            `json:"grants"`
-	ID             openapi_types.UUID `json:"id"`
-	Name           string             `json:"name"`
-	OrganisationID openapi_types.UUID `json:"organisation_id"`
-	Revision       int64              `json:"revision"`
+	CreatedAt time.Time `json:"created_at"`
+
+	// Credentials What a person can do for those whom they defend.
+	Credentials    *AccountCredentials `json:"credentials,omitempty"`
+	Grants         []Grant             `json:"grants"`
+	ID             openapi_types.UUID  `json:"id"`
+	Name           string              `json:"name"`
+	OrganisationID openapi_types.UUID  `json:"organisation_id"`
+	Revision       int64               `json:"revision"`
 
 	// State `waiting`: needs a second person's approval. `invited`: the code has not been used yet.
 	State AccountState `json:"state"`
+}
+
+// AccountCredentials What a person can do for those whom they defend.
+type AccountCredentials struct {
+	BarNumber *string `json:"bar_number,omitempty"`
+
+	// Languages ISO 639, two or three letters.
+	Languages []string `json:"languages"`
+
+	// Migrants Has worked with migrants.
+	Migrants bool `json:"migrants"`
+
+	// Minors Has worked with minors.
+	Minors   bool      `json:"minors"`
+	Training *Training `json:"training,omitempty"`
+}
+
+// AccountCredentialsPut Example: {"bar_number":"00123","languages":["kk","ru","en"],"migrants":false,"minors":true,"training":{"certificate":"Q-2026-17","confirmed":true,"expires_on":"2028-03-01","issued_on":"2026-03-01"}}
+type AccountCredentialsPut struct {
+	BarNumber *string      `json:"bar_number,omitempty"`
+	Languages []string     `json:"languages"`
+	Migrants  bool         `json:"migrants"`
+	Minors    bool         `json:"minors"`
+	Training  *TrainingPut `json:"training,omitempty"`
+}
+
+// TrainingPut defines model for AccountCredentialsPut.training.
+type TrainingPut struct {
+	Certificate string `json:"certificate"`
+
+	// Confirmed Who sends it has seen the certificate. Of one's own it can only repeat what somebody else confirmed.
+	Confirmed *bool               `json:"confirmed,omitempty"`
+	ExpiresOn *openapi_types.Date `json:"expires_on,omitempty"`
+	IssuedOn  openapi_types.Date  `json:"issued_on"`
 }
 
 // AccountInvite Example: {"cities":["almaty"],"client_id":"8a7f0a52-52c4-4d3e-8c0e-0d7f1e2b3c4d","name":"Айгүл Нұрланқызы Сәрсенова","role":"lawyer"}
@@ -2661,6 +2755,23 @@ type BuddyLock struct {
 	Code string `json:"code"`
 }
 
+// CalendarFeed defines model for CalendarFeed.
+type CalendarFeed struct {
+	CreatedAt *time.Time        `json:"created_at,omitempty"`
+	State     CalendarFeedState `json:"state"`
+}
+
+// CalendarFeedState defines model for CalendarFeed.state.
+type CalendarFeedState string
+
+// CalendarFeedMinted defines model for CalendarFeedMinted.
+type CalendarFeedMinted struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// Path Of the address; it follows the server's own.
+	Path string `json:"path"`
+}
+
 // Call defines model for Call.
 type Call struct {
 	Attempts int `json:"attempts"`
@@ -2990,10 +3101,18 @@ type ContradictionProposal string
 
 // Coverage defines model for Coverage.
 type Coverage struct {
-	From   time.Time     `json:"from"`
-	Gaps   []CoverageGap `json:"gaps"`
-	Shifts []Shift       `json:"shifts"`
-	To     time.Time     `json:"to"`
+	// DutyGaps When no coordinator of the organisation is on duty, whatever their city.
+	DutyGaps []DutyGap     `json:"duty_gaps"`
+	From     time.Time     `json:"from"`
+	Gaps     []CoverageGap `json:"gaps"`
+	Shifts   []Shift       `json:"shifts"`
+	To       time.Time     `json:"to"`
+}
+
+// DutyGap defines model for Coverage.duty_gaps.
+type DutyGap struct {
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
 }
 
 // CoverageGap defines model for CoverageGap.
@@ -4965,7 +5084,10 @@ type Shift struct {
 	CancelledAt *time.Time          `json:"cancelled_at,omitempty"`
 	City        string              `json:"city"`
 	ClientID    *openapi_types.UUID `json:"client_id,omitempty"`
-	ConfirmedAt *time.Time          `json:"confirmed_at,omitempty"`
+
+	// Code By which its owner finds it in their calendar; it says nothing to anybody else.
+	Code        string     `json:"code"`
+	ConfirmedAt *time.Time `json:"confirmed_at,omitempty"`
 
 	// Conflicts The same person's other shifts at that time.
 	Conflicts    []openapi_types.UUID `json:"conflicts"`
@@ -5023,13 +5145,15 @@ type ShiftsCopied struct {
 	LeftOut []ShiftLeftOut `json:"left_out"`
 }
 
-// ShiftLeftOutWhy defines model for ShiftsCopied.left_out.why.
+// ShiftLeftOutWhy `account`: locked, or no lawyer or coordinator any more. `window`: is over by then. `city`: another coordinator's.
 type ShiftLeftOutWhy string
 
 // ShiftLeftOut defines model for ShiftsCopied.left_out.
 type ShiftLeftOut struct {
 	ShiftID openapi_types.UUID `json:"shift_id"`
-	Why     ShiftLeftOutWhy    `json:"why"`
+
+	// Why `account`: locked, or no lawyer or coordinator any more. `window`: is over by then. `city`: another coordinator's.
+	Why ShiftLeftOutWhy `json:"why"`
 }
 
 // ShiftsCopy defines model for ShiftsCopy.
@@ -5130,6 +5254,24 @@ type TolerantFacts = json.RawMessage
 //
 // Example: ["medical"]
 type TolerantFactsOrNull = json.RawMessage
+
+// Training defines model for Training.
+type Training struct {
+	Certificate string `json:"certificate"`
+
+	// ConfirmedBy The account that has seen the certificate; never its owner.
+	ConfirmedBy *openapi_types.UUID `json:"confirmed_by,omitempty"`
+
+	// ExpiresOn The last day on which it holds, in Kazakhstan. Absent: it does not end.
+	ExpiresOn *openapi_types.Date `json:"expires_on,omitempty"`
+	IssuedOn  openapi_types.Date  `json:"issued_on"`
+
+	// State `claimed`: nobody but its owner says so. Only who has a `valid` one counts as trained.
+	State TrainingState `json:"state"`
+}
+
+// TrainingState `claimed`: nobody but its owner says so. Only who has a `valid` one counts as trained.
+type TrainingState string
 
 // UnmergeDecision defines model for UnmergeDecision.
 type UnmergeDecision struct {
@@ -5277,6 +5419,18 @@ type PatchAccountParams struct {
 
 // ApproveAccountParams defines parameters for ApproveAccount.
 type ApproveAccountParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// PutCredentialsParams defines parameters for PutCredentials.
+type PutCredentialsParams struct {
+	// IfMatch `ETag` of the record as it was read. Without it the answer is 428 `precondition_required`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
 	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
@@ -5526,6 +5680,15 @@ type GetBoardParams struct {
 // StreamBoardParams defines parameters for StreamBoard.
 type StreamBoardParams struct {
 	LastEventID *string `json:"Last-Event-ID,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ReadCalendarFeedParams defines parameters for ReadCalendarFeed.
+type ReadCalendarFeedParams struct {
+	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 
 	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
@@ -6282,6 +6445,30 @@ type MakeBuddyCodeParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// DropCalendarFeedParams defines parameters for DropCalendarFeed.
+type DropCalendarFeedParams struct {
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// GetCalendarFeedParams defines parameters for GetCalendarFeed.
+type GetCalendarFeedParams struct {
+	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// MintCalendarFeedParams defines parameters for MintCalendarFeed.
+type MintCalendarFeedParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // GetOwnChecklistPdfParams defines parameters for GetOwnChecklistPdf.
 type GetOwnChecklistPdfParams struct {
 	// Lang The language of the sheet. When absent, Accept-Language chooses.
@@ -6695,6 +6882,9 @@ type InviteAccountJSONRequestBody = AccountInvite
 
 // PatchAccountJSONRequestBody defines body for PatchAccount for application/json ContentType.
 type PatchAccountJSONRequestBody = AccountPatch
+
+// PutCredentialsJSONRequestBody defines body for PutCredentials for application/json ContentType.
+type PutCredentialsJSONRequestBody = AccountCredentialsPut
 
 // LockAccountJSONRequestBody defines body for LockAccount for application/json ContentType.
 type LockAccountJSONRequestBody = ReasonGiven

@@ -52,13 +52,14 @@ const (
 	Shadow  State = "shadow" // another's, who was made to open the app (shadow.go)
 )
 
-// Account is a person who works here, as the row lies in the database, with Name opened and Grants read beside it.
+// Account is a person who works here, as the row lies in the database, with Name and Credentials opened and Grants read beside it.
 type Account struct {
 	ID             uuid.UUID  `gorm:"column:id;primaryKey"`
 	OrganisationID uuid.UUID  `gorm:"column:organisation_id"`
 	ClientID       *uuid.UUID `gorm:"column:client_id"`
 	KeyID          uuid.UUID  `gorm:"column:key_id"`
 	NameCT         []byte     `gorm:"column:name_ct"`
+	CredentialsCT  []byte     `gorm:"column:credentials_ct"` // nil: nothing is known
 	State          State      `gorm:"column:state"`
 	ShadowOf       *uuid.UUID `gorm:"column:shadow_of"`
 	CreatedBy      *uuid.UUID `gorm:"column:created_by"` // nil: from the server's command line
@@ -66,8 +67,9 @@ type Account struct {
 	UpdatedAt      time.Time  `gorm:"column:updated_at;autoUpdateTime:false"`
 	Revision       int        `gorm:"column:revision"`
 
-	Name   string `gorm:"-"`
-	Grants []Held `gorm:"-"` // not revoked and not ended; those that begin later are among them
+	Name        string      `gorm:"-"`
+	Credentials Credentials `gorm:"-"`
+	Grants      []Held      `gorm:"-"` // not revoked and not ended; those that begin later are among them
 }
 
 // TableName is the row's table.
@@ -278,6 +280,23 @@ func (d *Desk) fill(ctx context.Context, tx *pg.Tx, accounts []Account) error {
 		if a.Name, err = k.OpenText(namePlace, a.ID, a.NameCT); err != nil {
 			return err
 		}
+		if err := a.openCredentials(k, tx.Now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *Account) openCredentials(key seal.Key, now time.Time) error {
+	a.Credentials = Credentials{}
+	if a.CredentialsCT == nil {
+		return nil
+	}
+	if err := key.OpenJSON(credentialsPlace, a.ID, a.CredentialsCT, &a.Credentials); err != nil {
+		return err
+	}
+	if t := a.Credentials.Training; t != nil {
+		t.rate(now)
 	}
 	return nil
 }

@@ -73,7 +73,13 @@ func (d *Desk) mirror(ctx context.Context, tx *pg.Tx, a *Account, shadow uuid.UU
 	if err != nil {
 		return err
 	}
-	if _, err := tx.Exec(ctx, "update accounts set name_ct = $2, revision = $3 where id = $1", shadow, name, a.Revision); err != nil {
+	var can []byte
+	if a.CredentialsCT != nil {
+		if can, err = key.SealJSON(credentialsPlace, shadow, a.Credentials); err != nil {
+			return err
+		}
+	}
+	if _, err := tx.Exec(ctx, "update accounts set name_ct = $2, revision = $3, credentials_ct = $4 where id = $1", shadow, name, a.Revision, can); err != nil {
 		return fmt.Errorf("name shadow: %w", err)
 	}
 	if _, err := tx.Exec(ctx, `insert into grants (id, account_id, organisation_id, role, cities, valid_from, valid_until, needs_second, granted_by, approved_by, created_at, copy_of)

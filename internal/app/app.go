@@ -111,7 +111,7 @@ func assemble(ctx context.Context, o Options, db *pg.DB, ring *seal.Ring) (*part
 	p.roster = roster.New(roster.Options{DB: db, Ring: ring, Audit: log, Rights: p.rights, Push: p.center, Arrived: func(ctx context.Context, tx *pg.Tx, who, department uuid.UUID) error {
 		return p.dispatch.Arrived(ctx, tx, who, department)
 	}})
-	p.dispatch = newDispatch(db, ring, log, p.center, book, overview, p.roster)
+	p.dispatch = newDispatch(db, log, p, overview)
 	p.safety = safety.New(safety.Options{DB: db, Ring: ring, Audit: log, Push: p.center, Detentions: ledger, Names: p.desk.Names})
 	p.live = live.NewHub(db, limits.streams, seeing(db, p.desk, ledger))
 	p.server = &httpapi.Server{
@@ -159,7 +159,12 @@ func deskOptions(db *pg.DB, ring *seal.Ring, log *slog.Logger, center *push.Cent
 		DropPushToken: func(ctx context.Context, tx *pg.Tx, id uuid.UUID) error {
 			return center.SetChannels(ctx, tx, owner(id), seal.Key{}, nil)
 		},
-		Locked: dispatch.Return,
+		Locked: func(ctx context.Context, tx *pg.Tx, id uuid.UUID) error {
+			if err := roster.DropFeed(ctx, tx, id); err != nil {
+				return err
+			}
+			return dispatch.Return(ctx, tx, id)
+		},
 		ShadowPush: func(ctx context.Context, tx *pg.Tx, of, shadow uuid.UUID, key seal.Key) error {
 			have, err := center.OpenChannels(ctx, tx, owner(of), key)
 			if err != nil {

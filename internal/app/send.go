@@ -14,17 +14,16 @@ import (
 	"github.com/qorgau/qorgau/internal/dispatch"
 	"github.com/qorgau/qorgau/internal/door"
 	"github.com/qorgau/qorgau/internal/hotline"
-	"github.com/qorgau/qorgau/internal/law"
 	"github.com/qorgau/qorgau/internal/live"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/push"
-	"github.com/qorgau/qorgau/internal/roster"
 	"github.com/qorgau/qorgau/internal/seal"
 )
 
-// newDispatch makes the desk that sends lawyers, and lends it what the board knows of departments.
-func newDispatch(db *pg.DB, ring *seal.Ring, log *audit.Log, center *push.Center, book law.Book, overview *board.Board, calendar *roster.Calendar) *dispatch.Desk {
-	return dispatch.NewDesk(dispatch.Options{DB: db, Ring: ring, Audit: log, Push: center, Law: book,
+// newDispatch makes the desk that sends lawyers, and lends it what the board knows of departments, and the accounts of people.
+func newDispatch(db *pg.DB, log *audit.Log, p *parts, overview *board.Board) *dispatch.Desk {
+	calendar := p.roster
+	return dispatch.NewDesk(dispatch.Options{DB: db, Ring: p.ring, Audit: log, Push: p.center, Law: p.law,
 		Needs: func(ctx context.Context, organisation uuid.UUID) (map[uuid.UUID]dispatch.Need, error) {
 			shown, err := overview.All(ctx, organisation)
 			if err != nil {
@@ -47,7 +46,17 @@ func newDispatch(db *pg.DB, ring *seal.Ring, log *audit.Log, center *push.Center
 			}
 			return out, nil
 		},
-		Skills: func(context.Context, *pg.Tx, ...uuid.UUID) (map[uuid.UUID]dispatch.Skills, error) { return nil, nil },
+		Skills: func(ctx context.Context, tx *pg.Tx, ids ...uuid.UUID) (map[uuid.UUID]dispatch.Skills, error) {
+			can, err := p.desk.Credentials(ctx, tx, ids...)
+			if err != nil {
+				return nil, err
+			}
+			out := make(map[uuid.UUID]dispatch.Skills, len(can))
+			for id, c := range can {
+				out[id] = dispatch.Skills{Languages: c.Languages, Minors: c.Minors, Migrants: c.Migrants, Trained: c.Trained()}
+			}
+			return out, nil
+		},
 	})
 }
 

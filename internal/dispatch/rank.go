@@ -29,11 +29,17 @@ type Place struct {
 	At       time.Time
 }
 
-// Skills are what a lawyer brings.
+// Skills are what a lawyer brings: languages as ISO 639 codes, experience with minors and with migrants, a training that holds today.
 type Skills struct {
 	Languages []string
 	Minors    bool
 	Migrants  bool
+	Trained   bool
+}
+
+// foreign tells whether they speak a language beside the two of the country.
+func (s Skills) foreign() bool {
+	return slices.ContainsFunc(s.Languages, func(l string) bool { return l != "kk" && l != "ru" })
 }
 
 // candidate is a lawyer who may be asked, as read.
@@ -59,6 +65,7 @@ type Suggestion struct {
 	Why     []Reason
 
 	engaged bool
+	cost    float64 // minutes; below zero when they can do more than the way takes
 }
 
 // Reason is a part of why: a code, and its figure (minutes, people, hours).
@@ -80,7 +87,9 @@ const (
 	Tired      = "hours_on_duty"   // more than six
 	NeededHere = "needed_there"    // people who would lose them
 	Children   = "knows_minors"    // and there are some
-	Languages  = "speaks_foreign"  // and there are foreigners
+	Migrants   = "knows_migrants"  // and there are foreigners
+	Languages  = "speaks_foreign"  // a language beside Kazakh and Russian, and there are foreigners
+	Trained    = "trained"         // a certificate that holds today
 	OffDuty    = "off_duty"        // they have no shift now
 	Engaged    = "already_engaged" // sent elsewhere
 )
@@ -100,6 +109,7 @@ const (
 	freshFor    = 6 * time.Hour
 	perLeft     = 60.0 // for leaving a department that needs them as much
 	skill       = 15.0
+	training    = 5.0
 	offDutyCost = 60.0
 	half        = 60.0 // a cost of so many minutes halves the score
 	farClock    = 3 * time.Hour
@@ -154,12 +164,12 @@ func rank(able []candidate, needs map[uuid.UUID]Need, department uuid.UUID, now 
 			continue // they stand there already
 		}
 		s := Suggestion{Account: c.account, OnDuty: c.onDuty, engaged: c.engaged}
-		cost := s.costs(c, here, now)
+		s.cost = s.costs(c, here, now)
 		if c.department != nil {
-			cost += s.leaves(needs[*c.department], weight, now)
+			s.cost += s.leaves(needs[*c.department], weight, now)
 		}
 		s.Why = append(here.reasons(now), s.Why...)
-		s.Score = int(math.Round(100 * weight / (weight + 1) * half / (half + cost)))
+		s.Score = int(math.Round(100 * weight / (weight + 1) * half / (half + max(s.cost, 0))))
 		out = append(out, s)
 	}
 	slices.SortFunc(out, func(a, b Suggestion) int {
@@ -169,7 +179,7 @@ func rank(able []candidate, needs map[uuid.UUID]Need, department uuid.UUID, now 
 		case a.OnDuty != b.OnDuty:
 			return ordered(a.OnDuty)
 		}
-		return cmp.Or(cmp.Compare(b.Score, a.Score), bytes.Compare(a.Account[:], b.Account[:]))
+		return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(a.cost, b.cost), bytes.Compare(a.Account[:], b.Account[:]))
 	})
 	return out
 }
@@ -203,8 +213,14 @@ func (s *Suggestion) costs(c candidate, here Need, now time.Time) float64 {
 	if here.Minors > 0 && c.skills.Minors {
 		add(Children, here.Minors, -skill)
 	}
-	if here.Foreigners > 0 && (c.skills.Migrants || slices.Contains(c.skills.Languages, "en")) {
+	if here.Foreigners > 0 && c.skills.Migrants {
+		add(Migrants, here.Foreigners, -skill)
+	}
+	if here.Foreigners > 0 && c.skills.foreign() {
 		add(Languages, here.Foreigners, -skill)
+	}
+	if c.skills.Trained {
+		add(Trained, 0, -training)
 	}
 	if !c.onDuty {
 		add(OffDuty, 0, offDutyCost)
@@ -212,7 +228,7 @@ func (s *Suggestion) costs(c candidate, here Need, now time.Time) float64 {
 	if c.engaged {
 		add(Engaged, 0, 0)
 	}
-	return max(cost, 0)
+	return cost
 }
 
 // leaves is what their own department loses: nothing while others stand there, more the more it needs one.

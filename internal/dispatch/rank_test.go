@@ -86,10 +86,48 @@ func TestSuggestions(t *testing.T) {
 	}
 }
 
+// Of lawyers who stand equally near, those first who can do what is needed there, and it is said why.
+func TestWhatLawyersCanDoRanksThem(t *testing.T) {
+	t.Parallel()
+	c := newCity(t)
+	here, beside := c.department(0), c.department(1)
+	var who []uuid.UUID
+	for _, can := range []dispatch.Skills{{Minors: true, Migrants: true, Languages: []string{"en"}, Trained: true}, {Minors: true, Languages: []string{"kk", "uz"}}, {Migrants: true},
+		{Trained: true}, {Languages: []string{"kk", "ru"}}} {
+		p := c.onShift(beside)
+		c.skills[p.Account], who = can, append(who, p.Account)
+	}
+	reasons := map[string][]string{}
+	for what, need := range map[string]dispatch.Need{"all": {People: 9, WithoutLawyer: 9, Minors: 2, Foreigners: 3}, "nothing": {People: 9, WithoutLawyer: 9}} {
+		c.needs[here] = need
+		for i, s := range c.suggest(here) {
+			if what == "all" && s.Account != who[i] {
+				t.Errorf("at %d stands %v, want %v", i, s.Account, who[i])
+			}
+			said := ""
+			for _, r := range s.Why {
+				if r.Code != dispatch.Uncovered && r.Code != dispatch.Way {
+					said += r.In("en") + "; "
+				}
+			}
+			reasons[what] = append(reasons[what], said)
+		}
+	}
+	want := []string{"experienced with minors, minors: 2; experienced with migrants, foreigners: 3; speaks a foreign language, foreigners: 3; trained; ",
+		"experienced with minors, minors: 2; speaks a foreign language, foreigners: 3; ", "experienced with migrants, foreigners: 3; ", "trained; ", ""}
+	if !slices.Equal(reasons["all"], want) {
+		t.Errorf("said %q\nwant %q", reasons["all"], want)
+	}
+	slices.Sort(reasons["nothing"])
+	if !slices.Equal(reasons["nothing"], []string{"", "", "", "trained; ", "trained; "}) {
+		t.Errorf("where nobody needs it: %q", reasons["nothing"])
+	}
+}
+
 func TestReasonsAreSaidInThreeLanguages(t *testing.T) {
 	t.Parallel()
 	for _, code := range []string{dispatch.Uncovered, dispatch.Fragile, dispatch.ClockNear, dispatch.DoorShut, dispatch.DoorSlow, dispatch.Way, dispatch.WayUnknown,
-		dispatch.Load, dispatch.Tired, dispatch.NeededHere, dispatch.Children, dispatch.Languages, dispatch.OffDuty, dispatch.Engaged} {
+		dispatch.Load, dispatch.Tired, dispatch.NeededHere, dispatch.Children, dispatch.Migrants, dispatch.Languages, dispatch.Trained, dispatch.OffDuty, dispatch.Engaged} {
 		seen := map[string]bool{}
 		for _, language := range []string{"kk", "ru", "en"} {
 			for _, value := range []int{0, 7} {

@@ -18,7 +18,9 @@ var words = map[string][3]string{
 	Tired:      {"кезекшілікте %d сағ", "на дежурстве %d ч", "%d h on duty"},
 	NeededHere: {"орнында жалғыз, ұсталғандар: %d", "на своём месте один, задержанных: %d", "alone at their place with %d held"},
 	Children:   {"балалармен жұмыс тәжірибесі бар, балалар: %d", "опыт с детьми, детей: %d", "experienced with minors, minors: %d"},
-	Languages:  {"шетелдіктермен жұмыс тәжірибесі бар, шетелдіктер: %d", "опыт с иностранцами, иностранцев: %d", "experienced with foreigners, foreigners: %d"},
+	Migrants:   {"шетелдіктермен жұмыс тәжірибесі бар, шетелдіктер: %d", "опыт с мигрантами, иностранцев: %d", "experienced with migrants, foreigners: %d"},
+	Languages:  {"шет тілін біледі, шетелдіктер: %d", "говорит на иностранном языке, иностранцев: %d", "speaks a foreign language, foreigners: %d"},
+	Trained:    {"оқудан өткен", "прошёл обучение", "trained"},
 	OffDuty:    {"кезекшілікте емес", "не на дежурстве", "off duty"},
 	Engaged:    {"басқа жерге жіберілген", "уже направлен в другое место", "sent elsewhere already"},
 }

@@ -2,6 +2,9 @@ package httpapi
 
 import (
 	"context"
+	"time"
+
+	openapitypes "github.com/oapi-codegen/runtime/types"
 
 	"github.com/qorgau/qorgau/api"
 	"github.com/qorgau/qorgau/internal/account"
@@ -71,6 +74,30 @@ func (s *Server) PatchAccount(ctx context.Context, r PatchAccountRequestObject) 
 	return PatchAccount200JSONResponse{Body: accountWire(a), Headers: PatchAccount200ResponseHeaders{ETag: revisionTag(a.Revision)}}, nil
 }
 
+// PutCredentials says what a person can do.
+func (s *Server) PutCredentials(ctx context.Context, r PutCredentialsRequestObject) (PutCredentialsResponseObject, error) {
+	p, _ := account.From(ctx)
+	revision, err := ifMatch(r.Params.IfMatch)
+	if err != nil {
+		return nil, err
+	}
+	b := r.Body
+	put := account.CredentialsPut{ID: r.ID, Revision: revision, Credentials: account.Credentials{BarNumber: orZero(b.BarNumber), Languages: b.Languages,
+		Minors: b.Minors, Migrants: b.Migrants}}
+	if t := b.Training; t != nil {
+		put.Training = &account.Training{Certificate: t.Certificate, IssuedOn: t.IssuedOn.String()}
+		if t.ExpiresOn != nil {
+			put.Training.ExpiresOn = t.ExpiresOn.String()
+		}
+		put.Confirmed = orZero(t.Confirmed)
+	}
+	a, err := s.Accounts.PutCredentials(ctx, p, put)
+	if err != nil {
+		return nil, shown(err, accountWire)
+	}
+	return PutCredentials200JSONResponse{Body: accountWire(a), Headers: PutCredentials200ResponseHeaders{ETag: revisionTag(a.Revision)}}, nil
+}
+
 // ApproveAccount is the second person's yes.
 func (s *Server) ApproveAccount(ctx context.Context, r ApproveAccountRequestObject) (ApproveAccountResponseObject, error) {
 	p, _ := account.From(ctx)
@@ -120,7 +147,7 @@ func reasonIn(body *api.ReasonGiven) string {
 
 func accountWire(a account.Account) api.Account {
 	out := api.Account{ID: a.ID, Name: a.Name, OrganisationID: a.OrganisationID, State: api.AccountState(a.State),
-		Grants: make([]api.Grant, len(a.Grants)), CreatedAt: a.CreatedAt.UTC(), Revision: int64(a.Revision)}
+		Credentials: credentialsWire(a), Grants: make([]api.Grant, len(a.Grants)), CreatedAt: a.CreatedAt.UTC(), Revision: int64(a.Revision)}
 	if a.State == account.Shadow {
 		out.State = api.AccountStateActive // whoever holds the phone must not see what it is
 	}
@@ -132,6 +159,31 @@ func accountWire(a account.Account) api.Account {
 		}
 	}
 	return out
+}
+
+// credentialsWire leaves out what nobody has said.
+func credentialsWire(a account.Account) *api.AccountCredentials {
+	if a.CredentialsCT == nil {
+		return nil
+	}
+	c := a.Credentials
+	out := &api.AccountCredentials{BarNumber: orNil(c.BarNumber), Languages: orEmpty(c.Languages), Minors: c.Minors, Migrants: c.Migrants}
+	if t := c.Training; t != nil {
+		out.Training = &api.Training{Certificate: t.Certificate, State: api.TrainingState(t.State), ConfirmedBy: t.ConfirmedBy, ExpiresOn: dayWire(t.ExpiresOn)}
+		if on := dayWire(t.IssuedOn); on != nil {
+			out.Training.IssuedOn = *on
+		}
+	}
+	return out
+}
+
+// dayWire is a day as JSON writes it; nil for none.
+func dayWire(day string) *openapitypes.Date {
+	at, err := time.Parse(time.DateOnly, day)
+	if err != nil {
+		return nil
+	}
+	return &openapitypes.Date{Time: at}
 }
 
 func invitationWire(i account.Invitation) api.Invitation {

@@ -50,6 +50,9 @@ type ServerInterface interface {
 	// ApproveAccount Approve as the second person
 	// (POST /v1/accounts/{id}/approve)
 	ApproveAccount(ctx echo.Context, id PathID, params ApproveAccountParams) error
+	// PutCredentials Say what a person can do
+	// (PUT /v1/accounts/{id}/credentials)
+	PutCredentials(ctx echo.Context, id PathID, params PutCredentialsParams) error
 	// ReinviteAccount Give a fresh code
 	// (POST /v1/accounts/{id}/invitations)
 	ReinviteAccount(ctx echo.Context, id PathID, params ReinviteAccountParams) error
@@ -116,6 +119,9 @@ type ServerInterface interface {
 	// StreamBoard What changes, as it happens
 	// (GET /v1/board/stream)
 	StreamBoard(ctx echo.Context, params StreamBoardParams) error
+	// ReadCalendarFeed Shifts for a calendar
+	// (GET /v1/calendars/{secret}/shifts.ics)
+	ReadCalendarFeed(ctx echo.Context, secret string, params ReadCalendarFeedParams) error
 	// ListCalls Calls to make
 	// (GET /v1/calls)
 	ListCalls(ctx echo.Context, params ListCallsParams) error
@@ -308,6 +314,15 @@ type ServerInterface interface {
 	// MakeBuddyCode A code with which a trusted person can lock one's account
 	// (POST /v1/me/buddy-code)
 	MakeBuddyCode(ctx echo.Context, params MakeBuddyCodeParams) error
+	// DropCalendarFeed Take one's shifts out of calendars
+	// (DELETE /v1/me/calendar)
+	DropCalendarFeed(ctx echo.Context, params DropCalendarFeedParams) error
+	// GetCalendarFeed Does a calendar have one's shifts
+	// (GET /v1/me/calendar)
+	GetCalendarFeed(ctx echo.Context, params GetCalendarFeedParams) error
+	// MintCalendarFeed Have one's shifts in a calendar
+	// (POST /v1/me/calendar)
+	MintCalendarFeed(ctx echo.Context, params MintCalendarFeedParams) error
 	// GetOwnChecklistPdf Rights checklist on paper, with the organisation's times
 	// (GET /v1/me/checklist.pdf)
 	GetOwnChecklistPdf(ctx echo.Context, params GetOwnChecklistPdfParams) error
@@ -749,6 +764,72 @@ func (w *ServerInterfaceWrapper) ApproveAccount(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ApproveAccount(ctx, id, params)
+	return err
+}
+
+// PutCredentials converts echo context to params.
+func (w *ServerInterfaceWrapper) PutCredentials(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id PathID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PutCredentialsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PutCredentials(ctx, id, params)
 	return err
 }
 
@@ -1930,6 +2011,57 @@ func (w *ServerInterfaceWrapper) StreamBoard(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.StreamBoard(ctx, params)
+	return err
+}
+
+// ReadCalendarFeed converts echo context to params.
+func (w *ServerInterfaceWrapper) ReadCalendarFeed(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "secret" -------------
+	var secret string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "secret", ctx.Param("secret"), &secret, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter secret: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReadCalendarFeedParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReadCalendarFeed(ctx, secret, params)
 	return err
 }
 
@@ -5371,6 +5503,123 @@ func (w *ServerInterfaceWrapper) MakeBuddyCode(ctx echo.Context) error {
 	return err
 }
 
+// DropCalendarFeed converts echo context to params.
+func (w *ServerInterfaceWrapper) DropCalendarFeed(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DropCalendarFeedParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DropCalendarFeed(ctx, params)
+	return err
+}
+
+// GetCalendarFeed converts echo context to params.
+func (w *ServerInterfaceWrapper) GetCalendarFeed(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetCalendarFeedParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetCalendarFeed(ctx, params)
+	return err
+}
+
+// MintCalendarFeed converts echo context to params.
+func (w *ServerInterfaceWrapper) MintCalendarFeed(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params MintCalendarFeedParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.MintCalendarFeed(ctx, params)
+	return err
+}
+
 // GetOwnChecklistPdf converts echo context to params.
 func (w *ServerInterfaceWrapper) GetOwnChecklistPdf(ctx echo.Context) error {
 	var err error
@@ -7382,6 +7631,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/accounts/:id", wrapper.GetAccount, options.OperationMiddlewares["getAccount"]...)
 	router.PATCH(options.BaseURL+"/v1/accounts/:id", wrapper.PatchAccount, options.OperationMiddlewares["patchAccount"]...)
 	router.POST(options.BaseURL+"/v1/accounts/:id/approve", wrapper.ApproveAccount, options.OperationMiddlewares["approveAccount"]...)
+	router.PUT(options.BaseURL+"/v1/accounts/:id/credentials", wrapper.PutCredentials, options.OperationMiddlewares["putCredentials"]...)
 	router.POST(options.BaseURL+"/v1/accounts/:id/invitations", wrapper.ReinviteAccount, options.OperationMiddlewares["reinviteAccount"]...)
 	router.POST(options.BaseURL+"/v1/accounts/:id/lock", wrapper.LockAccount, options.OperationMiddlewares["lockAccount"]...)
 	router.POST(options.BaseURL+"/v1/accounts/:id/retract-reports", wrapper.RetractReports, options.OperationMiddlewares["retractReports"]...)
@@ -7404,6 +7654,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/audit", wrapper.ListAudit, options.OperationMiddlewares["listAudit"]...)
 	router.GET(options.BaseURL+"/v1/board", wrapper.GetBoard, options.OperationMiddlewares["getBoard"]...)
 	router.GET(options.BaseURL+"/v1/board/stream", wrapper.StreamBoard, options.OperationMiddlewares["streamBoard"]...)
+	router.GET(options.BaseURL+"/v1/calendars/:secret/shifts.ics", wrapper.ReadCalendarFeed, options.OperationMiddlewares["readCalendarFeed"]...)
 	router.GET(options.BaseURL+"/v1/calls", wrapper.ListCalls, options.OperationMiddlewares["listCalls"]...)
 	router.POST(options.BaseURL+"/v1/calls/:id/claim", wrapper.ClaimCall, options.OperationMiddlewares["claimCall"]...)
 	router.POST(options.BaseURL+"/v1/calls/:id/release", wrapper.ReleaseCall, options.OperationMiddlewares["releaseCall"]...)
@@ -7468,6 +7719,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/me", wrapper.GetMe, options.OperationMiddlewares["getMe"]...)
 	router.DELETE(options.BaseURL+"/v1/me/buddy-code", wrapper.DropBuddyCode, options.OperationMiddlewares["dropBuddyCode"]...)
 	router.POST(options.BaseURL+"/v1/me/buddy-code", wrapper.MakeBuddyCode, options.OperationMiddlewares["makeBuddyCode"]...)
+	router.DELETE(options.BaseURL+"/v1/me/calendar", wrapper.DropCalendarFeed, options.OperationMiddlewares["dropCalendarFeed"]...)
+	router.GET(options.BaseURL+"/v1/me/calendar", wrapper.GetCalendarFeed, options.OperationMiddlewares["getCalendarFeed"]...)
+	router.POST(options.BaseURL+"/v1/me/calendar", wrapper.MintCalendarFeed, options.OperationMiddlewares["mintCalendarFeed"]...)
 	router.GET(options.BaseURL+"/v1/me/checklist.pdf", wrapper.GetOwnChecklistPdf, options.OperationMiddlewares["getOwnChecklistPdf"]...)
 	router.GET(options.BaseURL+"/v1/me/evidence-naming", wrapper.GetEvidenceNaming, options.OperationMiddlewares["getEvidenceNaming"]...)
 	router.PUT(options.BaseURL+"/v1/me/evidence-naming", wrapper.PutEvidenceNaming, options.OperationMiddlewares["putEvidenceNaming"]...)
@@ -7830,6 +8084,38 @@ type ApproveAccount200JSONResponse struct {
 }
 
 func (response ApproveAccount200JSONResponse) VisitApproveAccountResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutCredentialsRequestObject struct {
+	ID     PathID `json:"id"`
+	Params PutCredentialsParams
+	Body   *PutCredentialsJSONRequestBody
+}
+
+type PutCredentialsResponseObject interface {
+	VisitPutCredentialsResponse(w http.ResponseWriter) error
+}
+
+type PutCredentials200ResponseHeaders struct {
+	ETag string
+}
+
+type PutCredentials200JSONResponse struct {
+	Body    Account
+	Headers PutCredentials200ResponseHeaders
+}
+
+func (response PutCredentials200JSONResponse) VisitPutCredentialsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -8570,6 +8856,52 @@ func (response StreamBoard200TextEventStreamResponse) VisitStreamBoardResponse(w
 			return err
 		}
 	}
+}
+
+type ReadCalendarFeedRequestObject struct {
+	Secret string `json:"secret"`
+	Params ReadCalendarFeedParams
+}
+
+type ReadCalendarFeedResponseObject interface {
+	VisitReadCalendarFeedResponse(w http.ResponseWriter) error
+}
+
+type ReadCalendarFeed200ResponseHeaders struct {
+	CacheControl string
+	ETag         *string
+}
+
+type ReadCalendarFeed200TextCalendarResponse struct {
+	Body          io.Reader
+	Headers       ReadCalendarFeed200ResponseHeaders
+	ContentLength int64
+}
+
+func (response ReadCalendarFeed200TextCalendarResponse) VisitReadCalendarFeedResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/calendar")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type ReadCalendarFeed304Response = NotModifiedResponse
+
+func (response ReadCalendarFeed304Response) VisitReadCalendarFeedResponse(w http.ResponseWriter) error {
+	w.WriteHeader(304)
+	return nil
 }
 
 type ListCallsRequestObject struct {
@@ -10788,6 +11120,83 @@ func (response MakeBuddyCode201JSONResponse) VisitMakeBuddyCodeResponse(w http.R
 	return err
 }
 
+type DropCalendarFeedRequestObject struct {
+	Params DropCalendarFeedParams
+}
+
+type DropCalendarFeedResponseObject interface {
+	VisitDropCalendarFeedResponse(w http.ResponseWriter) error
+}
+
+type DropCalendarFeed204Response struct {
+}
+
+func (response DropCalendarFeed204Response) VisitDropCalendarFeedResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type GetCalendarFeedRequestObject struct {
+	Params GetCalendarFeedParams
+}
+
+type GetCalendarFeedResponseObject interface {
+	VisitGetCalendarFeedResponse(w http.ResponseWriter) error
+}
+
+type GetCalendarFeed200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetCalendarFeed200JSONResponse struct {
+	Body    CalendarFeed
+	Headers GetCalendarFeed200ResponseHeaders
+}
+
+func (response GetCalendarFeed200JSONResponse) VisitGetCalendarFeedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCalendarFeed304Response = NotModifiedResponse
+
+func (response GetCalendarFeed304Response) VisitGetCalendarFeedResponse(w http.ResponseWriter) error {
+	w.WriteHeader(304)
+	return nil
+}
+
+type MintCalendarFeedRequestObject struct {
+	Params MintCalendarFeedParams
+}
+
+type MintCalendarFeedResponseObject interface {
+	VisitMintCalendarFeedResponse(w http.ResponseWriter) error
+}
+
+type MintCalendarFeed201JSONResponse CalendarFeedMinted
+
+func (response MintCalendarFeed201JSONResponse) VisitMintCalendarFeedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetOwnChecklistPdfRequestObject struct {
 	Params GetOwnChecklistPdfParams
 }
@@ -12064,6 +12473,9 @@ type StrictServerInterface interface {
 	// ApproveAccount Approve as the second person
 	// (POST /v1/accounts/{id}/approve)
 	ApproveAccount(ctx context.Context, request ApproveAccountRequestObject) (ApproveAccountResponseObject, error)
+	// PutCredentials Say what a person can do
+	// (PUT /v1/accounts/{id}/credentials)
+	PutCredentials(ctx context.Context, request PutCredentialsRequestObject) (PutCredentialsResponseObject, error)
 	// ReinviteAccount Give a fresh code
 	// (POST /v1/accounts/{id}/invitations)
 	ReinviteAccount(ctx context.Context, request ReinviteAccountRequestObject) (ReinviteAccountResponseObject, error)
@@ -12130,6 +12542,9 @@ type StrictServerInterface interface {
 	// StreamBoard What changes, as it happens
 	// (GET /v1/board/stream)
 	StreamBoard(ctx context.Context, request StreamBoardRequestObject) (StreamBoardResponseObject, error)
+	// ReadCalendarFeed Shifts for a calendar
+	// (GET /v1/calendars/{secret}/shifts.ics)
+	ReadCalendarFeed(ctx context.Context, request ReadCalendarFeedRequestObject) (ReadCalendarFeedResponseObject, error)
 	// ListCalls Calls to make
 	// (GET /v1/calls)
 	ListCalls(ctx context.Context, request ListCallsRequestObject) (ListCallsResponseObject, error)
@@ -12322,6 +12737,15 @@ type StrictServerInterface interface {
 	// MakeBuddyCode A code with which a trusted person can lock one's account
 	// (POST /v1/me/buddy-code)
 	MakeBuddyCode(ctx context.Context, request MakeBuddyCodeRequestObject) (MakeBuddyCodeResponseObject, error)
+	// DropCalendarFeed Take one's shifts out of calendars
+	// (DELETE /v1/me/calendar)
+	DropCalendarFeed(ctx context.Context, request DropCalendarFeedRequestObject) (DropCalendarFeedResponseObject, error)
+	// GetCalendarFeed Does a calendar have one's shifts
+	// (GET /v1/me/calendar)
+	GetCalendarFeed(ctx context.Context, request GetCalendarFeedRequestObject) (GetCalendarFeedResponseObject, error)
+	// MintCalendarFeed Have one's shifts in a calendar
+	// (POST /v1/me/calendar)
+	MintCalendarFeed(ctx context.Context, request MintCalendarFeedRequestObject) (MintCalendarFeedResponseObject, error)
 	// GetOwnChecklistPdf Rights checklist on paper, with the organisation's times
 	// (GET /v1/me/checklist.pdf)
 	GetOwnChecklistPdf(ctx context.Context, request GetOwnChecklistPdfRequestObject) (GetOwnChecklistPdfResponseObject, error)
@@ -12742,6 +13166,55 @@ func (sh *strictHandler) ApproveAccount(ctx echo.Context, id PathID, params Appr
 		return err
 	} else if validResponse, ok := response.(ApproveAccountResponseObject); ok {
 		return validResponse.VisitApproveAccountResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PutCredentials operation middleware
+func (sh *strictHandler) PutCredentials(ctx echo.Context, id PathID, params PutCredentialsParams) error {
+	var request PutCredentialsRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	var body PutCredentialsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PutCredentials(ctx.Request().Context(), request.(PutCredentialsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PutCredentials")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PutCredentialsResponseObject); ok {
+		return validResponse.VisitPutCredentialsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -13519,6 +13992,32 @@ func (sh *strictHandler) StreamBoard(ctx echo.Context, params StreamBoardParams)
 		return err
 	} else if validResponse, ok := response.(StreamBoardResponseObject); ok {
 		return validResponse.VisitStreamBoardResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReadCalendarFeed operation middleware
+func (sh *strictHandler) ReadCalendarFeed(ctx echo.Context, secret string, params ReadCalendarFeedParams) error {
+	var request ReadCalendarFeedRequestObject
+
+	request.Secret = secret
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReadCalendarFeed(ctx.Request().Context(), request.(ReadCalendarFeedRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReadCalendarFeed")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReadCalendarFeedResponseObject); ok {
+		return validResponse.VisitReadCalendarFeedResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -15762,6 +16261,81 @@ func (sh *strictHandler) MakeBuddyCode(ctx echo.Context, params MakeBuddyCodePar
 		return err
 	} else if validResponse, ok := response.(MakeBuddyCodeResponseObject); ok {
 		return validResponse.VisitMakeBuddyCodeResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DropCalendarFeed operation middleware
+func (sh *strictHandler) DropCalendarFeed(ctx echo.Context, params DropCalendarFeedParams) error {
+	var request DropCalendarFeedRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DropCalendarFeed(ctx.Request().Context(), request.(DropCalendarFeedRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DropCalendarFeed")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DropCalendarFeedResponseObject); ok {
+		return validResponse.VisitDropCalendarFeedResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetCalendarFeed operation middleware
+func (sh *strictHandler) GetCalendarFeed(ctx echo.Context, params GetCalendarFeedParams) error {
+	var request GetCalendarFeedRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetCalendarFeed(ctx.Request().Context(), request.(GetCalendarFeedRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetCalendarFeed")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetCalendarFeedResponseObject); ok {
+		return validResponse.VisitGetCalendarFeedResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// MintCalendarFeed operation middleware
+func (sh *strictHandler) MintCalendarFeed(ctx echo.Context, params MintCalendarFeedParams) error {
+	var request MintCalendarFeedRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.MintCalendarFeed(ctx.Request().Context(), request.(MintCalendarFeedRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "MintCalendarFeed")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(MintCalendarFeedResponseObject); ok {
+		return validResponse.VisitMintCalendarFeedResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

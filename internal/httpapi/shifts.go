@@ -172,5 +172,5 @@ func shiftsWire(list []roster.Shift) []api.Shift {
 func shiftWire(x roster.Shift) api.Shift {
 	return api.Shift{ID: x.ID, ClientID: x.ClientID, AccountID: x.AccountID, Kind: api.ShiftKind(x.Kind), DepartmentID: x.DepartmentID, City: x.City, AssemblyID: x.AssemblyID,
 		StartsAt: x.StartsAt.UTC(), EndsAt: x.EndsAt.UTC(), State: api.ShiftState(x.State), ConfirmedAt: utcOf(x.ConfirmedAt), ArrivedAt: utcOf(x.ArrivedAt), LeftAt: utcOf(x.LeftAt),
-		CancelledAt: utcOf(x.CancelledAt), Conflicts: orEmpty(x.Conflicts), CreatedAt: x.CreatedAt.UTC(), Revision: x.Revision}
+		CancelledAt: utcOf(x.CancelledAt), Conflicts: orEmpty(x.Conflicts), Code: x.Code, CreatedAt: x.CreatedAt.UTC(), Revision: x.Revision}
 }

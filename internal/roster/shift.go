@@ -54,20 +54,23 @@ type Shift struct {
 	CancelledAt    *time.Time
 	CreatedBy      *uuid.UUID
 	CreatedAt      time.Time
+	UpdatedAt      time.Time
 	Revision       int
 	Conflicts      []uuid.UUID
+	// Code is by what its owner finds it in their calendar.
+	Code string
 	// First is false where the client_id had been entered before.
 	First bool
 }
 
 const shiftColumns = `s.id, s.organisation_id, nullif(s.client_id, s.account_id), s.account_id, case s.kind when 'shadow' then 'lawyer' else s.kind end, s.department_id, coalesce(s.city, dep.city, ''), s.assembly_id, s.starts_at, s.ends_at, s.state,
-	s.confirmed_at, s.arrived_at, s.left_at, s.cancelled_at, s.created_by, s.created_at, s.revision,
+	s.confirmed_at, s.arrived_at, s.left_at, s.cancelled_at, s.created_by, s.created_at, coalesce(s.updated_at, s.created_at), s.revision,
 	array(select o.id from shifts o where o.account_id = s.account_id and o.id <> s.id and o.state <> 'left' and s.state <> 'left' and o.starts_at < s.ends_at and o.ends_at > s.starts_at order by o.id)`
 
 func scanShift(row pgx.CollectableRow) (Shift, error) {
 	var s Shift
 	return s, row.Scan(&s.ID, &s.OrganisationID, &s.ClientID, &s.AccountID, &s.Kind, &s.DepartmentID, &s.City, &s.AssemblyID, &s.StartsAt, &s.EndsAt, &s.State,
-		&s.ConfirmedAt, &s.ArrivedAt, &s.LeftAt, &s.CancelledAt, &s.CreatedBy, &s.CreatedAt, &s.Revision, &s.Conflicts)
+		&s.ConfirmedAt, &s.ArrivedAt, &s.LeftAt, &s.CancelledAt, &s.CreatedBy, &s.CreatedAt, &s.UpdatedAt, &s.Revision, &s.Conflicts)
 }
 
 // shiftsReadable is who reads a shift: whose it is, and, but for a shadow's (account, shadow.go), coordinators of its organisation in the cities of their grants.
@@ -316,6 +319,9 @@ func (c *Calendar) shifts(ctx context.Context, tx *pg.Tx, p account.Principal, c
 	found, err := pgx.CollectRows(rows, scanShift)
 	if err != nil {
 		return nil, fmt.Errorf("read shifts: %w", err)
+	}
+	for i := range found {
+		found[i].Code = c.code(found[i].ID)
 	}
 	return found, nil
 }

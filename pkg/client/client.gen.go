@@ -189,6 +189,28 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/accounts/{id}/approve (the `ApproveAccount` operationId).
 	ApproveAccount(ctx context.Context, id PathID, params *ApproveAccountParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// PutCredentialsWithBody Say what a person can do
+	//
+	// Replaces bar number, languages, experience and training: one's own, as a coordinator those of the organisation except admins', as an admin any. They are read with the account.
+	// Lawyers are suggested by them. A training counts once somebody else has confirmed the certificate, and until it expires; its owner changing it takes back
+	// what was confirmed.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /v1/accounts/{id}/credentials (the `PutCredentials` operationId).
+	PutCredentialsWithBody(ctx context.Context, id PathID, params *PutCredentialsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutCredentials Say what a person can do
+	//
+	// Replaces bar number, languages, experience and training: one's own, as a coordinator those of the organisation except admins', as an admin any. They are read with the account.
+	// Lawyers are suggested by them. A training counts once somebody else has confirmed the certificate, and until it expires; its owner changing it takes back
+	// what was confirmed.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /v1/accounts/{id}/credentials (the `PutCredentials` operationId).
+	PutCredentials(ctx context.Context, id PathID, params *PutCredentialsParams, body PutCredentialsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ReinviteAccount Give a fresh code
 	//
 	// For someone who is not in: the code ran out or was lost, or the account was unlocked. An earlier unused code stops
@@ -461,6 +483,14 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/board/stream (the `StreamBoard` operationId).
 	StreamBoard(ctx context.Context, params *StreamBoardParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReadCalendarFeed Shifts for a calendar
+	//
+	// iCalendar (RFC 5545), for programs that can fetch an address and no more: the address is the proof. Times and the code of each shift; no department, no city, no name. One that
+	// was called off is `CANCELLED`. Two weeks back and all that is planned.
+	//
+	// Corresponds with GET /v1/calendars/{secret}/shifts.ics (the `ReadCalendarFeed` operationId).
+	ReadCalendarFeed(ctx context.Context, secret string, params *ReadCalendarFeedParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListCalls Calls to make
 	//
@@ -1278,6 +1308,28 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/me/buddy-code (the `MakeBuddyCode` operationId).
 	MakeBuddyCode(ctx context.Context, params *MakeBuddyCodeParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// DropCalendarFeed Take one's shifts out of calendars
+	//
+	// The address stops working. What a calendar has read it keeps.
+	//
+	// Corresponds with DELETE /v1/me/calendar (the `DropCalendarFeed` operationId).
+	DropCalendarFeed(ctx context.Context, params *DropCalendarFeedParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetCalendarFeed Does a calendar have one's shifts
+	//
+	// Whether there is an address from which a calendar reads the caller's shifts. The address itself is never shown again.
+	//
+	// Corresponds with GET /v1/me/calendar (the `GetCalendarFeed` operationId).
+	GetCalendarFeed(ctx context.Context, params *GetCalendarFeedParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// MintCalendarFeed Have one's shifts in a calendar
+	//
+	// Gives an address that a calendar can subscribe to, shown once. Who knows it reads the times and the codes of the caller's shifts, and nothing else. An earlier address
+	// stops working. Locking the account ends it.
+	//
+	// Corresponds with POST /v1/me/calendar (the `MintCalendarFeed` operationId).
+	MintCalendarFeed(ctx context.Context, params *MintCalendarFeedParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetOwnChecklistPdf Rights checklist on paper, with the organisation's times
 	//
 	// As `/v1/checklist.pdf`; items are asked for when the caller's organisation does (`/v1/checklist-settings`).
@@ -2022,6 +2074,48 @@ func (c *Core) ApproveAccount(ctx context.Context, id PathID, params *ApproveAcc
 	return c.Client.Do(req)
 }
 
+// PutCredentialsWithBody Say what a person can do
+//
+// Replaces bar number, languages, experience and training: one's own, as a coordinator those of the organisation except admins', as an admin any. They are read with the account.
+// Lawyers are suggested by them. A training counts once somebody else has confirmed the certificate, and until it expires; its owner changing it takes back
+// what was confirmed.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /v1/accounts/{id}/credentials (the `PutCredentials` operationId).
+func (c *Core) PutCredentialsWithBody(ctx context.Context, id PathID, params *PutCredentialsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutCredentialsRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutCredentials Say what a person can do
+//
+// Replaces bar number, languages, experience and training: one's own, as a coordinator those of the organisation except admins', as an admin any. They are read with the account.
+// Lawyers are suggested by them. A training counts once somebody else has confirmed the certificate, and until it expires; its owner changing it takes back
+// what was confirmed.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /v1/accounts/{id}/credentials (the `PutCredentials` operationId).
+func (c *Core) PutCredentials(ctx context.Context, id PathID, params *PutCredentialsParams, body PutCredentialsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutCredentialsRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ReinviteAccount Give a fresh code
 //
 // For someone who is not in: the code ran out or was lost, or the account was unlocked. An earlier unused code stops
@@ -2595,6 +2689,24 @@ func (c *Core) GetBoard(ctx context.Context, params *GetBoardParams, reqEditors 
 // Corresponds with GET /v1/board/stream (the `StreamBoard` operationId).
 func (c *Core) StreamBoard(ctx context.Context, params *StreamBoardParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewStreamBoardRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReadCalendarFeed Shifts for a calendar
+//
+// iCalendar (RFC 5545), for programs that can fetch an address and no more: the address is the proof. Times and the code of each shift; no department, no city, no name. One that
+// was called off is `CANCELLED`. Two weeks back and all that is planned.
+//
+// Corresponds with GET /v1/calendars/{secret}/shifts.ics (the `ReadCalendarFeed` operationId).
+func (c *Core) ReadCalendarFeed(ctx context.Context, secret string, params *ReadCalendarFeedParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReadCalendarFeedRequest(c.Server, secret, params)
 	if err != nil {
 		return nil, err
 	}
@@ -4321,6 +4433,58 @@ func (c *Core) MakeBuddyCode(ctx context.Context, params *MakeBuddyCodeParams, r
 	return c.Client.Do(req)
 }
 
+// DropCalendarFeed Take one's shifts out of calendars
+//
+// The address stops working. What a calendar has read it keeps.
+//
+// Corresponds with DELETE /v1/me/calendar (the `DropCalendarFeed` operationId).
+func (c *Core) DropCalendarFeed(ctx context.Context, params *DropCalendarFeedParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDropCalendarFeedRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetCalendarFeed Does a calendar have one's shifts
+//
+// Whether there is an address from which a calendar reads the caller's shifts. The address itself is never shown again.
+//
+// Corresponds with GET /v1/me/calendar (the `GetCalendarFeed` operationId).
+func (c *Core) GetCalendarFeed(ctx context.Context, params *GetCalendarFeedParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetCalendarFeedRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// MintCalendarFeed Have one's shifts in a calendar
+//
+// Gives an address that a calendar can subscribe to, shown once. Who knows it reads the times and the codes of the caller's shifts, and nothing else. An earlier address
+// stops working. Locking the account ends it.
+//
+// Corresponds with POST /v1/me/calendar (the `MintCalendarFeed` operationId).
+func (c *Core) MintCalendarFeed(ctx context.Context, params *MintCalendarFeedParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMintCalendarFeedRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetOwnChecklistPdf Rights checklist on paper, with the organisation's times
 //
 // As `/v1/checklist.pdf`; items are asked for when the caller's organisation does (`/v1/checklist-settings`).
@@ -5919,6 +6083,90 @@ func NewApproveAccountRequest(server string, id PathID, params *ApproveAccountPa
 			}
 
 			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewPutCredentialsRequest calls the generic PutCredentials builder with application/json body
+func NewPutCredentialsRequest(server string, id PathID, params *PutCredentialsParams, body PutCredentialsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPutCredentialsRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewPutCredentialsRequestWithBody constructs an http.Request for the PutCredentials method, with any body, and a specified content type
+func NewPutCredentialsRequestWithBody(server string, id PathID, params *PutCredentialsParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/accounts/%s/credentials", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+		if params.IdempotencyKey != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam1)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam2)
 		}
 
 	}
@@ -7555,6 +7803,66 @@ func NewStreamBoardRequest(server string, params *StreamBoardParams) (*http.Requ
 			}
 
 			req.Header.Set("Last-Event-ID", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewReadCalendarFeedRequest constructs an http.Request for the ReadCalendarFeed method
+func NewReadCalendarFeedRequest(server string, secret string, params *ReadCalendarFeedParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "secret", secret, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/calendars/%s/shifts.ics", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
 		}
 
 		if params.AcceptLanguage != nil {
@@ -12549,6 +12857,154 @@ func NewMakeBuddyCodeRequest(server string, params *MakeBuddyCodeParams) (*http.
 	return req, nil
 }
 
+// NewDropCalendarFeedRequest constructs an http.Request for the DropCalendarFeed method
+func NewDropCalendarFeedRequest(server string, params *DropCalendarFeedParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/me/calendar")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetCalendarFeedRequest constructs an http.Request for the GetCalendarFeed method
+func NewGetCalendarFeedRequest(server string, params *GetCalendarFeedParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/me/calendar")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewMintCalendarFeedRequest constructs an http.Request for the MintCalendarFeed method
+func NewMintCalendarFeedRequest(server string, params *MintCalendarFeedParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/me/calendar")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewGetOwnChecklistPdfRequest constructs an http.Request for the GetOwnChecklistPdf method
 func NewGetOwnChecklistPdfRequest(server string, params *GetOwnChecklistPdfParams) (*http.Request, error) {
 	var err error
@@ -15546,6 +16002,28 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/accounts/{id}/approve (the `ApproveAccount` operationId).
 	ApproveAccountWithResponse(ctx context.Context, id PathID, params *ApproveAccountParams, reqEditors ...RequestEditorFn) (*ApproveAccountResponse, error)
 
+	// PutCredentialsWithBodyWithResponse Say what a person can do
+	//
+	// Replaces bar number, languages, experience and training: one's own, as a coordinator those of the organisation except admins', as an admin any. They are read with the account.
+	// Lawyers are suggested by them. A training counts once somebody else has confirmed the certificate, and until it expires; its owner changing it takes back
+	// what was confirmed.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/accounts/{id}/credentials (the `PutCredentials` operationId).
+	PutCredentialsWithBodyWithResponse(ctx context.Context, id PathID, params *PutCredentialsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutCredentialsResponse, error)
+
+	// PutCredentialsWithResponse Say what a person can do
+	//
+	// Replaces bar number, languages, experience and training: one's own, as a coordinator those of the organisation except admins', as an admin any. They are read with the account.
+	// Lawyers are suggested by them. A training counts once somebody else has confirmed the certificate, and until it expires; its owner changing it takes back
+	// what was confirmed.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/accounts/{id}/credentials (the `PutCredentials` operationId).
+	PutCredentialsWithResponse(ctx context.Context, id PathID, params *PutCredentialsParams, body PutCredentialsJSONRequestBody, reqEditors ...RequestEditorFn) (*PutCredentialsResponse, error)
+
 	// ReinviteAccountWithResponse Give a fresh code
 	//
 	// For someone who is not in: the code ran out or was lost, or the account was unlocked. An earlier unused code stops
@@ -15844,6 +16322,16 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/board/stream (the `StreamBoard` operationId).
 	StreamBoardWithResponse(ctx context.Context, params *StreamBoardParams, reqEditors ...RequestEditorFn) (*StreamBoardResponse, error)
+
+	// ReadCalendarFeedWithResponse Shifts for a calendar
+	//
+	// iCalendar (RFC 5545), for programs that can fetch an address and no more: the address is the proof. Times and the code of each shift; no department, no city, no name. One that
+	// was called off is `CANCELLED`. Two weeks back and all that is planned.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/calendars/{secret}/shifts.ics (the `ReadCalendarFeed` operationId).
+	ReadCalendarFeedWithResponse(ctx context.Context, secret string, params *ReadCalendarFeedParams, reqEditors ...RequestEditorFn) (*ReadCalendarFeedResponse, error)
 
 	// ListCallsWithResponse Calls to make
 	//
@@ -16736,6 +17224,34 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/me/buddy-code (the `MakeBuddyCode` operationId).
 	MakeBuddyCodeWithResponse(ctx context.Context, params *MakeBuddyCodeParams, reqEditors ...RequestEditorFn) (*MakeBuddyCodeResponse, error)
+
+	// DropCalendarFeedWithResponse Take one's shifts out of calendars
+	//
+	// The address stops working. What a calendar has read it keeps.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/me/calendar (the `DropCalendarFeed` operationId).
+	DropCalendarFeedWithResponse(ctx context.Context, params *DropCalendarFeedParams, reqEditors ...RequestEditorFn) (*DropCalendarFeedResponse, error)
+
+	// GetCalendarFeedWithResponse Does a calendar have one's shifts
+	//
+	// Whether there is an address from which a calendar reads the caller's shifts. The address itself is never shown again.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/me/calendar (the `GetCalendarFeed` operationId).
+	GetCalendarFeedWithResponse(ctx context.Context, params *GetCalendarFeedParams, reqEditors ...RequestEditorFn) (*GetCalendarFeedResponse, error)
+
+	// MintCalendarFeedWithResponse Have one's shifts in a calendar
+	//
+	// Gives an address that a calendar can subscribe to, shown once. Who knows it reads the times and the codes of the caller's shifts, and nothing else. An earlier address
+	// stops working. Locking the account ends it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/me/calendar (the `MintCalendarFeed` operationId).
+	MintCalendarFeedWithResponse(ctx context.Context, params *MintCalendarFeedParams, reqEditors ...RequestEditorFn) (*MintCalendarFeedResponse, error)
 
 	// GetOwnChecklistPdfWithResponse Rights checklist on paper, with the organisation's times
 	//
@@ -17745,6 +18261,54 @@ func (r ApproveAccountResponse) ContentType() string {
 	return ""
 }
 
+// PutCredentialsResponse200Headers the declared response headers of an HTTP 200 response for PutCredentials
+type PutCredentialsResponse200Headers struct {
+	ETag string
+}
+
+type PutCredentialsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Account
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *PutCredentialsResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PutCredentialsResponse) GetJSON200() *Account {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r PutCredentialsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PutCredentialsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PutCredentialsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PutCredentialsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ReinviteAccountResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -18732,6 +19296,48 @@ func (r StreamBoardResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r StreamBoardResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ReadCalendarFeedResponse200Headers the declared response headers of an HTTP 200 response for ReadCalendarFeed
+type ReadCalendarFeedResponse200Headers struct {
+	CacheControl string
+	ETag         *string
+}
+
+type ReadCalendarFeedResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ReadCalendarFeedResponse200Headers
+}
+
+// GetBody returns the raw response body bytes
+func (r ReadCalendarFeedResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReadCalendarFeedResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReadCalendarFeedResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReadCalendarFeedResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -21677,6 +22283,129 @@ func (r MakeBuddyCodeResponse) ContentType() string {
 	return ""
 }
 
+type DropCalendarFeedResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+}
+
+// GetBody returns the raw response body bytes
+func (r DropCalendarFeedResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DropCalendarFeedResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DropCalendarFeedResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DropCalendarFeedResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetCalendarFeedResponse200Headers the declared response headers of an HTTP 200 response for GetCalendarFeed
+type GetCalendarFeedResponse200Headers struct {
+	ETag *string
+}
+
+type GetCalendarFeedResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *CalendarFeed
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetCalendarFeedResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetCalendarFeedResponse) GetJSON200() *CalendarFeed {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GetCalendarFeedResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetCalendarFeedResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetCalendarFeedResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetCalendarFeedResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type MintCalendarFeedResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *CalendarFeedMinted
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r MintCalendarFeedResponse) GetJSON201() *CalendarFeedMinted {
+	return r.JSON201
+}
+
+// GetBody returns the raw response body bytes
+func (r MintCalendarFeedResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r MintCalendarFeedResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r MintCalendarFeedResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r MintCalendarFeedResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetOwnChecklistPdfResponse200Headers the declared response headers of an HTTP 200 response for GetOwnChecklistPdf
 type GetOwnChecklistPdfResponse200Headers struct {
 	ETag *string
@@ -23653,6 +24382,40 @@ func (c *ClientWithResponses) ApproveAccountWithResponse(ctx context.Context, id
 	return ParseApproveAccountResponse(rsp)
 }
 
+// PutCredentialsWithBodyWithResponse Say what a person can do
+//
+// Replaces bar number, languages, experience and training: one's own, as a coordinator those of the organisation except admins', as an admin any. They are read with the account.
+// Lawyers are suggested by them. A training counts once somebody else has confirmed the certificate, and until it expires; its owner changing it takes back
+// what was confirmed.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/accounts/{id}/credentials (the `PutCredentials` operationId).
+func (c *ClientWithResponses) PutCredentialsWithBodyWithResponse(ctx context.Context, id PathID, params *PutCredentialsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutCredentialsResponse, error) {
+	rsp, err := c.PutCredentialsWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutCredentialsResponse(rsp)
+}
+
+// PutCredentialsWithResponse Say what a person can do
+//
+// Replaces bar number, languages, experience and training: one's own, as a coordinator those of the organisation except admins', as an admin any. They are read with the account.
+// Lawyers are suggested by them. A training counts once somebody else has confirmed the certificate, and until it expires; its owner changing it takes back
+// what was confirmed.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/accounts/{id}/credentials (the `PutCredentials` operationId).
+func (c *ClientWithResponses) PutCredentialsWithResponse(ctx context.Context, id PathID, params *PutCredentialsParams, body PutCredentialsJSONRequestBody, reqEditors ...RequestEditorFn) (*PutCredentialsResponse, error) {
+	rsp, err := c.PutCredentials(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutCredentialsResponse(rsp)
+}
+
 // ReinviteAccountWithResponse Give a fresh code
 //
 // For someone who is not in: the code ran out or was lost, or the account was unlocked. An earlier unused code stops
@@ -24136,6 +24899,22 @@ func (c *ClientWithResponses) StreamBoardWithResponse(ctx context.Context, param
 		return nil, err
 	}
 	return ParseStreamBoardResponse(rsp)
+}
+
+// ReadCalendarFeedWithResponse Shifts for a calendar
+//
+// iCalendar (RFC 5545), for programs that can fetch an address and no more: the address is the proof. Times and the code of each shift; no department, no city, no name. One that
+// was called off is `CANCELLED`. Two weeks back and all that is planned.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/calendars/{secret}/shifts.ics (the `ReadCalendarFeed` operationId).
+func (c *ClientWithResponses) ReadCalendarFeedWithResponse(ctx context.Context, secret string, params *ReadCalendarFeedParams, reqEditors ...RequestEditorFn) (*ReadCalendarFeedResponse, error) {
+	rsp, err := c.ReadCalendarFeed(ctx, secret, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReadCalendarFeedResponse(rsp)
 }
 
 // ListCallsWithResponse Calls to make
@@ -25570,6 +26349,52 @@ func (c *ClientWithResponses) MakeBuddyCodeWithResponse(ctx context.Context, par
 	return ParseMakeBuddyCodeResponse(rsp)
 }
 
+// DropCalendarFeedWithResponse Take one's shifts out of calendars
+//
+// The address stops working. What a calendar has read it keeps.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/me/calendar (the `DropCalendarFeed` operationId).
+func (c *ClientWithResponses) DropCalendarFeedWithResponse(ctx context.Context, params *DropCalendarFeedParams, reqEditors ...RequestEditorFn) (*DropCalendarFeedResponse, error) {
+	rsp, err := c.DropCalendarFeed(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDropCalendarFeedResponse(rsp)
+}
+
+// GetCalendarFeedWithResponse Does a calendar have one's shifts
+//
+// Whether there is an address from which a calendar reads the caller's shifts. The address itself is never shown again.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/me/calendar (the `GetCalendarFeed` operationId).
+func (c *ClientWithResponses) GetCalendarFeedWithResponse(ctx context.Context, params *GetCalendarFeedParams, reqEditors ...RequestEditorFn) (*GetCalendarFeedResponse, error) {
+	rsp, err := c.GetCalendarFeed(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetCalendarFeedResponse(rsp)
+}
+
+// MintCalendarFeedWithResponse Have one's shifts in a calendar
+//
+// Gives an address that a calendar can subscribe to, shown once. Who knows it reads the times and the codes of the caller's shifts, and nothing else. An earlier address
+// stops working. Locking the account ends it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/me/calendar (the `MintCalendarFeed` operationId).
+func (c *ClientWithResponses) MintCalendarFeedWithResponse(ctx context.Context, params *MintCalendarFeedParams, reqEditors ...RequestEditorFn) (*MintCalendarFeedResponse, error) {
+	rsp, err := c.MintCalendarFeed(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseMintCalendarFeedResponse(rsp)
+}
+
 // GetOwnChecklistPdfWithResponse Rights checklist on paper, with the organisation's times
 //
 // As `/v1/checklist.pdf`; items are asked for when the caller's organisation does (`/v1/checklist-settings`).
@@ -26802,6 +27627,45 @@ func ParseApproveAccountResponse(rsp *http.Response) (*ApproveAccountResponse, e
 	return response, nil
 }
 
+// ParsePutCredentialsResponse parses an HTTP response from a PutCredentialsWithResponse call
+func ParsePutCredentialsResponse(rsp *http.Response) (*PutCredentialsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PutCredentialsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Account
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers PutCredentialsResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseReinviteAccountResponse parses an HTTP response from a ReinviteAccountWithResponse call
 func ParseReinviteAccountResponse(rsp *http.Response) (*ReinviteAccountResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -27553,6 +28417,42 @@ func ParseStreamBoardResponse(rsp *http.Response) (*StreamBoardResponse, error) 
 	response := &StreamBoardResponse{
 		Body:         bodyBytes,
 		HTTPResponse: rsp,
+	}
+
+	return response, nil
+}
+
+// ParseReadCalendarFeedResponse parses an HTTP response from a ReadCalendarFeedWithResponse call
+func ParseReadCalendarFeedResponse(rsp *http.Response) (*ReadCalendarFeedResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReadCalendarFeedResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ReadCalendarFeedResponse200Headers
+		if values := rsp.Header.Values("Cache-Control"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Cache-Control", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.CacheControl = value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -29839,6 +30739,90 @@ func ParseMakeBuddyCodeResponse(rsp *http.Response) (*MakeBuddyCodeResponse, err
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
 		var dest BuddyCode
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDropCalendarFeedResponse parses an HTTP response from a DropCalendarFeedWithResponse call
+func ParseDropCalendarFeedResponse(rsp *http.Response) (*DropCalendarFeedResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DropCalendarFeedResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	return response, nil
+}
+
+// ParseGetCalendarFeedResponse parses an HTTP response from a GetCalendarFeedWithResponse call
+func ParseGetCalendarFeedResponse(rsp *http.Response) (*GetCalendarFeedResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetCalendarFeedResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest CalendarFeed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetCalendarFeedResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseMintCalendarFeedResponse parses an HTTP response from a MintCalendarFeedWithResponse call
+func ParseMintCalendarFeedResponse(rsp *http.Response) (*MintCalendarFeedResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &MintCalendarFeedResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest CalendarFeedMinted
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
