@@ -140,9 +140,13 @@ func (s *Server) GetCoverage(ctx context.Context, r GetCoverageRequestObject) (G
 	if err != nil {
 		return nil, err
 	}
-	out := api.Coverage{From: v.From.UTC(), To: v.To.UTC(), Shifts: shiftsWire(v.Shifts), Gaps: make([]api.CoverageGap, len(v.Gaps))}
+	out := api.Coverage{From: v.From.UTC(), To: v.To.UTC(), Shifts: shiftsWire(v.Shifts), Gaps: make([]api.CoverageGap, len(v.Gaps)),
+		DutyGaps: make([]api.DutyGap, len(v.Duty))}
 	for i, g := range v.Gaps {
 		out.Gaps[i] = api.CoverageGap{DepartmentID: g.DepartmentID, From: g.From.UTC(), To: g.To.UTC()}
+	}
+	for i, g := range v.Duty {
+		out.DutyGaps[i] = api.DutyGap{From: g.From.UTC(), To: g.To.UTC()}
 	}
 	return GetCoverage200JSONResponse{Body: out}, nil
 }

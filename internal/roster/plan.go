@@ -3,6 +3,7 @@ package roster
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -13,11 +14,13 @@ import (
 	"github.com/qorgau/qorgau/internal/pg"
 )
 
-// Coverage is how an assembly's departments are covered, from an hour before it begins until it ends (without an end: six hours).
+// Coverage is how an assembly is covered, from an hour before it begins until it ends (without an end: six hours): its departments by lawyers, and the organisation by
+// coordinators on duty. Gaps are of departments, in their order; Duty are the windows in which no coordinator of the organisation, of whatever city, is on duty.
 type Coverage struct {
 	From, To time.Time
 	Shifts   []Shift
 	Gaps     []Gap
+	Duty     []Gap
 }
 
 const (
@@ -34,63 +37,128 @@ func (a Assembly) window() (from, to time.Time) {
 	return a.StartsAt.Add(-before), to
 }
 
-// Coverage gives the shifts of an assembly and where nobody stands. The departments are those that were named for it, and those of its shifts.
-// Faults: forbidden, not_found.
+// Coverage gives the shifts of an assembly and where and when nobody stands. The departments are those that were named for it, and those of its shifts. Who left
+// before their shift was over, or is locked, stands nowhere. Faults: forbidden, not_found, too_large (of more shifts than one answer can hold).
 func (c *Calendar) Coverage(ctx context.Context, p account.Principal, id uuid.UUID) (v Coverage, err error) {
 	if err := p.Needs(account.Coordinator); err != nil {
 		return v, err
 	}
 	err = c.db.InTx(ctx, func(tx *pg.Tx) error {
-		a, err := lock(ctx, tx, p, id)
+		a, err := take(tx.Gorm(ctx).Where("id = ?", id).Where(mine, scope(p, tx.Now)))
 		if err != nil {
 			return err
 		}
-		likely, err := likelyOf(ctx, tx, id)
-		if err != nil {
-			return err
-		}
+		v = Coverage{}
 		v.From, v.To = a.window()
-		if v.Shifts, err = c.shifts(ctx, tx, p, `s.cancelled_at is null and s.starts_at < @to and s.ends_at > @from and (s.assembly_id = @assembly or s.department_id = any(@likely::uuid[]))
-			order by s.starts_at, s.id limit @limit`, pgx.NamedArgs{"from": v.From, "to": v.To, "assembly": id, "likely": likely, "limit": mostCover}); err != nil {
+		likely := slices.Clone(a.Departments)
+		if v.Shifts, err = c.shifts(ctx, tx, p, `s.organisation_id = @organisation and s.cancelled_at is null and s.starts_at < @to and s.ends_at > @from
+			and (s.assembly_id = @assembly or s.department_id = any(@likely::uuid[]) or s.kind = 'duty') order by s.starts_at, s.id limit @limit`,
+			pgx.NamedArgs{"organisation": a.Organisation, "from": v.From, "to": v.To, "assembly": id, "likely": []uuid.UUID(likely), "limit": mostCover + 1}); err != nil {
 			return err
 		}
-		seen := map[uuid.UUID]bool{}
-		for _, d := range likely {
-			seen[d] = true
+		if len(v.Shifts) > mostCover {
+			return fault.New(fault.TooLarge, "too_large")
 		}
 		for _, s := range v.Shifts {
-			if s.DepartmentID != nil && !seen[*s.DepartmentID] {
-				seen[*s.DepartmentID] = true
+			if s.Kind == LawyerShift && s.DepartmentID != nil && !slices.Contains(likely, *s.DepartmentID) {
 				likely = append(likely, *s.DepartmentID)
 			}
 		}
-		v.Gaps = Gaps(likely, v.Shifts, v.From, v.To)
+		standing, err := c.standing(ctx, tx, a, v)
+		if err != nil {
+			return err
+		}
+		v.Gaps, v.Duty = Gaps(likely, standing, v.From, v.To), DutyGaps(standing, v.From, v.To)
 		return nil
 	})
 	return v, err
 }
 
-func likelyOf(ctx context.Context, tx *pg.Tx, id uuid.UUID) (likely []uuid.UUID, err error) {
-	if err := tx.QueryRow(ctx, "select departments from assemblies where id = $1", id).Scan(&likely); err != nil {
-		return nil, fmt.Errorf("read likely departments: %w", err)
+// standing reads who can be counted on between these times: every shift of the organisation, whatever its city (nobody is named by it), of
+// people who work here and have the right for it. An assembly that is at the border of a coordinator's cities must not show a gap that is none.
+func (c *Calendar) standing(ctx context.Context, tx *pg.Tx, a Assembly, v Coverage) ([]Shift, error) {
+	rows, err := tx.Query(ctx, `select s.department_id, s.kind, s.starts_at, least(s.ends_at, s.left_at) from shifts s
+		where s.organisation_id = @organisation and s.cancelled_at is null and s.starts_at < @to and s.ends_at > @from and `+worksHere,
+		pgx.NamedArgs{"organisation": a.Organisation, "from": v.From, "to": v.To, "now": tx.Now})
+	if err != nil {
+		return nil, fmt.Errorf("read who can be counted on: %w", err)
 	}
-	return likely, nil
+	out, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (s Shift, err error) {
+		return s, row.Scan(&s.DepartmentID, &s.Kind, &s.StartsAt, &s.EndsAt)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read who can be counted on: %w", err)
+	}
+	return out, nil
 }
 
-// Copied is what a copy made, and whom it left out and why: locked, or no lawyer any more; or the day is over.
+// Gap is a window in which nobody stands at a department, or, DepartmentID uuid.Nil, no coordinator is on duty.
+type Gap struct {
+	DepartmentID uuid.UUID
+	From, To     time.Time
+}
+
+// Gaps gives the windows of the departments between from and to that no lawyer's shift covers, in order.
+func Gaps(departments []uuid.UUID, shifts []Shift, from, to time.Time) []Gap {
+	var out []Gap
+	for _, d := range departments {
+		out = append(out, gaps(d, shifts, from, to, func(s Shift) bool { return s.Kind == LawyerShift && s.DepartmentID != nil && *s.DepartmentID == d })...)
+	}
+	return out
+}
+
+// DutyGaps gives the windows between from and to in which no coordinator is on duty, in order.
+func DutyGaps(shifts []Shift, from, to time.Time) []Gap {
+	return gaps(uuid.Nil, shifts, from, to, func(s Shift) bool { return s.Kind == DutyShift })
+}
+
+func gaps(department uuid.UUID, shifts []Shift, from, to time.Time, counts func(Shift) bool) []Gap {
+	there := slices.SortedFunc(func(yield func(Shift) bool) {
+		for _, s := range shifts {
+			if counts(s) && !yield(s) {
+				return
+			}
+		}
+	}, func(a, b Shift) int { return a.StartsAt.Compare(b.StartsAt) })
+	var out []Gap
+	at := from
+	for _, s := range there {
+		if s.StartsAt.After(at) && at.Before(to) {
+			out = append(out, Gap{department, at, earlier(s.StartsAt, to)})
+		}
+		if s.EndsAt.After(at) {
+			at = s.EndsAt
+		}
+	}
+	if at.Before(to) {
+		out = append(out, Gap{department, at, to})
+	}
+	return out
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// Copied is what a copy made, and whom it left out and why.
 type Copied struct {
 	Shifts []Shift
 	Left   []LeftOut
 }
 
-// LeftOut is a shift that was not copied. Why: account (cannot have it any more), window (is over by then).
+// LeftOut is a shift that was not copied. Why: account (locked, or no lawyer or coordinator any more), window (is over by then, or too far ahead),
+// city (another coordinator's).
 type LeftOut struct {
 	Shift uuid.UUID
 	Why   string
 }
 
 // Copy plans for an assembly what was planned for an earlier one, moved by the time between their beginnings. A copy is made once: the ids of what it makes follow from
-// both assemblies and the shift, so that sent again it finds what the first made. Faults: forbidden, not_found.
+// both assemblies and the shift, so that sent again it finds what the first made. Faults: forbidden, not_found, invalid (/from_assembly_id: unknown,
+// not_allowed for itself, too_many for one of more than 500 shifts).
 func (c *Calendar) Copy(ctx context.Context, p account.Principal, to, from uuid.UUID) (out Copied, err error) {
 	if err := p.Needs(account.Coordinator); err != nil {
 		return out, err
@@ -112,34 +180,47 @@ func (c *Calendar) Copy(ctx context.Context, p account.Principal, to, from uuid.
 		if err != nil {
 			return err
 		}
-		shifts, err := c.shifts(ctx, tx, p, "s.assembly_id = @assembly and s.cancelled_at is null order by s.id limit @limit", pgx.NamedArgs{"assembly": from, "limit": MostShifts})
+		shifts, err := c.shifts(ctx, tx, p, "s.assembly_id = @assembly and s.cancelled_at is null order by s.id limit @limit", pgx.NamedArgs{"assembly": from, "limit": MostShifts + 1})
 		if err != nil {
 			return err
 		}
-		by := target.StartsAt.Sub(source.StartsAt)
-		for _, s := range shifts {
-			n := NewShift{ClientID: uuid.NewSHA1(to, append(from[:], s.ID[:]...)), AccountID: s.AccountID, Kind: s.Kind, DepartmentID: s.DepartmentID, City: s.City,
-				AssemblyID: &to, StartsAt: s.StartsAt.Add(by), EndsAt: s.EndsAt.Add(by)}
-			k, err := look(ctx, tx, p, []NewShift{n})
-			if err != nil {
-				return err
-			}
-			switch roles, works := k.able[n.AccountID]; {
-			case !works || !fits(roles, n.Kind):
-				out.Left = append(out.Left, LeftOut{s.ID, "account"})
-			case !n.EndsAt.After(tx.Now):
-				out.Left = append(out.Left, LeftOut{s.ID, "window"})
-			default:
-				list = append(list, n)
-			}
+		if len(shifts) > MostShifts {
+			return fault.BadField("/from_assembly_id", "too_many")
 		}
-		return nil
+		list, out.Left, err = moved(ctx, tx, p, shifts, target, target.StartsAt.Sub(source.StartsAt))
+		return err
 	})
 	if err != nil || len(list) == 0 {
 		return out, err
 	}
 	out.Shifts, err = c.Plan(ctx, p, list)
 	return out, err
+}
+
+// moved gives the shifts that an assembly gets of those of another, and which it does not.
+func moved(ctx context.Context, tx *pg.Tx, p account.Principal, shifts []Shift, to Assembly, by time.Duration) (list []NewShift, left []LeftOut, err error) {
+	for _, s := range shifts {
+		list = append(list, NewShift{ClientID: uuid.NewSHA1(to.ID, append((*s.AssemblyID)[:], s.ID[:]...)), AccountID: s.AccountID, Kind: s.Kind, DepartmentID: s.DepartmentID,
+			City: s.City, AssemblyID: &to.ID, StartsAt: s.StartsAt.Add(by), EndsAt: s.EndsAt.Add(by)})
+	}
+	k, err := look(ctx, tx, p, list)
+	if err != nil {
+		return nil, nil, err
+	}
+	kept := list[:0]
+	for i, n := range list {
+		switch roles, works := k.able[n.AccountID]; {
+		case !works || !fits(roles, n.Kind):
+			left = append(left, LeftOut{shifts[i].ID, "account"})
+		case !n.EndsAt.After(tx.Now), n.EndsAt.After(tx.Now.Add(farthestShift)):
+			left = append(left, LeftOut{shifts[i].ID, "window"})
+		case !p.HasIn(p.Organisation, n.City, account.Coordinator):
+			left = append(left, LeftOut{shifts[i].ID, "city"})
+		default:
+			kept = append(kept, n)
+		}
+	}
+	return kept, left, nil
 }
 
 // HandOver is what who leaves a department tells who comes: people without names, those first whose next limit is nearest.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -340,44 +339,4 @@ func (c *Calendar) CallOff(ctx context.Context, p account.Principal, id uuid.UUI
 // CheckOut says that somebody leaves. Faults: forbidden (their own), not_found.
 func (c *Calendar) CheckOut(ctx context.Context, p account.Principal, id uuid.UUID) (Shift, error) {
 	return c.step(ctx, p, id, true, "shift.checked_out", "state = 'left', left_at = $2", func(s Shift) (bool, error) { return s.State == Left, nil })
-}
-
-// Gap is a window in which nobody stands at a department.
-type Gap struct {
-	DepartmentID uuid.UUID
-	From, To     time.Time
-}
-
-// Gaps gives the windows of the departments between from and to that no shift covers, in order.
-func Gaps(departments []uuid.UUID, shifts []Shift, from, to time.Time) []Gap {
-	var out []Gap
-	for _, d := range departments {
-		var there []Shift
-		for _, s := range shifts {
-			if s.DepartmentID != nil && *s.DepartmentID == d && s.Kind == LawyerShift && s.CancelledAt == nil {
-				there = append(there, s)
-			}
-		}
-		slices.SortFunc(there, func(a, b Shift) int { return a.StartsAt.Compare(b.StartsAt) })
-		at := from
-		for _, s := range there {
-			if s.StartsAt.After(at) && at.Before(to) {
-				out = append(out, Gap{d, at, earlier(s.StartsAt, to)})
-			}
-			if s.EndsAt.After(at) {
-				at = s.EndsAt
-			}
-		}
-		if at.Before(to) {
-			out = append(out, Gap{d, at, to})
-		}
-	}
-	return out
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
 }

@@ -57,10 +57,13 @@ func (r reminder) turn(shift uuid.UUID, startsAt time.Time) uuid.UUID {
 	return uuid.NewSHA1(shift, []byte(r.name+" "+startsAt.UTC().Format(time.RFC3339Nano)))
 }
 
-// expected is of a shift s whether its owner is still to come: planned, and they work here.
-const expected = `s.state = 'planned' and exists (select 1 from accounts a where a.id = s.account_id and a.state in ('active', 'invited'))
+// worksHere is of a shift s whether its owner can be counted on: their account works, and a grant gives them the right that the shift is for.
+const worksHere = `exists (select 1 from accounts a where a.id = s.account_id and a.state in ('active', 'invited'))
 	and exists (select 1 from grants g where g.account_id = s.account_id and ` + account.GrantInForce + ` and g.organisation_id = s.organisation_id
 		and g.role = case s.kind when 'duty' then 'coordinator' else 'lawyer' end)`
+
+// expected is of a shift s whether its owner is still to come.
+const expected = `s.state = 'planned' and ` + worksHere
 
 // Remind tells people of their shifts, the evening before and an hour before, and says whether there was anybody to tell. That somebody was told
 // commits with the notice; what another node has in hand is left to it.

@@ -121,6 +121,159 @@ func TestAPlanRefuses(t *testing.T) {
 	}
 }
 
+// One wrong line stops all, and each that is wrong is pointed at.
+func TestAPlanWithWrongLines(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	org := d.organisation()
+	boss, lawyer := d.person(org, account.Coordinator), d.person(org, account.Lawyer)
+	here, nowhere := d.department("almaty"), uuid.New()
+	good := d.window(lawyer, &here, 1, 4)
+	list := []roster.NewShift{good, d.window(lawyer, &nowhere, 1, 4), d.window(lawyer, &here, -6, 4), good, d.window(boss, &here, 1, 4), d.window(lawyer, nil, 1, 4), d.window(lawyer, &here, 2, 4)}
+	list[5].City, list[5].AssemblyID, list[6].Kind = "Алматы", &nowhere, "guard"
+	_, err := d.calendar.Plan(t.Context(), boss, list)
+	wantFault(t, err, "invalid", "/shifts/1/department_id unknown", "/shifts/2/ends_at out_of_range", "/shifts/3/client_id duplicate", "/shifts/4/account_id unknown",
+		"/shifts/5/city bad_format", "/shifts/5/assembly_id unknown", "/shifts/6/kind not_allowed")
+	many := make([]roster.NewShift, roster.MostShifts+1)
+	_, err = d.calendar.Plan(t.Context(), boss, many)
+	wantFault(t, err, "invalid", "/shifts too_many")
+	if n := d.count("select count(*) from shifts"); n != 0 {
+		t.Fatalf("%d shifts were kept", n)
+	}
+	// A shift that began and lasts is planned; one that is over is not.
+	if out := d.plan(boss, good, d.window(lawyer, &here, -1, 2)); len(out[0].Conflicts) != 0 || !out[1].StartsAt.Before(d.db.Now()) {
+		t.Fatalf("%+v", out)
+	}
+}
+
+// A coordinator on duty is on the roster like everybody, whatever their city; with nobody on duty there is a gap.
+func TestCoordinatorsHaveShiftsToo(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	org := d.organisation()
+	boss, chief, far := d.forever(org, account.Coordinator), d.person(org, account.Coordinator), d.person(org, account.Coordinator, "astana")
+	almatyOnly, lawyer := d.person(org, account.Coordinator, "almaty"), d.person(org, account.Lawyer)
+	draft := draft()
+	draft.StartsAt = d.db.Now().Add(2 * time.Hour).Truncate(time.Hour)
+	a := d.create(boss, draft)
+	from := draft.StartsAt.Add(-time.Hour)
+	gaps := func(who account.Principal) []int { // hours from the beginning of the window
+		t.Helper()
+		v, err := d.calendar.Coverage(t.Context(), who, a.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := []int{}
+		for _, g := range v.Duty {
+			out = append(out, int(g.From.Sub(from).Hours()), int(g.To.Sub(from).Hours()))
+		}
+		return out
+	}
+	want := func(what string, got []int, hours ...int) {
+		t.Helper()
+		if !slices.Equal(got, hours) {
+			t.Fatalf("%s: gaps at %v, want %v", what, got, hours)
+		}
+	}
+	want("nobody", gaps(boss), 0, 7)
+	duty := func(p account.Principal, city string, hour, lasts int) roster.NewShift {
+		return roster.NewShift{ClientID: uuid.New(), AccountID: p.Account, Kind: roster.DutyShift, City: city, StartsAt: from.Add(time.Duration(hour) * time.Hour), EndsAt: from.Add(time.Duration(hour+lasts) * time.Hour)}
+	}
+	first := d.plan(boss, duty(chief, "almaty", 0, 3), duty(far, "astana", 4, 2))
+	want("two on duty", gaps(boss), 3, 4, 6, 7)
+	want("seen from one city", gaps(almatyOnly), 3, 4, 6, 7)
+	_, err := d.calendar.Plan(t.Context(), boss, []roster.NewShift{duty(lawyer, "almaty", 0, 7)})
+	wantFault(t, err, "invalid", "/shifts/0/account_id unknown")
+	v, err := d.calendar.Coverage(t.Context(), almatyOnly, a.ID)
+	if err != nil || len(v.Shifts) != 1 || v.Shifts[0].ID != first[0].ID {
+		t.Fatalf("who coordinates in Almaty sees of the duty %+v, %v", v.Shifts, err)
+	}
+	if page, _, err := d.calendar.Shifts(t.Context(), chief, roster.ShiftQuery{Mine: true, Limit: 10}); err != nil || len(page) != 1 || page[0].Kind != roster.DutyShift {
+		t.Fatalf("her own: %+v, %v", page, err)
+	}
+	if _, err := d.calendar.Confirm(t.Context(), chief, first[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.db.Pool.Exec(t.Context(), "update accounts set state = 'locked' where id = $1", far.Account); err != nil {
+		t.Fatal(err)
+	}
+	want("one is locked", gaps(boss), 3, 7)
+	if _, err := d.calendar.CallOff(t.Context(), boss, first[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	want("the other was called off", gaps(boss), 0, 7)
+}
+
+// Who left before their time, or is locked, covers nothing.
+func TestWhoIsGoneCoversNothing(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	org := d.organisation()
+	boss, gone, locked := d.forever(org, account.Coordinator), d.forever(org, account.Lawyer), d.forever(org, account.Lawyer)
+	here, there := d.department("almaty"), d.department("almaty")
+	sent := draft()
+	sent.StartsAt, sent.Departments = d.db.Now().Add(time.Hour), []uuid.UUID{here, there}
+	a := d.create(boss, sent)
+	hers := d.plan(boss, d.window(gone, &here, 0, 8), d.window(locked, &there, 0, 8))[0]
+	if v, err := d.calendar.Coverage(t.Context(), boss, a.ID); err != nil || len(v.Gaps) != 0 {
+		t.Fatalf("%+v, %v", v.Gaps, err)
+	}
+	d.db.Clock.Move(2 * time.Hour)
+	if _, err := d.calendar.CheckOut(t.Context(), gone, hers.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.db.Pool.Exec(t.Context(), "update accounts set state = 'locked' where id = $1", locked.Account); err != nil {
+		t.Fatal(err)
+	}
+	v, err := d.calendar.Coverage(t.Context(), boss, a.ID)
+	if err != nil || len(v.Gaps) != 2 || !v.Gaps[0].From.Equal(d.db.Now()) || !v.Gaps[1].From.Equal(v.From) || v.Gaps[0].DepartmentID != here {
+		t.Fatalf("%+v, %v", v.Gaps, err)
+	}
+}
+
+// A copy leaves out aloud, and does not stop at a number in silence.
+func TestACopyHasNoSilentEnd(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	org := d.organisation()
+	boss, lawyer := d.forever(org, account.Coordinator), d.forever(org, account.Lawyer)
+	almatyOnly := d.person(org, account.Coordinator, "almaty")
+	first, second := draft(), draft()
+	first.StartsAt, second.StartsAt = d.db.Now().Add(10*24*time.Hour), d.db.Now().Add(24*time.Hour)
+	a, b := d.create(boss, first), d.create(boss, second)
+	list := make([]roster.NewShift, roster.MostShifts)
+	for i := range list {
+		list[i] = d.window(lawyer, nil, 10*24+float64(i)/60, 4)
+		list[i].AssemblyID = &a.ID
+	}
+	d.plan(boss, list...)
+	abroad := d.window(almatyOnly, nil, 10*24, 4)
+	abroad.Kind, abroad.City, abroad.AssemblyID = roster.DutyShift, "astana", &a.ID
+	made, err := d.calendar.Copy(t.Context(), boss, b.ID, a.ID)
+	if err != nil || len(made.Shifts) != roster.MostShifts || len(made.Left) != 0 {
+		t.Fatalf("%d copied, %d left out, %v", len(made.Shifts), len(made.Left), err)
+	}
+	s := d.plan(boss, abroad)[0]
+	_, err = d.calendar.Copy(t.Context(), boss, b.ID, a.ID)
+	wantFault(t, err, "invalid", "/from_assembly_id too_many")
+	if _, err := d.db.Pool.Exec(t.Context(), "update shifts set cancelled_at = $2, state = 'left' where account_id = $1 and starts_at > $3", lawyer.Account, d.db.Now(), list[5].StartsAt); err != nil {
+		t.Fatal(err)
+	}
+	third := draft()
+	third.StartsAt = d.db.Now().Add(20 * 24 * time.Hour)
+	c := d.create(boss, third)
+	made, err = d.calendar.Copy(t.Context(), almatyOnly, c.ID, a.ID)
+	if err != nil || len(made.Shifts) != 6 || !slices.Equal(made.Left, []roster.LeftOut{{Shift: s.ID, Why: "city"}}) {
+		t.Fatalf("%d copied, left out %+v, %v", len(made.Shifts), made.Left, err)
+	}
+	past := draft()
+	past.StartsAt = d.db.Now().Add(-30 * 24 * time.Hour)
+	made, err = d.calendar.Copy(t.Context(), boss, d.create(boss, past).ID, a.ID)
+	if err != nil || len(made.Shifts) != 0 || len(made.Left) != 7 || made.Left[0].Why != "window" {
+		t.Fatalf("%d copied, left out %+v, %v", len(made.Shifts), made.Left, err)
+	}
+}
+
 func TestTheLifeOfAShift(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
