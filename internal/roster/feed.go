@@ -53,11 +53,11 @@ func (c *Calendar) MintFeed(ctx context.Context, p account.Principal) (f Feed, e
 	err = c.db.InTx(ctx, func(tx *pg.Tx) error {
 		f.CreatedAt = &tx.Now
 		// The account's row is held, so that a lock at the same moment ends what is made here.
-		var active bool
-		if err := tx.QueryRow(ctx, "select state = 'active' from accounts where id = $1 for no key update", p.Account).Scan(&active); err != nil {
+		var open bool
+		if err := tx.QueryRow(ctx, "select state <> 'locked' from accounts where id = $1 for no key update", p.Account).Scan(&open); err != nil {
 			return fmt.Errorf("hold account: %w", err)
 		}
-		if !active {
+		if !open {
 			return fault.Denied()
 		}
 		_, err := tx.Exec(ctx, `insert into calendar_feeds (account_id, secret_hash, created_at) values ($1, $2, $3)
@@ -119,7 +119,7 @@ func (c *Calendar) feedAudited(ctx context.Context, tx *pg.Tx, p account.Princip
 }
 
 // whose is the account of a calendar's address, as long as it works, was not erased, and its owner has a right by which they have shifts.
-const whose = `select f.account_id from calendar_feeds f join accounts a on a.id = f.account_id and a.state = 'active'
+const whose = `select f.account_id from calendar_feeds f join accounts a on a.id = f.account_id and a.state <> 'locked'
 	join data_keys k on k.id = a.key_id and k.wrapped is not null
 	where f.secret_hash = @hash and exists (select 1 from grants g where g.account_id = a.id and ` + account.GrantInForce + ` and g.role in ('lawyer', 'coordinator'))`
 

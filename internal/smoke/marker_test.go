@@ -324,6 +324,7 @@ func (p *planter) detentions() {
 	p.expect(201, p.ask("POST", "/v1/obstructions", p.lawyer.bearer(), `{"client_id": "`+uuid.NewString()+`", "department_id": "`+almaly.String()+
 		`", "code": "ENTRY_REFUSED", "at": "2026-01-01T00:00:00Z", "officer": `+p.quoted("officer at a door")+`, "badge": `+p.quoted("badge at a door")+`, "note": `+p.quoted("note on an officer")+`}`))
 	p.exports()
+	p.day()
 	p.help()
 	p.expect(400, p.ask("POST", "/v1/detentions/"+p.held.String()+"/observations", p.lawyer.bearer(), `{"client_id": "`+uuid.NewString()+`", "item": "TOILET_ACCESS", "value": "observed", "at": `+p.quoted("time of an answer")+`}`))
 	_, err = p.lawyer.ListObservationsWithResponse(p.ctx, p.held, nil)
@@ -355,6 +356,29 @@ func (p *planter) exports() {
 	for _, format := range []string{"json", "csv", "pdf"} {
 		p.expect(200, p.ask("GET", "/v1/exports/"+made.ID.String()+"/evidence?format="+format, p.chief.bearer(), ""))
 	}
+}
+
+// day prepares it: what a lawyer can do is kept, and their shifts stand in a calendar. Its address is a secret that travels in URLs, as it must, and lies
+// nowhere else.
+func (p *planter) day() {
+	p.Helper()
+	account := "/v1/accounts/" + p.lawyer.me.ID.String()
+	revision := func() string {
+		r, err := p.lawyer.GetMeWithResponse(p.ctx, nil)
+		p.must(err)
+		return *p.tag(r.JSON200.Account.Revision)
+	}
+	p.expect(200, p.ask("PUT", account+"/credentials", p.lawyer.bearer(), `{"bar_number": `+p.quoted("bar number")+`, "languages": ["kk"], "minors": true, "migrants": true, "training": {"certificate": `+
+		p.quoted("certificate")+`, "issued_on": "2026-01-01"}}`, "If-Match", revision()))
+	p.expect(400, p.ask("PUT", account+"/credentials", p.lawyer.bearer(), `{"languages": [`+p.quoted("language")+`], "minors": true, "migrants": true}`, "If-Match", revision()))
+	minted, err := p.lawyer.MintCalendarFeedWithResponse(p.ctx, &api.MintCalendarFeedParams{IdempotencyKey: ptr(uuid.NewString())})
+	p.must(err)
+	address := minted.JSON201.Path
+	secret := strings.Split(address, "/")[3]
+	p.secret("address of a calendar", secret)
+	p.find.spared[secret] = "URLs of requests"
+	p.expect(200, p.ask("GET", address, "", ""))
+	p.expect(404, p.askAnything("GET", "/v1/calendars/"+url.PathEscape(p.name("address that is a name"))+"/shifts.ics", "", ""))
 }
 
 // help asks lawyers to come, has families called, and takes back what one reported.

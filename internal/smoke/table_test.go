@@ -182,6 +182,11 @@ var table = []row{
 	own("inviteOwnDevice", "nothing", everyone, "POST", "/v1/me/invitations", ""),
 	own("makeBuddyCode", "nothing", everyone, "POST", "/v1/me/buddy-code", ""),
 	own("dropBuddyCode", "nothing", everyone, "DELETE", "/v1/me/buddy-code", ""),
+	// A calendar is for who has shifts; its address is its proof, and this one is nobody's.
+	{operation: "getCalendarFeed", on: "nothing", lawyer: everyone, operator: never, coordinator: everyone, admin: never, path: "/v1/me/calendar"},
+	{operation: "mintCalendarFeed", on: "nothing", lawyer: everyone, operator: never, coordinator: everyone, admin: never, method: "POST", path: "/v1/me/calendar"},
+	{operation: "dropCalendarFeed", on: "nothing", lawyer: everyone, operator: never, coordinator: everyone, admin: never, method: "DELETE", path: "/v1/me/calendar"},
+	public("readCalendarFeed", "GET", "/v1/calendars/cccccccccccccccccccccccccccccccccccccccccccc/shifts.ics", "", hiddenFrom),
 	own("listSessions", "session", their, "GET", "/v1/sessions", ""),
 	own("getSession", "session", their, "GET", "/v1/sessions/{id}", ""),
 	own("endSession", "session", their, "DELETE", "/v1/sessions/{id}", ""),
@@ -355,6 +360,8 @@ var table = []row{
 	{operation: "getAccount", on: "account", lawyer: never, operator: never, coordinator: ownOrganisation, admin: everyone, path: "/v1/accounts/{id}"},
 	{operation: "patchAccount", on: "account", lawyer: never, operator: never, coordinator: overAccount, admin: everyone,
 		method: "PATCH", path: "/v1/accounts/{id}", body: `{"name": "x"}`, headers: stale, ok: []int{412}},
+	{operation: "putCredentials", on: "account", lawyer: never, operator: never, coordinator: overAccount, admin: everyone,
+		method: "PUT", path: "/v1/accounts/{id}/credentials", body: `{"languages": ["kk"], "minors": true, "migrants": false}`, headers: stale, ok: []int{412}},
 	{operation: "approveAccount", on: "account", lawyer: never, operator: never, coordinator: overAccount, admin: everyone, method: "POST", path: "/v1/accounts/{id}/approve", ok: []int{409}},
 	{operation: "reinviteAccount", on: "account", lawyer: never, operator: never, coordinator: overAccount, admin: everyone, method: "POST", path: "/v1/accounts/{id}/invitations"},
 	// An admin's word is not for coordinators to take back, and an admin coordinates nobody.
