@@ -166,6 +166,7 @@ type Desk struct {
 	tokens *tokens
 	known  *memory
 	wrong  *rate.Limiter
+	opened openedCredentials
 
 	setPush  func(ctx context.Context, tx *pg.Tx, account uuid.UUID, key seal.Key, token string) error
 	push     func(ctx context.Context, tx *pg.Tx, account uuid.UUID) (PushState, error)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -181,36 +182,115 @@ func (c *Credentials) check(now time.Time) error {
 	return nil
 }
 
-// Credentials opens those of these accounts that have any, for who may use them. An erased account has none.
+// openedCredentials remembers what was opened, for those who ask for a city's lawyers again and again: opening 500 takes longer than everything else that ranks
+// them. What was changed, or whose key is gone, is not found by it.
+type openedCredentials struct {
+	mu   sync.Mutex
+	byID map[uuid.UUID]opened
+}
+
+type opened struct {
+	version credentialsVersion
+	Credentials
+}
+
+// credentialsVersion is an account as it was when it was opened.
+type credentialsVersion struct {
+	revision int
+	at       int64 // microseconds
+}
+
+const openedKept = 20_000 // accounts; beyond it all is forgotten and opened anew
+
+// stale gives those of which nothing is remembered as they are now; what is, goes to out.
+func (o *openedCredentials) stale(now map[uuid.UUID]credentialsVersion, out map[uuid.UUID]Credentials) (ids []uuid.UUID) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for id, v := range now {
+		if was, known := o.byID[id]; known && was.version == v {
+			out[id] = was.Credentials
+		} else {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+func (o *openedCredentials) keep(id uuid.UUID, v credentialsVersion, c Credentials) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.byID == nil || len(o.byID) >= openedKept {
+		o.byID = map[uuid.UUID]opened{}
+	}
+	o.byID[id] = opened{v, c}
+}
+
+// Credentials gives those of these accounts that have any, for who may use them. An erased account has none.
 func (d *Desk) Credentials(ctx context.Context, tx *pg.Tx, ids ...uuid.UUID) (map[uuid.UUID]Credentials, error) {
-	rows, err := tx.Query(ctx, "select id, key_id, credentials_ct from accounts where id = any($1::uuid[]) and credentials_ct is not null", ids)
+	rows, err := tx.Query(ctx, `select a.id, a.revision, (extract(epoch from a.updated_at) * 1000000)::bigint from accounts a join data_keys k on k.id = a.key_id and k.wrapped is not null
+		where a.id = any($1::uuid[]) and a.credentials_ct is not null`, ids)
 	if err != nil {
 		return nil, fmt.Errorf("read credentials: %w", err)
 	}
-	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (a Account, err error) {
-		return a, row.Scan(&a.ID, &a.KeyID, &a.CredentialsCT)
-	})
-	if err != nil || len(list) == 0 {
-		return nil, err
+	now := map[uuid.UUID]credentialsVersion{}
+	var id uuid.UUID
+	var v credentialsVersion
+	if _, err := pgx.ForEachRow(rows, []any{&id, &v.revision, &v.at}, func() error {
+		now[id] = v
+		return nil
+	}); err != nil {
+		return nil, fmt.Errorf("read credentials: %w", err)
 	}
-	keys := make([]uuid.UUID, len(list))
-	for i, a := range list {
-		keys[i] = a.KeyID
+	out := make(map[uuid.UUID]Credentials, len(now))
+	if stale := d.opened.stale(now, out); len(stale) > 0 {
+		if err := d.openAnew(ctx, tx, stale, out); err != nil {
+			return nil, err
+		}
+	}
+	for id, c := range out {
+		if c.Training != nil {
+			t := *c.Training // what is remembered is rated by nobody's day
+			t.rate(tx.Now)
+			c.Training = &t
+			out[id] = c
+		}
+	}
+	return out, nil
+}
+
+// openAnew reads and opens credentials into out, and remembers them as the version that it read.
+func (d *Desk) openAnew(ctx context.Context, tx *pg.Tx, ids []uuid.UUID, out map[uuid.UUID]Credentials) error {
+	rows, err := tx.Query(ctx, `select id, key_id, credentials_ct, revision, (extract(epoch from updated_at) * 1000000)::bigint from accounts
+		where id = any($1::uuid[]) and credentials_ct is not null`, ids)
+	if err != nil {
+		return fmt.Errorf("read credentials: %w", err)
+	}
+	var list []Account
+	versions := map[uuid.UUID]credentialsVersion{}
+	keys := make([]uuid.UUID, 0, len(ids))
+	var a Account
+	var v credentialsVersion
+	if _, err := pgx.ForEachRow(rows, []any{&a.ID, &a.KeyID, &a.CredentialsCT, &v.revision, &v.at}, func() error {
+		list, keys, versions[a.ID] = append(list, a), append(keys, a.KeyID), v
+		a = Account{}
+		return nil
+	}); err != nil {
+		return fmt.Errorf("read credentials: %w", err)
 	}
 	opened, err := d.ring.Load(ctx, tx, keys...)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	out := make(map[uuid.UUID]Credentials, len(list))
 	for _, a := range list {
 		key, there := opened[a.KeyID]
 		if !there {
 			continue
 		}
 		if err := a.openCredentials(key, tx.Now); err != nil {
-			return nil, err
+			return err
 		}
 		out[a.ID] = a.Credentials
+		d.opened.keep(a.ID, versions[a.ID], a.Credentials)
 	}
-	return out, nil
+	return nil
 }

@@ -28,6 +28,7 @@ func TestMain(m *testing.M) { pgtest.Main(m) }
 type city struct {
 	testing.TB
 	db           *pgtest.Database
+	ring         *seal.Ring
 	desk         *dispatch.Desk
 	organisation uuid.UUID
 	boss         account.Principal
@@ -35,7 +36,8 @@ type city struct {
 	needs        map[uuid.UUID]dispatch.Need
 	places       map[uuid.UUID]dispatch.Place
 	skills       map[uuid.UUID]dispatch.Skills
-	blind        error // the board cannot be read
+	blind        error         // the board cannot be read
+	accounts     *account.Desk // when set, what lawyers can do is opened from their accounts
 }
 
 func newCity(t testing.TB) *city {
@@ -45,6 +47,7 @@ func newCity(t testing.TB) *city {
 	must(t, err)
 	ring, err := seal.Open(ks)
 	must(t, err)
+	c.ring = ring
 	center, err := push.New(push.Options{DB: c.db.DB, Ring: ring})
 	must(t, err)
 	book, err := law.Shipped()
@@ -59,8 +62,16 @@ func newCity(t testing.TB) *city {
 			return c.needs, c.blind
 		},
 		Places: func(context.Context, *pg.Tx, uuid.UUID) (map[uuid.UUID]dispatch.Place, error) { return c.places, nil },
-		Skills: func(context.Context, *pg.Tx, ...uuid.UUID) (map[uuid.UUID]dispatch.Skills, error) {
-			return c.skills, nil
+		Skills: func(ctx context.Context, tx *pg.Tx, ids ...uuid.UUID) (map[uuid.UUID]dispatch.Skills, error) {
+			if c.accounts == nil {
+				return c.skills, nil
+			}
+			can, err := c.accounts.Credentials(ctx, tx, ids...)
+			out := make(map[uuid.UUID]dispatch.Skills, len(can))
+			for id, x := range can {
+				out[id] = dispatch.Skills{Languages: x.Languages, Minors: x.Minors, Migrants: x.Migrants, Trained: x.Trained()}
+			}
+			return out, err
 		},
 	})
 	c.exec("insert into organisations (id, name, created_at) values ($1, 'o', $2)", c.organisation, c.db.Now())
