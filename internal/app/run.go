@@ -204,7 +204,9 @@ func (a *App) serve(ctx context.Context) error {
 		a.loops.Go(func() { watchClocks(loops, a.parts.rights, a.log) })
 		a.loops.Go(func() { look(loops, a.log, "dispatches cannot be moved on", a.parts.dispatch.Tick) })
 		a.loops.Go(func() { look(loops, a.log, "alarms cannot be told", a.parts.safety.Tick) })
-		a.loops.Go(func() { look(loops, a.log, "nobody can be reminded of their shift", a.parts.roster.Remind) })
+		a.loops.Go(func() {
+			lookEach(loops, remindEvery, a.log, "nobody can be reminded of their shift", a.parts.roster.Remind)
+		})
 	}
 	a.loops.Go(func() { a.parts.finder.Keep(loops, indexEvery) })
 	if a.o.Role != Worker {

@@ -78,13 +78,20 @@ func need(r board.Row) dispatch.Need {
 	return n
 }
 
-// lookEvery is how long what is due waits: little beside the minutes of an offer, and of an alarm.
-const lookEvery = 250 * time.Millisecond
+// lookEvery is how long what is due waits: little beside the minutes of an offer, and of an alarm. A reminder has an hour.
+const (
+	lookEvery   = 250 * time.Millisecond
+	remindEvery = 5 * time.Second
+)
 
 // look has something done that comes due, one thing after another, a quarter of a second behind. What fails is said once.
 func look(ctx context.Context, log *slog.Logger, complaint string, tick func(context.Context) (bool, error)) {
+	lookEach(ctx, lookEvery, log, complaint, tick)
+}
+
+func lookEach(ctx context.Context, every time.Duration, log *slog.Logger, complaint string, tick func(context.Context) (bool, error)) {
 	failing := false
-	repeat(ctx, lookEvery, func(ctx context.Context) {
+	repeat(ctx, every, func(ctx context.Context) {
 		var err error
 		for did := true; did && err == nil; {
 			did, err = tick(ctx)

@@ -152,8 +152,8 @@ func (r row) reachOf(a *actor) reach {
 var stale = []string{"If-Match", `"0"`}
 
 // The table of domain.md, an operation of openapi.yaml a line. Columns: lawyer, operator, coordinator, admin; then, where it
-// is not 401 and 403, a relative with a secret, nobody, someone without a grant in force. {id}, {org}, {second}, {place}, {new}
-// and {name} come from the thing that it is tried on.
+// is not 401 and 403, a relative with a secret, nobody, someone without a grant in force. {id}, {org}, {second}, {place}, {new},
+// {secret} and {name} come from the thing that it is tried on.
 var table = []row{
 	// Getting in is for everyone; a code or token that is none of theirs opens nothing.
 	public("openSession", "POST", "/v1/sessions", `{"invitation": "AAAA-BBBB-CCCC", "device": {"name": "x", "platform": "web"}}`, closedDoor),
@@ -186,7 +186,7 @@ var table = []row{
 	{operation: "getCalendarFeed", on: "nothing", lawyer: everyone, operator: never, coordinator: everyone, admin: never, path: "/v1/me/calendar"},
 	{operation: "mintCalendarFeed", on: "nothing", lawyer: everyone, operator: never, coordinator: everyone, admin: never, method: "POST", path: "/v1/me/calendar"},
 	{operation: "dropCalendarFeed", on: "nothing", lawyer: everyone, operator: never, coordinator: everyone, admin: never, method: "DELETE", path: "/v1/me/calendar"},
-	public("readCalendarFeed", "GET", "/v1/calendars/cccccccccccccccccccccccccccccccccccccccccccc/shifts.ics", "", hiddenFrom),
+	public("readCalendarFeed", "GET", "/v1/calendars/{secret}/shifts.ics", "", hiddenFrom),
 	own("listSessions", "session", their, "GET", "/v1/sessions", ""),
 	own("getSession", "session", their, "GET", "/v1/sessions/{id}", ""),
 	own("endSession", "session", their, "DELETE", "/v1/sessions/{id}", ""),
@@ -527,7 +527,7 @@ func (tr *trial) try(r row) {
 
 func (tr *trial) fill(text string, x *thing, id uuid.UUID) string {
 	return strings.NewReplacer("{id}", id.String(), "{other_id}", x.second.String(), "{org}", tr.orgs[x.org].String(), "{second}", x.second.String(), "{place}", x.place.String(),
-		"{new}", uuid.NewString(), "{city}", x.city, "{name}", strings.TrimPrefix(x.name, x.city+" ")).Replace(text)
+		"{new}", uuid.NewString(), "{secret}", strings.Repeat("c", 43), "{city}", x.city, "{name}", strings.TrimPrefix(x.name, x.city+" ")).Replace(text)
 }
 
 func (tr *trial) askFor(r row, a *actor, x *thing, id uuid.UUID) answer {
