@@ -151,7 +151,7 @@ func (c *Calendar) ReadFeed(ctx context.Context, secret string) (text string, er
 func (c *Calendar) iCalendar(list []Shift) (string, error) {
 	cal := ics.NewCalendarFor("calendar")
 	cal.SetProductId("-//calendar//EN")
-	cal.SetRefreshInterval(feedAgain, &ics.KeyValues{Key: "VALUE", Value: []string{"DURATION"}})
+	cal.SetRefreshInterval(feedAgain)
 	cal.SetXPublishedTTL(feedAgain)
 	for _, s := range list {
 		mark := c.mark(s.ID)

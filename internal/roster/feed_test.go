@@ -79,6 +79,9 @@ func TestACalendarReadsTimesAndCodesAlone(t *testing.T) {
 	if again := d.feed(secret); again != text {
 		t.Fatalf("the same shifts give another text, and a calendar fetches all of it each time:\n%s\n%s", text, again)
 	}
+	if !strings.Contains(text, "\r\nREFRESH-INTERVAL;VALUE=DURATION:PT1H\r\n") {
+		t.Errorf("how often to read again is not said as RFC 7986 wants it: %s", text)
+	}
 	events := d.events(text)
 	if len(events) != 3 {
 		t.Fatalf("%d events of three shifts: %s", len(events), text)
