@@ -30,7 +30,7 @@ generated:
 linted:
 	$(LINT) run ./...
 
-.PHONY: test kills bench day run
+.PHONY: test kills bench bench-send day run
 # test: what CI runs, against a real PostgreSQL that the tests start by themselves.
 test:
 	go test -p 1 -timeout 30m ./...
@@ -42,9 +42,16 @@ kills:
 # bench: batches against a bare transaction, memory, commit to push, and matching against 10 k, 100 k and 1 M searches, in one
 # run (about eight minutes; the million is written first); then the law, its clocks, a long chain, and the list by need.
 bench:
-	QORGAU_BENCH_MILLION=1 go test -run '^$$' -bench 'Qorgau' -benchtime 1x -timeout 30m ./internal/smoke/
+	QORGAU_BENCH_MILLION=1 go test -run '^$$' -bench 'Qorgau(Batches|Push|Match|Bus)$$' -benchtime 1x -timeout 30m ./internal/smoke/
 	go test -p 1 -run '^$$' -bench '^Benchmark(Clocks|Burst|TenThousandEvents|ListByNeed|Day)$$' -benchtime 5x ./internal/law ./internal/rights ./internal/detention
+	$(MAKE) --no-print-directory bench-send
+
+# bench-send: who goes where, alone (some five minutes): over HTTP the board whole, unchanged and changed, suggestions among 500 lawyers, 5,000 streams with their memory
+# and idle CPU, a phone that was away; in process the same parts and the fan-out; a thousand races of two who accept.
+bench-send:
+	go test -run '^$$' -bench 'Qorgau(Board|Streams|Away)$$' -benchtime 1x -timeout 20m ./internal/smoke/
 	go test -p 1 -run '^$$' -bench '^Benchmark(Board|Suggest|FanOut)$$' -benchtime 100x ./internal/board ./internal/dispatch ./internal/live
+	go test -count=1 -v -run '^TestOneWinnerInAThousandRaces$$' ./internal/dispatch
 
 # day: a whole day of a country against a server of its own, compared with the simulator's ledger (a quarter of an hour on two cores).
 # SEED and SCALE may be given; its data lies below TMPDIR.

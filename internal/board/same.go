@@ -24,6 +24,9 @@ type question struct {
 	by                   string
 }
 
+// everybody is the right of the service itself; no grant reads like it.
+const everybody = "*"
+
 func questionOf(p account.Principal, f Filter) question {
 	q := question{city: f.City}
 	if f.AssemblyID != nil {

@@ -16,7 +16,7 @@ import (
 )
 
 // BenchmarkQorgauBoard is a board of 120 departments with 6,000 people in custody, asked for over HTTP by one coordinator: whole, as a screen that has
-// it asks (304), and whole after eleven people more.
+// it asks (304), and whole after eleven people more. Then 500 lawyers check in, and it is asked whom to send to a department.
 func BenchmarkQorgauBoard(b *testing.B) {
 	s := newSite(b)
 	s.serve()
@@ -72,12 +72,39 @@ func BenchmarkQorgauBoard(b *testing.B) {
 			tag = now
 		}
 	}
+	suggested := s.suggestions(chief, places, func() {
+		_, err := pool.Exec(s.ctx, "vacuum analyze") // as autovacuum does within a minute
+		s.must(err)
+	})
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(ms(first), "first-ms")
-	for name, took := range map[string][]time.Duration{"304": same, "200": whole, "changed": changed} {
+	for name, took := range map[string][]time.Duration{"304": same, "200": whole, "changed": changed, "suggest": suggested} {
 		b.ReportMetric(ms(quantile(took, .5)), name+"-p50-ms")
 		b.ReportMetric(ms(quantile(took, .99)), name+"-p99-ms")
 	}
+}
+
+// suggestions has 500 lawyers check in at the departments, and asks 300 times whom to send.
+func (s *site) suggestions(chief string, places []uuid.UUID, settle func()) (took []time.Duration) {
+	s.Helper()
+	lawyer := s.token
+	for i := range 500 {
+		s.token = s.enters(account.Lawyer)
+		s.must(s.post("/v1/check-ins", fmt.Appendf(nil, `{"client_id":%q,"department_id":%q}`, uuid.NewString(), places[i%len(places)])))
+	}
+	settle()
+	s.token = chief
+	defer func() { s.token = lawyer }()
+	for i := range 300 {
+		var list api.DispatchSuggestions
+		began := time.Now()
+		s.read("/v1/dispatch-suggestions?department_id="+places[i%len(places)].String(), &list)
+		took = append(took, time.Since(began))
+		if len(list.Items) < 100 {
+			s.Fatalf("%d suggestions", len(list.Items))
+		}
+	}
+	return took
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
