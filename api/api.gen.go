@@ -3691,6 +3691,9 @@ type DispatchSuggestion struct {
 // DispatchSuggestions defines model for DispatchSuggestions.
 type DispatchSuggestions struct {
 	Items []DispatchSuggestion `json:"items"`
+
+	// Total How many could be asked, `items` among them.
+	Total int `json:"total"`
 }
 
 // DispatchWay defines model for DispatchWay.
@@ -6169,6 +6172,9 @@ type UnmergeDetentionParams struct {
 // SuggestLawyersParams defines parameters for SuggestLawyers.
 type SuggestLawyersParams struct {
 	DepartmentID openapi_types.UUID `form:"department_id" json:"department_id"`
+
+	// Limit At most so many items.
+	Limit *PageLimit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`

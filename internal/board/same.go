@@ -40,8 +40,8 @@ func questionOf(p account.Principal, f Filter) question {
 		if g.Organisation == p.Organisation && g.Role != account.Admin {
 			fmt.Fprintf(&by, "%s%q", g.Role, g.Cities)
 		}
-		if g.Role == account.Lawyer {
-			by.WriteString(p.Account.String()) // what a lawyer sees hangs on where they are
+		if g.Role == account.Lawyer || p.Account != p.Owner {
+			by.WriteString(p.Account.String()) // what a lawyer sees hangs on where they are; a shadow stands in its own name
 		}
 	}
 	q.by = by.String()

@@ -141,7 +141,9 @@ func (s *Server) SuggestLawyers(ctx context.Context, r SuggestLawyersRequestObje
 		return nil, err
 	}
 	language := LanguageOf(ctx)
-	out := api.DispatchSuggestions{Items: make([]api.DispatchSuggestion, len(list))}
+	out := api.DispatchSuggestions{Total: len(list)}
+	list = list[:min(len(list), limitOf(r.Params.Limit))]
+	out.Items = make([]api.DispatchSuggestion, len(list))
 	for i, x := range list {
 		one := api.DispatchSuggestion{AccountID: x.Account, Score: x.Score, OnDuty: x.OnDuty, Why: make([]api.SuggestionReason, len(x.Why))}
 		if x.ETA != nil {
