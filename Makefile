@@ -42,7 +42,7 @@ kills:
 # bench: batches against a bare transaction, memory, commit to push, and matching against 10 k, 100 k and 1 M searches, in one
 # run (about eight minutes; the million is written first); then the law, its clocks, a long chain, and the list by need.
 bench:
-	QORGAU_BENCH_MILLION=1 go test -run '^$$' -bench 'Qorgau(Batches|Push|Match|Bus)$$' -benchtime 1x -timeout 30m ./internal/smoke/
+	QORGAU_BENCH_MILLION=1 go test -run '^$$' -bench 'Qorgau(Batches|Push|Match|Bus|Forced)$$' -benchtime 1x -timeout 30m ./internal/smoke/
 	go test -p 1 -run '^$$' -bench '^Benchmark(Clocks|Burst|TenThousandEvents|ListByNeed|Day)$$' -benchtime 5x ./internal/law ./internal/rights ./internal/detention
 	$(MAKE) --no-print-directory bench-send
 
