@@ -16,6 +16,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -108,9 +109,12 @@ func assemble(ctx context.Context, o Options, db *pg.DB, ring *seal.Ring) (*part
 	p.rights = rights.New(rights.Options{DB: db, Ring: ring, Audit: log, Detentions: ledger, Law: book, Log: o.Log})
 	doors := door.New(door.Options{DB: db, Ring: ring, Audit: log, Accounts: p.desk, Law: book})
 	overview := board.New(db, p.rights, doors)
-	p.roster = roster.New(roster.Options{DB: db, Ring: ring, Audit: log, Rights: p.rights, Push: p.center, Arrived: func(ctx context.Context, tx *pg.Tx, who, department uuid.UUID) error {
-		return p.dispatch.Arrived(ctx, tx, who, department)
-	}})
+	p.roster = roster.New(roster.Options{DB: db, Ring: ring, Audit: log, Rights: p.rights, Push: p.center,
+		Arrived: func(ctx context.Context, tx *pg.Tx, who, department uuid.UUID, at time.Time) error {
+			return p.dispatch.Arrived(ctx, tx, who, department, at)
+		},
+		Left: func(ctx context.Context, tx *pg.Tx, who uuid.UUID) error { return p.dispatch.Left(ctx, tx, who) },
+	})
 	p.dispatch = newDispatch(db, log, p, overview)
 	p.safety = safety.New(safety.Options{DB: db, Ring: ring, Audit: log, Push: p.center, Detentions: ledger, Names: p.desk.Names})
 	p.live = live.NewHub(db, limits.streams, seeing(db, p.desk, ledger))
@@ -159,11 +163,8 @@ func deskOptions(db *pg.DB, ring *seal.Ring, log *slog.Logger, center *push.Cent
 		DropPushToken: func(ctx context.Context, tx *pg.Tx, id uuid.UUID) error {
 			return center.SetChannels(ctx, tx, owner(id), seal.Key{}, nil)
 		},
-		Locked: func(ctx context.Context, tx *pg.Tx, id uuid.UUID) error {
-			if err := roster.DropFeed(ctx, tx, id); err != nil {
-				return err
-			}
-			return dispatch.Return(ctx, tx, id)
+		Locked: func(ctx context.Context, tx *pg.Tx, who uuid.UUID) error {
+			return errors.Join(dispatch.Return(ctx, tx, who), roster.Locked(ctx, tx, who), roster.DropFeed(ctx, tx, who))
 		},
 		ShadowPush: func(ctx context.Context, tx *pg.Tx, of, shadow uuid.UUID, key seal.Key) error {
 			have, err := center.OpenChannels(ctx, tx, owner(of), key)

@@ -20,7 +20,8 @@ import (
 // Act is what somebody does with a dispatch.
 type Act string
 
-// The acts. Lawyers answer their own offers and say how far they are; Decline after a yes gives the call back. Coordinators call off.
+// The acts. Lawyers answer their own offers and say how far they are, or who coordinates says it for them: many call rather than press. Decline after
+// a yes gives the call back. Coordinators call off.
 const (
 	Accept  Act = "accept"
 	Decline Act = "decline"
@@ -43,12 +44,14 @@ type step struct {
 	act Act
 	eta *time.Duration
 	now time.Time
+	// speaks: who acts coordinates this call, and may say how far the lawyer is who goes.
+	speaks bool
 }
 
 // Do carries out an act; done before by the same person it changes nothing. eta is how long the way takes, with Accept and Go only.
 // Faults: forbidden, not_found (no offer to the caller, nor theirs to coordinate), invalid (/eta_minutes), and conflict: taken (another
 // lawyer goes), ended (called off or done), engaged (on the way elsewhere), not_yours (another goes), already_decided (an answer that they
-// gave stands against it).
+// gave stands against it), conflict (nobody goes, of whom a coordinator could say how far they are).
 func (k *Desk) Do(ctx context.Context, p account.Principal, id uuid.UUID, act Act, eta *time.Duration) (d Dispatch, err error) {
 	if act == CallOff {
 		if err := p.Needs(account.Coordinator); err != nil {
@@ -70,12 +73,19 @@ func (k *Desk) Do(ctx context.Context, p account.Principal, id uuid.UUID, act Ac
 		}
 		before := d.State
 		s := step{by: p, act: act, eta: eta, now: tx.Now}
+		if s.speaks, err = coordinates(ctx, tx, p, id); err != nil {
+			return err
+		}
+		details := map[string]any{"before": before}
+		if d.TakenBy != nil && *d.TakenBy != p.Account && act != CallOff {
+			details["for"] = *d.TakenBy
+		}
 		changed, err := k.take(ctx, tx, &d, s, needs)
 		if err != nil || !changed {
 			return err
 		}
 		if err := k.log.Write(ctx, tx, audit.Entry{Organisation: d.OrganisationID, Actor: p.Account, Action: "dispatch." + string(act),
-			SubjectKind: "dispatch", Subject: id, Details: map[string]any{"before": before}}); err != nil {
+			SubjectKind: "dispatch", Subject: id, Details: details}); err != nil {
 			return err
 		}
 		d, err = k.find(ctx, tx, p, id)
@@ -102,14 +112,19 @@ func (k *Desk) take(ctx context.Context, tx *pg.Tx, d *Dispatch, s step, needs m
 		return true, k.callOff(ctx, tx, d)
 	}
 	switch {
-	case d.EndedAt != nil && s.act == Finish && d.State == Done && mine:
+	case d.EndedAt != nil && s.act == Finish && d.State == Done && (mine || s.speaks):
 		return false, nil
 	case d.EndedAt != nil:
 		return false, fault.Clash("ended")
-	case !mine:
+	case d.TakenBy == nil && s.speaks:
+		return false, fault.Clash("conflict")
+	case !mine && !s.speaks:
 		return false, fault.Clash("not_yours")
 	}
-	return k.advance(ctx, tx, d, s)
+	if changed, err = k.advance(ctx, tx, d, s); err != nil || !changed || s.act == Finish {
+		return changed, err
+	}
+	return true, k.goesOn(ctx, tx, d)
 }
 
 // advance says how far the lawyer is who goes. Who stands at the door and presses "on my way" by mistake goes back to nothing.
@@ -129,7 +144,7 @@ func (k *Desk) advance(ctx context.Context, tx *pg.Tx, d *Dispatch, s step) (cha
 		if d.State == Arrived {
 			return false, nil
 		}
-		_, err = tx.Exec(ctx, `update dispatches set state = 'arrived', en_route_at = coalesce(en_route_at, $2), arrived_at = $2, next_at = 'infinity', updated_at = $2,
+		_, err = tx.Exec(ctx, `update dispatches set state = 'arrived', en_route_at = coalesce(en_route_at, $2), arrived_at = $2, next_at = $2, updated_at = $2,
 			revision = revision + 1 where id = $1`, d.ID, s.now)
 	case Finish:
 		_, err = tx.Exec(ctx, `update dispatches set state = 'done', arrived_at = coalesce(arrived_at, $2), ended_at = $2, next_at = 'infinity', updated_at = $2,
@@ -298,21 +313,8 @@ func (k *Desk) callOff(ctx context.Context, tx *pg.Tx, d *Dispatch) error {
 	return err
 }
 
-// Arrived is what a check-in says: who was sent to this department is there.
-func (k *Desk) Arrived(ctx context.Context, tx *pg.Tx, who, department uuid.UUID) error {
-	var organisation, id uuid.UUID // a lawyer is on one way at a time
-	err := tx.QueryRow(ctx, `update dispatches set state = 'arrived', en_route_at = coalesce(en_route_at, $3), arrived_at = $3, next_at = 'infinity', updated_at = $3,
-		revision = revision + 1 where taken_by = $1 and department_id = $2 and state in ('accepted', 'en_route') returning organisation_id, id`, who, department, tx.Now).Scan(&organisation, &id)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("arrive by check-in: %w", err)
-	}
-	return settle(ctx, tx, organisation, id, who)
-}
-
-// Return gives back what a lawyer was asked or has said yes to, who is locked: the tick finds the next.
+// Return gives back what a lawyer was asked or has said yes to, who is locked: the tick finds the next. Where they had come, nobody knows them
+// to be any more.
 func Return(ctx context.Context, tx *pg.Tx, who uuid.UUID) error {
 	b := &pgx.Batch{}
 	var organisation, id uuid.UUID // a lawyer is on one way at a time
@@ -324,6 +326,7 @@ func Return(ctx context.Context, tx *pg.Tx, who uuid.UUID) error {
 	b.Queue(`update dispatches d set next_at = $2, updated_at = $2, revision = revision + 1 from offers o
 		where o.dispatch_id = d.id and o.account_id = $1 and o.state = 'offered' and d.ended_at is null`, who, tx.Now)
 	b.Queue("update offers set state = 'returned', answered_at = $2 where account_id = $1 and state in ('offered', 'accepted')", who, tx.Now)
+	b.Queue(endArrived, who, tx.Now)
 	if err := tx.Send(ctx, b).Close(); err != nil {
 		return fmt.Errorf("return offers: %w", err)
 	}

@@ -385,7 +385,7 @@ func TestACallComesBack(t *testing.T) {
 		t.Fatal("the call of a locked lawyer was not passed on")
 	}
 	c.do(third, d.ID, dispatch.Accept)
-	must(t, c.db.InTx(t.Context(), func(tx *pg.Tx) error { return c.desk.Arrived(t.Context(), tx, third.Account, here) }))
+	must(t, c.db.InTx(t.Context(), func(tx *pg.Tx) error { return c.desk.Arrived(t.Context(), tx, third.Account, here, tx.Now) }))
 	if got, err := c.desk.Get(t.Context(), third, d.ID); err != nil || got.State != dispatch.Arrived || len(got.Offers) != 1 {
 		t.Fatalf("%+v, %v: a lawyer sees of the offers their own", got, err)
 	}

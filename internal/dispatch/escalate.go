@@ -70,6 +70,8 @@ func (k *Desk) look(ctx context.Context, tx *pg.Tx, organisation uuid.UUID, need
 			return true, err
 		}
 		return true, k.tell(ctx, tx, &d, alert.DispatchLate)
+	case Arrived:
+		return true, k.stay(ctx, tx, &d)
 	}
 	return true, k.rest(ctx, tx, &d)
 }

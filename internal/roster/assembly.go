@@ -60,23 +60,26 @@ type Calendar struct {
 	log     *audit.Log
 	rights  *rights.Watch
 	push    *push.Center
-	arrived func(ctx context.Context, tx *pg.Tx, account, department uuid.UUID) error
+	arrived func(ctx context.Context, tx *pg.Tx, account, department uuid.UUID, at time.Time) error
+	left    func(ctx context.Context, tx *pg.Tx, account uuid.UUID) error
 }
 
-// Options of New. Arrived is told of each check-in at a department, by who sends lawyers; nil: nobody is.
+// Options of New. Who sends lawyers lends Arrived, which is told of each check-in at a department and of when it was, and Left, which is told when
+// somebody's shift is over before its time; nil: nobody is told.
 type Options struct {
 	DB      *pg.DB
 	Ring    *seal.Ring
 	Audit   *audit.Log
 	Rights  *rights.Watch
 	Push    *push.Center
-	Arrived func(ctx context.Context, tx *pg.Tx, account, department uuid.UUID) error
+	Arrived func(ctx context.Context, tx *pg.Tx, account, department uuid.UUID, at time.Time) error
+	Left    func(ctx context.Context, tx *pg.Tx, account uuid.UUID) error
 }
 
 // New opens the calendar, and registers when its notices still stand.
 func New(o Options) *Calendar {
 	o.Push.Recheck(push.Shift, stillAhead)
-	return &Calendar{db: o.DB, ring: o.Ring, log: o.Audit, rights: o.Rights, push: o.Push, arrived: o.Arrived}
+	return &Calendar{db: o.DB, ring: o.Ring, log: o.Audit, rights: o.Rights, push: o.Push, arrived: o.Arrived, left: o.Left}
 }
 
 // Draft is an assembly to be entered.

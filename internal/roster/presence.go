@@ -37,6 +37,9 @@ const (
 	early = 12 * time.Hour
 	// ownShift is how long a shift lasts that a lawyer opens by checking in without one.
 	ownShift = 12 * time.Hour
+	// longestAway is how old a check-in may be that a phone kept while it was away; what is older is a clock that is wrong. Our judgement: the
+	// network was off for days in January 2022.
+	longestAway = 14 * 24 * time.Hour
 )
 
 // CheckIn says that somebody is on the spot. Shift nil: they come without one, and get one at the department. Lat and Lon are both or neither; a
@@ -80,24 +83,15 @@ func (c *Calendar) CheckIn(ctx context.Context, p account.Principal, in CheckIn)
 			}
 			return err
 		}
-		if a.Shift, err = c.shiftOf(ctx, tx, p, in); err != nil {
+		at := cameAt(in.At, tx.Now)
+		if a.Shift, err = c.shiftOf(ctx, tx, p, in, at); err != nil {
 			return err
-		}
-		at := tx.Now
-		if in.At != nil && in.At.Before(at) && in.At.After(a.Shift.StartsAt.Add(-longestShift)) {
-			at = cut(*in.At)
 		}
 		if a.Far, err = c.keepArrival(ctx, tx, p, a.Shift, in, at); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `update shifts set state = 'present', arrived_at = coalesce(arrived_at, $2), confirmed_at = coalesce(confirmed_at, $2), updated_at = $3,
-			starts_at = case when starts_at > $2 and starts_at <= $4 then $2 else starts_at end, revision = revision + 1 where id = $1`, a.Shift.ID, at, tx.Now, at.Add(early)); err != nil {
-			return fmt.Errorf("check in: %w", err)
-		}
-		if a.Shift.DepartmentID != nil && c.arrived != nil {
-			if err := c.arrived(ctx, tx, p.Account, *a.Shift.DepartmentID); err != nil {
-				return err
-			}
+		if err := c.arrive(ctx, tx, p.Account, a.Shift, at); err != nil {
+			return err
 		}
 		if a.Shift, err = c.shift(ctx, tx, p, a.Shift.ID, false); err != nil {
 			return err
@@ -106,6 +100,50 @@ func (c *Calendar) CheckIn(ctx context.Context, p account.Principal, in CheckIn)
 		return c.log.Write(ctx, tx, audit.Entry{Organisation: a.Shift.OrganisationID, Actor: p.Account, Action: "shift.checked_in", SubjectKind: "shift", Subject: a.Shift.ID})
 	})
 	return a, err
+}
+
+// cameAt is when somebody came, as their phone says. A phone ahead of us, and one that says a time at which nobody can have come, are not believed.
+func cameAt(said *time.Time, now time.Time) time.Time {
+	if said == nil || !said.Before(now) || said.Before(now.Add(-longestAway)) {
+		return now
+	}
+	return cut(*said)
+}
+
+// arrive brings the shift, and where else its owner counts as present, to what a check-in says. One that comes late, after they went on or
+// left, keeps that they were there and moves nobody back.
+func (c *Calendar) arrive(ctx context.Context, tx *pg.Tx, who uuid.UUID, s Shift, at time.Time) error {
+	newest, err := isNewest(ctx, tx, who, at)
+	if err != nil {
+		return err
+	}
+	there := newest && (s.LeftAt == nil || at.After(*s.LeftAt)) && s.EndsAt.After(tx.Now)
+	if _, err := tx.Exec(ctx, `update shifts set arrived_at = least(arrived_at, $2), confirmed_at = least(confirmed_at, $2), updated_at = $3, revision = revision + 1,
+		starts_at = case when starts_at > $2 and starts_at <= $4 then $2 else starts_at end,
+		state = case when $5 then 'present' else state end, left_at = case when $5 then null else left_at end where id = $1`, s.ID, at, tx.Now, at.Add(early), there); err != nil {
+		return fmt.Errorf("check in: %w", err)
+	}
+	if s.DepartmentID == nil {
+		return nil
+	}
+	if there {
+		if err := LeaveOthers(ctx, tx, who, *s.DepartmentID); err != nil {
+			return err
+		}
+	}
+	if c.arrived == nil {
+		return nil
+	}
+	return c.arrived(ctx, tx, who, *s.DepartmentID, at)
+}
+
+// isNewest tells whether somebody has said nothing later of where they are.
+func isNewest(ctx context.Context, tx *pg.Tx, who uuid.UUID, at time.Time) (newest bool, err error) {
+	err = tx.QueryRow(ctx, "select not exists (select 1 from check_ins where account_id = $1 and at > $2)", who, at).Scan(&newest)
+	if err != nil {
+		return false, fmt.Errorf("look for later check-ins: %w", err)
+	}
+	return newest, nil
 }
 
 // arrivedBefore gives the check-in that the caller sent under this client id.
@@ -133,8 +171,9 @@ func (c *Calendar) arrivedBefore(ctx context.Context, tx *pg.Tx, p account.Princ
 	return &Arrival{Shift: s, Far: place != nil && place.Far}, nil
 }
 
-// shiftOf is the shift that a check-in is for: the one named; else the caller's own at the department that is on now, or near; else a new one.
-func (c *Calendar) shiftOf(ctx context.Context, tx *pg.Tx, p account.Principal, in CheckIn) (Shift, error) {
+// shiftOf is the shift that a check-in is for: the one named; else the caller's own at the department that was on then, or near; else a new one. A
+// check-in that is uploaded after its shift is kept with it.
+func (c *Calendar) shiftOf(ctx context.Context, tx *pg.Tx, p account.Principal, in CheckIn, at time.Time) (Shift, error) {
 	if in.Shift != nil {
 		s, err := c.shift(ctx, tx, p, *in.Shift, true)
 		switch {
@@ -142,23 +181,27 @@ func (c *Calendar) shiftOf(ctx context.Context, tx *pg.Tx, p account.Principal, 
 			return s, err
 		case s.AccountID != p.Account:
 			return s, fault.Denied()
-		case s.CancelledAt != nil, !s.EndsAt.After(tx.Now):
+		case s.CancelledAt != nil, !s.EndsAt.After(at):
 			return s, fault.Clash("ended")
+		case in.DepartmentID == nil || s.DepartmentID != nil && *s.DepartmentID == *in.DepartmentID:
+			return s, nil
 		}
-		if in.DepartmentID != nil && (s.DepartmentID == nil || *s.DepartmentID != *in.DepartmentID) { // who floats, or was sent on, stands there now
-			return c.moveShift(ctx, tx, p, s, *in.DepartmentID)
+		// Who floats, or was sent on, stands there now; unless they went on since, or left.
+		newest, err := isNewest(ctx, tx, p.Account, at)
+		if err != nil || !newest || s.LeftAt != nil && !at.After(*s.LeftAt) {
+			return s, err
 		}
-		return s, nil
+		return c.moveShift(ctx, tx, p, s, *in.DepartmentID)
 	}
-	near, err := c.shifts(ctx, tx, p, `s.account_id = @reader and s.department_id = @department and s.cancelled_at is null and s.starts_at <= @soon and s.ends_at > @now
-		order by s.starts_at limit 1`, pgx.NamedArgs{"department": *in.DepartmentID, "soon": tx.Now.Add(2 * time.Hour)})
+	near, err := c.shifts(ctx, tx, p, `s.account_id = @reader and s.department_id = @department and s.cancelled_at is null and s.starts_at <= @soon and s.ends_at > @at
+		order by s.starts_at limit 1`, pgx.NamedArgs{"department": *in.DepartmentID, "at": at, "soon": at.Add(2 * time.Hour)})
 	if err != nil {
 		return Shift{}, err
 	}
 	if len(near) == 1 {
 		return c.shift(ctx, tx, p, near[0].ID, true)
 	}
-	return c.ownShift(ctx, tx, p, in)
+	return c.ownShift(ctx, tx, p, *in.DepartmentID, at)
 }
 
 // moveShift puts a shift at another department. Its city is the department's then.
@@ -173,8 +216,8 @@ func (c *Calendar) moveShift(ctx context.Context, tx *pg.Tx, p account.Principal
 	return c.shift(ctx, tx, p, s.ID, false)
 }
 
-// ownShift opens a shift for someone who comes without one: they are there, whatever was planned.
-func (c *Calendar) ownShift(ctx context.Context, tx *pg.Tx, p account.Principal, in CheckIn) (Shift, error) {
+// ownShift opens a shift for someone who came without one: they are there, whatever was planned. Of who went on since it only says that they were.
+func (c *Calendar) ownShift(ctx context.Context, tx *pg.Tx, p account.Principal, at uuid.UUID, from time.Time) (Shift, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return Shift{}, fmt.Errorf("shift id: %w", err)
@@ -183,8 +226,13 @@ func (c *Calendar) ownShift(ctx context.Context, tx *pg.Tx, p account.Principal,
 	if !p.Has(account.Lawyer) {
 		kind = DutyShift
 	}
-	n, err := tx.Exec(ctx, `insert into shifts (id, organisation_id, account_id, kind, department_id, state, starts_at, ends_at, created_by, created_at, updated_at)
-		select $1, $2, $3, $4, d.id, 'planned', $5, $6, $3, $5, $5 from departments d where d.id = $7`, id, p.Organisation, p.Account, kind, tx.Now, tx.Now.Add(ownShift), *in.DepartmentID)
+	newest, err := isNewest(ctx, tx, p.Account, from)
+	if err != nil {
+		return Shift{}, err
+	}
+	n, err := tx.Exec(ctx, `insert into shifts (id, organisation_id, account_id, kind, department_id, state, starts_at, ends_at, left_at, created_by, created_at, updated_at)
+		select $1, $2, $3, $4, d.id, case when $9 then 'planned' else 'left' end, $5, $6, case when $9 then null else $5::timestamptz end, $3, $8, $8 from departments d where d.id = $7`,
+		id, p.Organisation, p.Account, kind, from, from.Add(ownShift), at, tx.Now, newest)
 	if err != nil {
 		return Shift{}, fmt.Errorf("open shift: %w", err)
 	}
@@ -316,9 +364,34 @@ func (c *Calendar) step(ctx context.Context, p account.Principal, id uuid.UUID, 
 		if s, err = c.shift(ctx, tx, p, id, false); err != nil {
 			return err
 		}
+		if s.State == Left && c.left != nil {
+			if err := c.left(ctx, tx, s.AccountID); err != nil {
+				return err
+			}
+		}
 		return c.log.Write(ctx, tx, audit.Entry{Organisation: s.OrganisationID, Actor: p.Account, Action: action, SubjectKind: "shift", Subject: id})
 	})
 	return s, err
+}
+
+// LeaveOthers says that somebody is at this department, or on the way there, and so at no other: a shift that they have elsewhere goes on, as a plan.
+// They still read what is there until it ends, and may come back.
+func LeaveOthers(ctx context.Context, tx *pg.Tx, who, department uuid.UUID) error {
+	_, err := tx.Exec(ctx, `update shifts set state = 'planned', updated_at = $3, revision = revision + 1
+		where account_id = $1 and state = 'present' and department_id <> $2 and ends_at > $3`, who, department, tx.Now)
+	if err != nil {
+		return fmt.Errorf("leave other departments: %w", err)
+	}
+	return nil
+}
+
+// Locked says that nobody knows any more where somebody is: who is locked is present nowhere until they check in anew.
+func Locked(ctx context.Context, tx *pg.Tx, who uuid.UUID) error {
+	_, err := tx.Exec(ctx, "update shifts set state = 'planned', updated_at = $2, revision = revision + 1 where account_id = $1 and state = 'present' and ends_at > $2", who, tx.Now)
+	if err != nil {
+		return fmt.Errorf("end presence of who is locked: %w", err)
+	}
+	return nil
 }
 
 // Confirm is a lawyer's own "I will be there"; said again it changes nothing. Faults: forbidden, not_found, ended.

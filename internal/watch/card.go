@@ -92,7 +92,7 @@ func (p *Post) openRecords(ctx context.Context, tx *pg.Tx, ids []uuid.UUID) (map
 
 const lawyerThereSQL = `select exists (select 1 from representations r where r.detention_id = any($1::uuid[]) and r.ended_at is null
 		and r.valid_from <= $3 and (r.valid_until is null or r.valid_until > $3) and ` + account.StillWorks + `),
-	exists (select 1 from shifts s where s.department_id = $2 and s.organisation_id = $4 and s.kind <> 'shadow' and s.state = 'present' and s.starts_at <= $3 and s.ends_at > $3)`
+	exists (select 1 from shifts s join accounts a on a.id = s.account_id and a.state = 'active' where s.department_id = $2 and s.organisation_id = $4 and s.kind <> 'shadow' and s.state = 'present' and s.starts_at <= $3 and s.ends_at > $3)`
 
 // withLawyers says of each match whether a lawyer is with the person. A presence counts at the place that she was told, never at one that
 // she was not: else it would tell of a move.

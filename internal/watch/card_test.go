@@ -65,6 +65,16 @@ func TestALawyerIsWithThem(t *testing.T) {
 		values ($1, $2, $3, $4, 'present', $5, $6, $5)`, uuid.New(), f.org, lawyer.Account, almaly, f.db.Now().Add(-time.Hour), f.db.Now().Add(time.Hour))
 	f.must(err)
 	is("a lawyer arrived", watch.WithLawyer)
+	for state, want := range map[string]string{"locked": watch.WithoutLawyer, "active": watch.WithLawyer} {
+		_, err := f.db.Pool.Exec(f.ctx, "update accounts set state = $2 where id = $1", lawyer.Account, state)
+		f.must(err)
+		is(state, want)
+		_, err = f.db.Pool.Exec(f.ctx, "update accounts set state = 'active' where id = $1", lawyer.Account)
+		f.must(err)
+	}
+	f.db.Clock.Move(time.Hour)
+	is("the shift ended and nobody checked out", watch.WithoutLawyer)
+	f.db.Clock.Move(-time.Hour)
 	f.event(lawyer, d, detention.MovedKind, &medeu)
 	is("moved away from the lawyer", watch.WithoutLawyer)
 	_, err = f.ledger.Represent(f.ctx, lawyer, d, detention.Representation{})

@@ -566,7 +566,8 @@ type ClientInterface interface {
 
 	// CheckInAnywhereWithBody I am here, without a shift
 	//
-	// At a department: one's own shift that is on, or begins within two hours, else a new one of twelve hours.
+	// At a department: one's own shift that is on, or begins within two hours, else a new one of twelve hours. A shift elsewhere is a plan again until one comes back: nobody
+	// is present in two places. With an earlier `at`, sent late: it is kept, and moves nobody who has checked in or out since.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -575,7 +576,8 @@ type ClientInterface interface {
 
 	// CheckInAnywhere I am here, without a shift
 	//
-	// At a department: one's own shift that is on, or begins within two hours, else a new one of twelve hours.
+	// At a department: one's own shift that is on, or begins within two hours, else a new one of twelve hours. A shift elsewhere is a plan again until one comes back: nobody
+	// is present in two places. With an earlier `at`, sent late: it is kept, and moves nobody who has checked in or out since.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1085,7 +1087,8 @@ type ClientInterface interface {
 
 	// ArriveDispatch Arrived
 	//
-	// By the lawyer who goes; a check-in at the department says the same.
+	// By the lawyer who goes, or by who coordinates there, for them: 409 `conflict` when nobody goes. A check-in at the department says the same. They count as there until
+	// `done`, the end of their shift (twelve hours, if they have none), a check-in elsewhere, or a lock.
 	//
 	// Corresponds with POST /v1/dispatches/{id}/arrive (the `ArriveDispatch` operationId).
 	ArriveDispatch(ctx context.Context, id PathID, params *ArriveDispatchParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1106,14 +1109,15 @@ type ClientInterface interface {
 
 	// FinishDispatch Done
 	//
-	// By the lawyer who goes.
+	// By the lawyer who goes, or by who coordinates there, for them: 409 `conflict` when nobody goes.
 	//
 	// Corresponds with POST /v1/dispatches/{id}/done (the `FinishDispatch` operationId).
 	FinishDispatch(ctx context.Context, id PathID, params *FinishDispatchParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SetDispatchEnRouteWithBody On the way
 	//
-	// By the lawyer who goes. Without `eta_minutes` they are expected within the hour; later the coordinators are alerted.
+	// By the lawyer who goes, or by who coordinates there, for them: 409 `conflict` when nobody goes. Without `eta_minutes` they are expected within the hour; later
+	// the coordinators are alerted. Who is on the way is present nowhere else.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1122,7 +1126,8 @@ type ClientInterface interface {
 
 	// SetDispatchEnRoute On the way
 	//
-	// By the lawyer who goes. Without `eta_minutes` they are expected within the hour; later the coordinators are alerted.
+	// By the lawyer who goes, or by who coordinates there, for them: 409 `conflict` when nobody goes. Without `eta_minutes` they are expected within the hour; later
+	// the coordinators are alerted. Who is on the way is present nowhere else.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2871,7 +2876,8 @@ func (c *Core) ListChanges(ctx context.Context, params *ListChangesParams, reqEd
 
 // CheckInAnywhereWithBody I am here, without a shift
 //
-// At a department: one's own shift that is on, or begins within two hours, else a new one of twelve hours.
+// At a department: one's own shift that is on, or begins within two hours, else a new one of twelve hours. A shift elsewhere is a plan again until one comes back: nobody
+// is present in two places. With an earlier `at`, sent late: it is kept, and moves nobody who has checked in or out since.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2890,7 +2896,8 @@ func (c *Core) CheckInAnywhereWithBody(ctx context.Context, params *CheckInAnywh
 
 // CheckInAnywhere I am here, without a shift
 //
-// At a department: one's own shift that is on, or begins within two hours, else a new one of twelve hours.
+// At a department: one's own shift that is on, or begins within two hours, else a new one of twelve hours. A shift elsewhere is a plan again until one comes back: nobody
+// is present in two places. With an earlier `at`, sent late: it is kept, and moves nobody who has checked in or out since.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3940,7 +3947,8 @@ func (c *Core) AcceptDispatch(ctx context.Context, id PathID, params *AcceptDisp
 
 // ArriveDispatch Arrived
 //
-// By the lawyer who goes; a check-in at the department says the same.
+// By the lawyer who goes, or by who coordinates there, for them: 409 `conflict` when nobody goes. A check-in at the department says the same. They count as there until
+// `done`, the end of their shift (twelve hours, if they have none), a check-in elsewhere, or a lock.
 //
 // Corresponds with POST /v1/dispatches/{id}/arrive (the `ArriveDispatch` operationId).
 func (c *Core) ArriveDispatch(ctx context.Context, id PathID, params *ArriveDispatchParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3991,7 +3999,7 @@ func (c *Core) DeclineDispatch(ctx context.Context, id PathID, params *DeclineDi
 
 // FinishDispatch Done
 //
-// By the lawyer who goes.
+// By the lawyer who goes, or by who coordinates there, for them: 409 `conflict` when nobody goes.
 //
 // Corresponds with POST /v1/dispatches/{id}/done (the `FinishDispatch` operationId).
 func (c *Core) FinishDispatch(ctx context.Context, id PathID, params *FinishDispatchParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4008,7 +4016,8 @@ func (c *Core) FinishDispatch(ctx context.Context, id PathID, params *FinishDisp
 
 // SetDispatchEnRouteWithBody On the way
 //
-// By the lawyer who goes. Without `eta_minutes` they are expected within the hour; later the coordinators are alerted.
+// By the lawyer who goes, or by who coordinates there, for them: 409 `conflict` when nobody goes. Without `eta_minutes` they are expected within the hour; later
+// the coordinators are alerted. Who is on the way is present nowhere else.
 //
 // Takes any type of body and a specified content type.
 //
@@ -4027,7 +4036,8 @@ func (c *Core) SetDispatchEnRouteWithBody(ctx context.Context, id PathID, params
 
 // SetDispatchEnRoute On the way
 //
-// By the lawyer who goes. Without `eta_minutes` they are expected within the hour; later the coordinators are alerted.
+// By the lawyer who goes, or by who coordinates there, for them: 409 `conflict` when nobody goes. Without `eta_minutes` they are expected within the hour; later
+// the coordinators are alerted. Who is on the way is present nowhere else.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -16427,7 +16437,8 @@ type ClientWithResponsesInterface interface {
 
 	// CheckInAnywhereWithBodyWithResponse I am here, without a shift
 	//
-	// At a department: one's own shift that is on, or begins within two hours, else a new one of twelve hours.
+	// At a department: one's own shift that is on, or begins within two hours, else a new one of twelve hours. A shift elsewhere is a plan again until one comes back: nobody
+	// is present in two places. With an earlier `at`, sent late: it is kept, and moves nobody who has checked in or out since.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16436,7 +16447,8 @@ type ClientWithResponsesInterface interface {
 
 	// CheckInAnywhereWithResponse I am here, without a shift
 	//
-	// At a department: one's own shift that is on, or begins within two hours, else a new one of twelve hours.
+	// At a department: one's own shift that is on, or begins within two hours, else a new one of twelve hours. A shift elsewhere is a plan again until one comes back: nobody
+	// is present in two places. With an earlier `at`, sent late: it is kept, and moves nobody who has checked in or out since.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16988,7 +17000,8 @@ type ClientWithResponsesInterface interface {
 
 	// ArriveDispatchWithResponse Arrived
 	//
-	// By the lawyer who goes; a check-in at the department says the same.
+	// By the lawyer who goes, or by who coordinates there, for them: 409 `conflict` when nobody goes. A check-in at the department says the same. They count as there until
+	// `done`, the end of their shift (twelve hours, if they have none), a check-in elsewhere, or a lock.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -17015,7 +17028,7 @@ type ClientWithResponsesInterface interface {
 
 	// FinishDispatchWithResponse Done
 	//
-	// By the lawyer who goes.
+	// By the lawyer who goes, or by who coordinates there, for them: 409 `conflict` when nobody goes.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -17024,7 +17037,8 @@ type ClientWithResponsesInterface interface {
 
 	// SetDispatchEnRouteWithBodyWithResponse On the way
 	//
-	// By the lawyer who goes. Without `eta_minutes` they are expected within the hour; later the coordinators are alerted.
+	// By the lawyer who goes, or by who coordinates there, for them: 409 `conflict` when nobody goes. Without `eta_minutes` they are expected within the hour; later
+	// the coordinators are alerted. Who is on the way is present nowhere else.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -17033,7 +17047,8 @@ type ClientWithResponsesInterface interface {
 
 	// SetDispatchEnRouteWithResponse On the way
 	//
-	// By the lawyer who goes. Without `eta_minutes` they are expected within the hour; later the coordinators are alerted.
+	// By the lawyer who goes, or by who coordinates there, for them: 409 `conflict` when nobody goes. Without `eta_minutes` they are expected within the hour; later
+	// the coordinators are alerted. Who is on the way is present nowhere else.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -25059,7 +25074,8 @@ func (c *ClientWithResponses) ListChangesWithResponse(ctx context.Context, param
 
 // CheckInAnywhereWithBodyWithResponse I am here, without a shift
 //
-// At a department: one's own shift that is on, or begins within two hours, else a new one of twelve hours.
+// At a department: one's own shift that is on, or begins within two hours, else a new one of twelve hours. A shift elsewhere is a plan again until one comes back: nobody
+// is present in two places. With an earlier `at`, sent late: it is kept, and moves nobody who has checked in or out since.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -25074,7 +25090,8 @@ func (c *ClientWithResponses) CheckInAnywhereWithBodyWithResponse(ctx context.Co
 
 // CheckInAnywhereWithResponse I am here, without a shift
 //
-// At a department: one's own shift that is on, or begins within two hours, else a new one of twelve hours.
+// At a department: one's own shift that is on, or begins within two hours, else a new one of twelve hours. A shift elsewhere is a plan again until one comes back: nobody
+// is present in two places. With an earlier `at`, sent late: it is kept, and moves nobody who has checked in or out since.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -25950,7 +25967,8 @@ func (c *ClientWithResponses) AcceptDispatchWithResponse(ctx context.Context, id
 
 // ArriveDispatchWithResponse Arrived
 //
-// By the lawyer who goes; a check-in at the department says the same.
+// By the lawyer who goes, or by who coordinates there, for them: 409 `conflict` when nobody goes. A check-in at the department says the same. They count as there until
+// `done`, the end of their shift (twelve hours, if they have none), a check-in elsewhere, or a lock.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -25995,7 +26013,7 @@ func (c *ClientWithResponses) DeclineDispatchWithResponse(ctx context.Context, i
 
 // FinishDispatchWithResponse Done
 //
-// By the lawyer who goes.
+// By the lawyer who goes, or by who coordinates there, for them: 409 `conflict` when nobody goes.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -26010,7 +26028,8 @@ func (c *ClientWithResponses) FinishDispatchWithResponse(ctx context.Context, id
 
 // SetDispatchEnRouteWithBodyWithResponse On the way
 //
-// By the lawyer who goes. Without `eta_minutes` they are expected within the hour; later the coordinators are alerted.
+// By the lawyer who goes, or by who coordinates there, for them: 409 `conflict` when nobody goes. Without `eta_minutes` they are expected within the hour; later
+// the coordinators are alerted. Who is on the way is present nowhere else.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -26025,7 +26044,8 @@ func (c *ClientWithResponses) SetDispatchEnRouteWithBodyWithResponse(ctx context
 
 // SetDispatchEnRouteWithResponse On the way
 //
-// By the lawyer who goes. Without `eta_minutes` they are expected within the hour; later the coordinators are alerted.
+// By the lawyer who goes, or by who coordinates there, for them: 409 `conflict` when nobody goes. Without `eta_minutes` they are expected within the hour; later
+// the coordinators are alerted. Who is on the way is present nowhere else.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

@@ -1,0 +1,40 @@
+package board_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/qorgau/qorgau/internal/account"
+	"github.com/qorgau/qorgau/internal/board"
+)
+
+// Of who is locked nobody knows where they are: a board that stands open shows it at once, and shows them again when they work again.
+func TestWhoIsLockedIsNowhere(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	here, there := r.places[0], r.places[1]
+	stays := r.person(account.Lawyer)
+	r.shift(r.lawyer, here, "present", -time.Hour, 5*time.Hour)
+	r.shift(stays, here, "present", -time.Hour, 5*time.Hour)
+	call := uuid.New()
+	r.exec(`insert into dispatches (id, organisation_id, client_id, department_id, state, wait_s, off_duty, taken_by, accepted_at, arrived_at, next_at, period, created_by, created_at, updated_at)
+		values ($1, $2, $1, $3, 'arrived', 180, false, $4, $5, $5, 'infinity', '2026-11', $6, $5, $5)`, call, r.org, there, r.lawyer.Account, r.db.Now(), r.chief.Account)
+	shows := func(when string, at uuid.UUID, want int) {
+		t.Helper()
+		list := r.row(r.read(r.board, r.chief, board.Filter{}), at).Lawyers
+		if len(list) != want || want > 0 && list[0].State != board.Present {
+			t.Fatalf("%s: the board shows %+v, want %d lawyers present", when, list, want)
+		}
+	}
+	shows("both came", here, 2)
+	shows("was sent and came", there, 1)
+	r.exec("update accounts set state = 'locked' where id = $1", r.lawyer.Account)
+	shows("locked", here, 1)
+	shows("locked where they were sent", there, 0)
+	r.exec("update accounts set state = 'active' where id = $1", r.lawyer.Account)
+	shows("works again", here, 2)
+	r.exec("update dispatches set state = 'done', ended_at = $2 where id = $1", call, r.db.Now())
+	shows("gone from where they were sent", there, 0)
+}

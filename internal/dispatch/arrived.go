@@ -1,0 +1,96 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/qorgau/qorgau/internal/account"
+	"github.com/qorgau/qorgau/internal/pg"
+	"github.com/qorgau/qorgau/internal/roster"
+)
+
+// Who has come is there as long as their shift lasts, and not because nobody pressed "done": a board that shows a lawyer who went home sends nobody.
+
+const (
+	// unplanned is how long somebody is taken to be there who was called without a shift: as long as the shift that a check-in opens (ADR 0025).
+	unplanned = 12 * time.Hour
+	// slow is how far the clock of a phone that was away may lag behind ours. Our judgement.
+	slow = 5 * time.Minute
+)
+
+// endArrived ends where somebody had come; $1 who, $2 now.
+const endArrived = `update dispatches set state = 'done', ended_at = $2, next_at = 'infinity', updated_at = $2, revision = revision + 1 where taken_by = $1 and state = 'arrived'`
+
+// Arrived is what a check-in says: who was sent to this department came at that time. A check-in from before they said yes, which a phone kept,
+// is of another visit; and who has checked in elsewhere since is there no more.
+func (k *Desk) Arrived(ctx context.Context, tx *pg.Tx, who, department uuid.UUID, at time.Time) error {
+	args := pgx.NamedArgs{"who": who, "department": department, "at": at, "now": tx.Now, "slow": slow}
+	const elsewhere = `exists (select 1 from check_ins c join shifts s on s.id = c.shift_id where c.account_id = @who and c.at > @at and s.department_id <> @department)`
+	var organisation, id uuid.UUID // a lawyer is on one way at a time
+	err := tx.QueryRow(ctx, `update dispatches set state = case when `+elsewhere+` then 'done' else 'arrived' end, ended_at = case when `+elsewhere+` then @now::timestamptz end,
+		next_at = case when `+elsewhere+` then 'infinity' else @now::timestamptz end, en_route_at = coalesce(en_route_at, greatest(@at::timestamptz, accepted_at)),
+		arrived_at = greatest(@at::timestamptz, accepted_at), updated_at = @now, revision = revision + 1
+		where taken_by = @who and department_id = @department and state in ('accepted', 'en_route') and accepted_at <= @at::timestamptz + @slow::interval returning organisation_id, id`, args).Scan(&organisation, &id)
+	if err == nil {
+		err = settle(ctx, tx, organisation, id, who)
+	}
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return fmt.Errorf("arrive by check-in: %w", err)
+	}
+	_, err = tx.Exec(ctx, endArrived+" and department_id <> $3 and arrived_at <= $4", who, tx.Now, department, at)
+	if err != nil {
+		return fmt.Errorf("leave by check-in elsewhere: %w", err)
+	}
+	return nil
+}
+
+// Left is what the roster says of somebody whose shift is over before its time: the tick looks whether they are still where they were sent.
+func (k *Desk) Left(ctx context.Context, tx *pg.Tx, who uuid.UUID) error {
+	if _, err := tx.Exec(ctx, "update dispatches set next_at = $2 where taken_by = $1 and state = 'arrived'", who, tx.Now); err != nil {
+		return fmt.Errorf("look at who left: %w", err)
+	}
+	return nil
+}
+
+// goesOn: who is on the way to a department, or there, is at no other.
+func (k *Desk) goesOn(ctx context.Context, tx *pg.Tx, d *Dispatch) error {
+	if _, err := tx.Exec(ctx, endArrived+" and id <> $3 and department_id <> $4", *d.TakenBy, tx.Now, d.ID, d.DepartmentID); err != nil {
+		return fmt.Errorf("leave where they were sent before: %w", err)
+	}
+	return roster.LeaveOthers(ctx, tx, *d.TakenBy, d.DepartmentID)
+}
+
+// stay says until when who has come is there: to the end of the shift that is on, or of half a day when they had none; and when that is over, ends it.
+func (k *Desk) stay(ctx context.Context, tx *pg.Tx, d *Dispatch) error {
+	var until *time.Time
+	err := tx.QueryRow(ctx, `select coalesce(max(s.ends_at) filter (where s.state <> 'left' and s.starts_at <= $3 and s.ends_at > $3),
+			case when count(*) filter (where s.cancelled_at is null and s.starts_at <= $4 and s.ends_at > $4) = 0 then $5::timestamptz end)
+		from shifts s where s.account_id = $1 and s.organisation_id = $2`, *d.TakenBy, d.OrganisationID, tx.Now, *d.ArrivedAt, d.ArrivedAt.Add(unplanned)).Scan(&until)
+	if err != nil {
+		return fmt.Errorf("look until when they are there: %w", err)
+	}
+	if until != nil && until.After(tx.Now) {
+		_, err = tx.Exec(ctx, "update dispatches set next_at = $2 where id = $1", d.ID, *until)
+	} else {
+		_, err = tx.Exec(ctx, "update dispatches set state = 'done', ended_at = $2, next_at = 'infinity', updated_at = $2, revision = revision + 1 where id = $1", d.ID, tx.Now)
+	}
+	if err != nil {
+		return fmt.Errorf("end presence: %w", err)
+	}
+	return nil
+}
+
+// coordinates tells whether somebody looks after this call.
+func coordinates(ctx context.Context, tx *pg.Tx, p account.Principal, id uuid.UUID) (yes bool, err error) {
+	err = tx.QueryRow(ctx, "select exists (select 1 from dispatches d join departments dep on dep.id = d.department_id where d.id = @id and "+coordinated+")",
+		pgx.NamedArgs{"id": id, "reader": p.Account, "now": tx.Now}).Scan(&yes)
+	if err != nil {
+		return false, fmt.Errorf("look who coordinates: %w", err)
+	}
+	return yes, nil
+}
