@@ -284,4 +284,3 @@ func TestClocksThatDiffer(t *testing.T) {
 		t.Fatalf("%s", s)
 	}
 }
-
