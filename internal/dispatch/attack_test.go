@@ -55,7 +55,7 @@ func TestWhatIsLateIsSettledByWhatFollows(t *testing.T) {
 	}{
 		{"arrives", func(c *city, lawyer account.Principal, d dispatch.Dispatch) { c.do(lawyer, d.ID, dispatch.Arrive) }},
 		{"checks in", func(c *city, lawyer account.Principal, d dispatch.Dispatch) {
-			must(c, c.db.InTx(t.Context(), func(tx *pg.Tx) error { return c.desk.Arrived(t.Context(), tx, lawyer.Account, d.DepartmentID) }))
+			must(c, c.db.InTx(t.Context(), func(tx *pg.Tx) error { return c.desk.Arrived(t.Context(), tx, lawyer.Account, d.DepartmentID, tx.Now) }))
 		}},
 		{"names a time", func(c *city, lawyer account.Principal, d dispatch.Dispatch) {
 			_, err := c.desk.Do(t.Context(), lawyer, d.ID, dispatch.Go, new(10*time.Minute))

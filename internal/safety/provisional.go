@@ -358,16 +358,11 @@ func (g *Guard) tickDetention(ctx context.Context, tx *pg.Tx) (uuid.UUID, error)
 	if !taken {
 		return a.ID, nil
 	}
-	g.hush(&a)
 	a.Step = int(tx.Now.Sub(made) / askAgain)
-<<<<<<< HEAD
-	return a.ID, g.tell(ctx, tx, a, push.Notice{SubjectKind: askSubject, Turn: uuid.New()})
-=======
 	if g.hush(&a); a.saidCT == nil {
 		a.Silent = true // wiped: nobody knows any more whether it was
 	}
-	return true, g.tell(ctx, tx, a, push.Notice{SubjectKind: askSubject, Turn: uuid.New()})
->>>>>>> b002552 (safety: who stands beside a silent alarm is not asked of it either)
+	return a.ID, g.tell(ctx, tx, a, push.Notice{SubjectKind: askSubject, Turn: uuid.New()})
 }
 
 // stillUndecided is asked just before coordinators are asked again.
