@@ -149,7 +149,8 @@ type Options struct {
 	ShadowPush func(ctx context.Context, tx *pg.Tx, owner, shadow uuid.UUID, key seal.Key) error
 	// ShadowDay puts a shadow where its owner stands. nil: nowhere.
 	ShadowDay func(ctx context.Context, tx *pg.Tx, owner, shadow uuid.UUID) error
-	// Duress calls for help, unheard by who is with them. nil: nobody is told.
+	// Duress calls for help, unheard by who is with them, and gives what they had taken on to others. They still stand where they stand: their
+	// shadow is shown there. nil: nobody is told.
 	Duress func(ctx context.Context, tx *pg.Tx, who Duress) error
 
 	// WrongCodesPerMinute is how many wrong invitation codes one process answers with 401 before it answers 429.

@@ -166,18 +166,12 @@ func (d *Desk) afterPin(ctx context.Context, id uuid.UUID) error {
 		if err := key.OpenJSON(entryPlace, id, ct, &in); err != nil || !in.Shadow {
 			return err
 		}
-		if err := d.dropPush(ctx, tx, in.Account); err != nil {
-			return err
-		}
-		if d.locked != nil {
-			if err := d.locked(ctx, tx, in.Account); err != nil {
+		if d.duress != nil {
+			if err := d.duress(ctx, tx, Duress{Organisation: in.Organisation, Account: in.Account, ID: id}); err != nil {
 				return err
 			}
 		}
-		if d.duress == nil {
-			return nil
-		}
-		return d.duress(ctx, tx, Duress{Organisation: in.Organisation, Account: in.Account, ID: id})
+		return d.dropPush(ctx, tx, in.Account)
 	})
 }
 

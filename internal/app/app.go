@@ -99,7 +99,9 @@ func assemble(ctx context.Context, o Options, db *pg.DB, ring *seal.Ring) (*part
 	desk.ShadowDay = func(ctx context.Context, tx *pg.Tx, owner, shadow uuid.UUID) error {
 		return p.roster.Shadow(ctx, tx, owner, shadow)
 	}
-	desk.Duress = func(ctx context.Context, tx *pg.Tx, who account.Duress) error { return p.safety.Duress(ctx, tx, who) }
+	desk.Duress = func(ctx context.Context, tx *pg.Tx, who account.Duress) error {
+		return errors.Join(dispatch.Return(ctx, tx, who.Account), p.safety.Duress(ctx, tx, who))
+	}
 	p.desk = account.New(desk)
 	p.finder = finder.New(db, ring, o.Log)
 	ledger := detention.New(db, ring, log, p.finder)

@@ -150,7 +150,7 @@ var looks = [][3]string{
 	{"GET", "/v1/changes"}, {"GET", "/v1/board"}, {"GET", "/v1/matches"}, {"GET", "/v1/accounts"}, {"GET", "/v1/searches"}, {"GET", "/v1/assemblies"}, {"GET", "/v1/audit"},
 	{"GET", "/v1/departments?city=almaty"}, {"GET", "/v1/obstructions"}, {"GET", "/v1/me/checklist.pdf"}, {"GET", "/v1/calls"}, {"GET", "/v1/holds"},
 	{"POST", "/v1/detentions/batch", `{"department_id":"{almaly}","detainees":[{"client_id":"{new}","name":"Жаксыбеков Данияр","birth_year":1991}]}`},
-	{"POST", "/v1/detentions/{person}/events", `{"client_id":"{new}","kind":"request_made","happened_at":"2026-01-01T00:00:00Z","source":"seen"}`},
+	{"POST", "/v1/detentions/{person}/events", `{"client_id":"{new}","kind":"request_made","happened_at":"{now}","source":"seen"}`},
 	{"POST", "/v1/timers", `{"client_id":"{new}","until":"{soon}"}`}, {"POST", "/v1/alarms", `{"client_id":"{new}","test":true}`},
 	{"PUT", "/v1/me/push-token", `{"token":"a-token-of-a-phone"}`}, {"POST", "/v1/me/buddy-code"}, {"DELETE", "/v1/me/buddy-code"}, {"POST", "/v1/me/invitations"},
 	{"PUT", "/v1/me/pin", `{"pin":"999999","current_pin":"000000"}`}, {"PUT", "/v1/me/pin-entry", `{"pin":"000000"}`},
@@ -231,7 +231,7 @@ func TestAForcedSessionLooksLikeAnyOther(t *testing.T) {
 	soon := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
 	for _, l := range looks {
 		both(l[0], l[1], l[2], func(w *watched) *strings.Replacer {
-			return strings.NewReplacer("{person}", there[0].DetentionID.String(), "{shift}", shifts[w], "{new}", uuid.NewString(), "{almaly}", almaly.String(), "{soon}", soon)
+			return strings.NewReplacer("{person}", there[0].DetentionID.String(), "{shift}", shifts[w], "{new}", uuid.NewString(), "{almaly}", almaly.String(), "{soon}", soon, "{now}", time.Now().UTC().Format(time.RFC3339))
 		})
 	}
 }
@@ -249,6 +249,7 @@ func TestAForcedSessionCallsForHelpUnheard(t *testing.T) {
 	pushed := func(s *staff) int {
 		return len(slices.DeleteFunc(s.town.messagesTo(s.phone), func(kind string) bool { return kind != "alarm" }))
 	}
+
 	tw.eventually("a coordinator's phone to ring", func() bool { return pushed(away) == 1 })
 	tw.settled()
 	if n := pushed(beside.staff); n != 0 {

@@ -79,7 +79,21 @@ func (s *story) play(ctx context.Context) error {
 			return fmt.Errorf("the demo stopped in scene %d: %w", s.step, err)
 		}
 	}
-	return nil
+	return s.catchesUp(ctx)
+}
+
+// catchesUp waits until the server is ready: to a clock that was moved on, its last sign of life is minutes old, until the next one a few seconds later.
+func (s *story) catchesUp(ctx context.Context) error {
+	for {
+		if _, err := s.open.GetReadinessWithResponse(ctx); err == nil || ctx.Err() != nil {
+			return ctx.Err()
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 func (s *story) enter(ctx context.Context, code, device string, platform api.Platform) (*client.Staff, error) {
