@@ -55,13 +55,6 @@ func (p *phones) whenRung(do func(token string, r ring)) {
 	p.rung = do
 }
 
-// of gives what a phone got.
-func (p *phones) of(token string) []ring {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.rings[token]
-}
-
 // familyOf gives the number of the family whose phone it is.
 func familyOf(token string) (int, bool) {
 	number, ok := strings.CutPrefix(token, "family-")

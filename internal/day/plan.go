@@ -159,7 +159,9 @@ func (p *plan) bus(r *rand.Rand, taken map[called][]*person, assemblies int) {
 		if one.minor = r.IntN(100) < minorOf; one.minor {
 			one.year = p.year - 13 - r.IntN(4)
 		}
-		for one.called = p.pool.draw(r); !free(taken[who(one.called)], one.called, one.year); one.called = p.pool.draw(r) {
+		one.called = p.pool.draw(r)
+		for !free(taken[who(one.called)], one.called, one.year) {
+			one.called = p.pool.draw(r)
 		}
 		taken[who(one.called)] = append(taken[who(one.called)], one)
 		p.people = append(p.people, one)
