@@ -81,17 +81,17 @@ func (d *Desk) lock(ctx context.Context, tx *pg.Tx, a *Account) error {
 	if err := voidCodes(ctx, tx, a.ID); err != nil {
 		return err
 	}
+	// Before their push: who takes a call on holds it, and then those who are told of it.
+	if d.locked != nil {
+		if err := d.locked(ctx, tx, a.ID); err != nil {
+			return err
+		}
+	}
 	if err := d.dropPush(ctx, tx, a.ID); err != nil {
 		return err
 	}
 	// Whoever was called to lock it need not any more.
-	if err := alert.Settle(ctx, tx, alert.News{Organisation: a.OrganisationID, Kind: alert.LockWaits, Subject: a.ID}, a.ID); err != nil {
-		return err
-	}
-	if d.locked == nil {
-		return nil
-	}
-	return d.locked(ctx, tx, a.ID)
+	return alert.Settle(ctx, tx, alert.News{Organisation: a.OrganisationID, Kind: alert.LockWaits, Subject: a.ID}, a.ID)
 }
 
 // BuddyCode gives a one-time code for a person whom one trusts: it locks this account, and does nothing else. It takes the place of an earlier
