@@ -56,7 +56,7 @@ func (d *day) decide(ctx context.Context, w *worker, number, most int) (decided 
 		if looked++; most > 0 && looked > most {
 			return decided, nil
 		}
-		if int(m.ID[0])%len(d.operators) != number {
+		if d.turn(m.ID) != number {
 			continue
 		}
 		say, why := d.judge(m)
@@ -67,6 +67,9 @@ func (d *day) decide(ctx context.Context, w *worker, number, most int) (decided 
 		switch {
 		case client.Is(err, "already_decided"), client.Is(err, api.ProblemCodeNotFound):
 			continue // another was told, or the records were merged, in the meantime
+		case client.Is(err, api.ProblemCodeSecondPersonNeeded):
+			d.book.with(func() { d.book.passedOn[m.ID]++ }) // they logged the person themself, and many were told on their word: the next decides
+			continue
 		case err != nil:
 			return decided, fmt.Errorf("%s: %w", say, err)
 		}
@@ -80,6 +83,12 @@ func (d *day) decide(ctx context.Context, w *worker, number, most int) (decided 
 		})
 	}
 	return decided, nil
+}
+
+// turn is whose a pair is to decide.
+func (d *day) turn(match uuid.UUID) (operator int) {
+	d.book.with(func() { operator = (int(match[0]) + d.book.passedOn[match]) % len(d.operators) })
+	return operator
 }
 
 // judge is what an operator says of a pair; "": they leave it. What waits on a hold is a coordinator's. Of a person with two records

@@ -27,6 +27,7 @@ type ledger struct {
 	first                                     map[int]time.Time // by department: the first person acknowledged there
 	reached                                   map[int]time.Time // by department: the first lawyer's check-in acknowledged
 	heldUp                                    map[*family]bool  // families whom a person's decision let hear
+	passedOn                                  map[uuid.UUID]int // by match: how many operators had to leave it to another
 }
 
 // placeOf is what the book knows of a department.
@@ -52,7 +53,7 @@ type custody struct {
 
 func newLedger() *ledger {
 	return &ledger{custody: map[*person]*custody{}, person: map[uuid.UUID]*person{}, family: map[uuid.UUID]*family{},
-		first: map[int]time.Time{}, reached: map[int]time.Time{}, heldUp: map[*family]bool{}}
+		first: map[int]time.Time{}, reached: map[int]time.Time{}, heldUp: map[*family]bool{}, passedOn: map[uuid.UUID]int{}}
 }
 
 // inCustody tells whether a board counts them: a rumour of a release ends nothing.
