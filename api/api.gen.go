@@ -2521,6 +2521,7 @@ type Alert struct {
 	// `call_failed`: a family cannot be reached by telephone.
 	// `reports_kept`: a reporter was retracted, and of these people somebody must decide what stays; it gathers by department, too.
 	// `bulk_endings`: one account (`subject_id`) reported more than 50 people free, dead or entered by mistake within an hour: is it who it says?
+	// `many_check_ins`: a lawyer (`subject_id`) checks in at a fifth department within an hour at which nobody expects them, and was refused there: plan a shift for them, or ask whose hands their phone is in.
 	Kind AlertKind `json:"kind"`
 
 	// LastAt The last time.
@@ -2561,6 +2562,7 @@ type AlertItem struct {
 // `call_failed`: a family cannot be reached by telephone.
 // `reports_kept`: a reporter was retracted, and of these people somebody must decide what stays; it gathers by department, too.
 // `bulk_endings`: one account (`subject_id`) reported more than 50 people free, dead or entered by mistake within an hour: is it who it says?
+// `many_check_ins`: a lawyer (`subject_id`) checks in at a fifth department within an hour at which nobody expects them, and was refused there: plan a shift for them, or ask whose hands their phone is in.
 type AlertKind string
 
 // AlertPage defines model for AlertPage.

@@ -54,6 +54,7 @@ const (
 	DispatchLate       Kind = "dispatch_late"       // who goes has not arrived by their time
 	PinGuessed         Kind = "pin_guessed"         // five wrong PINs ended a session: a phone may be in other hands
 	BuddyLocked        Kind = "buddy_locked"        // a buddy's code locked a lawyer's account: something has happened to them
+	ManyCheckIns       Kind = "many_check_ins"      // a lawyer checks in at one department after another that nobody sent them to
 	LockWaits          Kind = "lock_waits"          // who has locked three accounts within ten minutes asks for one more
 )
 

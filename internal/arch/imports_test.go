@@ -48,6 +48,7 @@ var order = []place{
 	{"internal/department", upTo("internal/alert", "internal/account")},
 	{"internal/hotline", upTo("internal/alert", "internal/account")},
 	{"internal/push", upTo("internal/alert", "internal/account", "internal/department", "internal/hotline")},
+	{"internal/push/pushtest", []string{"internal/pg", "internal/pg/pgtest", "internal/push", "internal/seal"}},
 	{"internal/push/fcm", []string{"internal/fault", "internal/push"}},
 	{"internal/push/fcm/standin", nil},
 	{"internal/detention", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/finder")},
@@ -87,7 +88,7 @@ func TestOrderIsAnOrder(t *testing.T) {
 }
 
 // onlyInTests may be imported by any test, and by no other code but what the table says.
-var onlyInTests = []string{"internal/paper/papertest", "internal/pg/pgtest", "internal/pg/embedded", "internal/push/fcm/standin"}
+var onlyInTests = []string{"internal/paper/papertest", "internal/pg/pgtest", "internal/pg/embedded", "internal/push/fcm/standin", "internal/push/pushtest"}
 
 func within(pattern, dir string) bool {
 	if below, ok := strings.CutSuffix(pattern, "/..."); ok {
@@ -164,7 +165,7 @@ var confined = []struct {
 		why: "gorm lives in internal/pg and in files named store.go: what it writes can be read in one place per feature"},
 	{library: "github.com/pressly/goose/", where: []string{"internal/pg"},
 		why: "migrations run in one place, under one lock"},
-	{library: "github.com/riverqueue/river/riverdriver", where: []string{"internal/pg", "internal/app"}, inTests: true,
+	{library: "github.com/riverqueue/river/riverdriver", where: []string{"internal/pg", "internal/app", "internal/push/pushtest"}, inTests: true,
 		why: "there is one River client, made in internal/app"},
 	{library: "github.com/tink-crypto/", where: []string{"internal/seal"},
 		why: "ciphers are chosen in one package, so that they can be changed in one"},
@@ -185,7 +186,7 @@ var confined = []struct {
 	{library: "github.com/Shopify/toxiproxy", inTests: true, why: "it is a means of testing"},
 	{library: "go.uber.org/goleak", inTests: true, why: "it is a means of testing"},
 	{library: "pgregory.net/rapid", inTests: true, why: "it is a means of testing"},
-	{library: "testing", where: []string{"internal/pg/pgtest", "internal/paper/papertest", "internal/smoke"}, inTests: true,
+	{library: "testing", where: []string{"internal/pg/pgtest", "internal/paper/papertest", "internal/push/pushtest", "internal/smoke"}, inTests: true,
 		why: "code that runs must not carry the means of testing"},
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/pg/pgtest"
 	"github.com/qorgau/qorgau/internal/push"
+	"github.com/qorgau/qorgau/internal/push/pushtest"
 	"github.com/qorgau/qorgau/internal/seal"
 )
 
@@ -30,6 +31,8 @@ type city struct {
 	db           *pgtest.Database
 	ring         *seal.Ring
 	desk         *dispatch.Desk
+	center       *push.Center
+	phones       *pushtest.Phones
 	organisation uuid.UUID
 	boss         account.Principal
 	mu           sync.Mutex
@@ -48,14 +51,15 @@ func newCity(t testing.TB) *city {
 	ring, err := seal.Open(ks)
 	must(t, err)
 	c.ring = ring
-	center, err := push.New(push.Options{DB: c.db.DB, Ring: ring})
+	c.phones = &pushtest.Phones{}
+	c.center, err = push.New(push.Options{DB: c.db.DB, Ring: ring, Senders: map[string]push.Sender{push.FCM: c.phones}})
 	must(t, err)
 	book, err := law.Shipped()
 	must(t, err)
 	jobs, err := river.NewClient(riverpgxv5.New(c.db.Pool), &river.Config{})
 	must(t, err)
 	c.db.UseJobs(jobs)
-	c.desk = dispatch.NewDesk(dispatch.Options{DB: c.db.DB, Ring: ring, Audit: audit.New(ring), Push: center, Law: book,
+	c.desk = dispatch.NewDesk(dispatch.Options{DB: c.db.DB, Ring: ring, Audit: audit.New(ring), Push: c.center, Law: book,
 		Needs: func(context.Context, uuid.UUID) (map[uuid.UUID]dispatch.Need, error) {
 			c.mu.Lock()
 			defer c.mu.Unlock()

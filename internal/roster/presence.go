@@ -60,7 +60,7 @@ type Arrival struct {
 }
 
 // CheckIn records it; sent again it is the same. Faults: forbidden (lawyers and coordinators, for themselves), not_found, invalid, ended
-// (the shift was called off or is over), client_id_taken.
+// (the shift was called off or is over), client_id_taken, and too_many (a fifth department within an hour at which nobody expects them).
 func (c *Calendar) CheckIn(ctx context.Context, p account.Principal, in CheckIn) (a Arrival, err error) {
 	if err := p.Needs(account.Lawyer, account.Coordinator); err != nil {
 		return a, err
@@ -71,8 +71,9 @@ func (c *Calendar) CheckIn(ctx context.Context, p account.Principal, in CheckIn)
 	if in.Shift == nil && in.DepartmentID == nil {
 		return a, fault.BadField("/department_id", "required")
 	}
+	var refused error
 	err = c.db.InTx(ctx, func(tx *pg.Tx) error {
-		a = Arrival{}
+		a, refused = Arrival{}, nil
 		if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock(hashtextextended($1::text, 7215304898))", in.ClientID.String()); err != nil {
 			return fmt.Errorf("lock check-in: %w", err)
 		}
@@ -84,10 +85,16 @@ func (c *Calendar) CheckIn(ctx context.Context, p account.Principal, in CheckIn)
 			return err
 		}
 		at := cameAt(in.At, tx.Now)
-		if a.Shift, err = c.shiftOf(ctx, tx, p, in, at); err != nil {
+		var opened bool
+		a.Shift, opened, err = c.shiftOf(ctx, tx, p, in, at)
+		if fault.Is(err, "too_many") {
+			refused = err
+			return c.tellOfWalks(ctx, tx, p)
+		}
+		if err != nil {
 			return err
 		}
-		if a.Far, err = c.keepArrival(ctx, tx, p, a.Shift, in, at); err != nil {
+		if a.Far, err = c.keepArrival(ctx, tx, p, a.Shift, in, at, opened); err != nil {
 			return err
 		}
 		if err := c.arrive(ctx, tx, p.Account, a.Shift, at); err != nil {
@@ -99,6 +106,9 @@ func (c *Calendar) CheckIn(ctx context.Context, p account.Principal, in CheckIn)
 		a.First = true
 		return c.log.Write(ctx, tx, audit.Entry{Organisation: a.Shift.OrganisationID, Actor: p.Account, Action: "shift.checked_in", SubjectKind: "shift", Subject: a.Shift.ID})
 	})
+	if err == nil {
+		err = refused
+	}
 	return a, err
 }
 
@@ -172,34 +182,39 @@ func (c *Calendar) arrivedBefore(ctx context.Context, tx *pg.Tx, p account.Princ
 }
 
 // shiftOf is the shift that a check-in is for: the one named; else the caller's own at the department that was on then, or near; else a new one. A
-// check-in that is uploaded after its shift is kept with it.
-func (c *Calendar) shiftOf(ctx context.Context, tx *pg.Tx, p account.Principal, in CheckIn, at time.Time) (Shift, error) {
+// check-in that is uploaded after its shift is kept with it. Opened: nobody had planned them there, and now they read what is there.
+func (c *Calendar) shiftOf(ctx context.Context, tx *pg.Tx, p account.Principal, in CheckIn, at time.Time) (s Shift, opened bool, err error) {
 	if in.Shift != nil {
-		s, err := c.shift(ctx, tx, p, *in.Shift, true)
+		s, err = c.shift(ctx, tx, p, *in.Shift, true)
 		switch {
 		case err != nil:
-			return s, err
+			return s, false, err
 		case s.AccountID != p.Account:
-			return s, fault.Denied()
+			return s, false, fault.Denied()
 		case s.CancelledAt != nil, !s.EndsAt.After(at):
-			return s, fault.Clash("ended")
+			return s, false, fault.Clash("ended")
 		case in.DepartmentID == nil || s.DepartmentID != nil && *s.DepartmentID == *in.DepartmentID:
-			return s, nil
+			return s, false, nil
 		}
 		// Who floats, or was sent on, stands there now; unless they went on since, or left.
 		newest, err := isNewest(ctx, tx, p.Account, at)
 		if err != nil || !newest || s.LeftAt != nil && !at.After(*s.LeftAt) {
-			return s, err
+			return s, false, err
 		}
-		return c.moveShift(ctx, tx, p, s, *in.DepartmentID)
+		if opened, err = c.unplanned(ctx, tx, p, *in.DepartmentID); err != nil {
+			return s, false, err
+		}
+		s, err = c.moveShift(ctx, tx, p, s, *in.DepartmentID)
+		return s, opened, err
 	}
 	near, err := c.shifts(ctx, tx, p, `s.account_id = @reader and s.department_id = @department and s.cancelled_at is null and s.starts_at <= @soon and s.ends_at > @at
 		order by s.starts_at limit 1`, pgx.NamedArgs{"department": *in.DepartmentID, "at": at, "soon": at.Add(2 * time.Hour)})
 	if err != nil {
-		return Shift{}, err
+		return s, false, err
 	}
 	if len(near) == 1 {
-		return c.shift(ctx, tx, p, near[0].ID, true)
+		s, err = c.shift(ctx, tx, p, near[0].ID, true)
+		return s, false, err
 	}
 	return c.ownShift(ctx, tx, p, *in.DepartmentID, at)
 }
@@ -216,11 +231,12 @@ func (c *Calendar) moveShift(ctx context.Context, tx *pg.Tx, p account.Principal
 	return c.shift(ctx, tx, p, s.ID, false)
 }
 
-// ownShift opens a shift for someone who came without one: they are there, whatever was planned. Of who went on since it only says that they were.
-func (c *Calendar) ownShift(ctx context.Context, tx *pg.Tx, p account.Principal, at uuid.UUID, from time.Time) (Shift, error) {
+// ownShift opens a shift for someone who came without one: they are there, whatever was planned. Of who went on since it only says that they were,
+// and opens nothing; nor does one that would be over by now.
+func (c *Calendar) ownShift(ctx context.Context, tx *pg.Tx, p account.Principal, at uuid.UUID, from time.Time) (s Shift, opened bool, err error) {
 	id, err := uuid.NewV7()
 	if err != nil {
-		return Shift{}, fmt.Errorf("shift id: %w", err)
+		return s, false, fmt.Errorf("shift id: %w", err)
 	}
 	kind := LawyerShift
 	if !p.Has(account.Lawyer) {
@@ -228,22 +244,28 @@ func (c *Calendar) ownShift(ctx context.Context, tx *pg.Tx, p account.Principal,
 	}
 	newest, err := isNewest(ctx, tx, p.Account, from)
 	if err != nil {
-		return Shift{}, err
+		return s, false, err
+	}
+	if newest && from.Add(ownShift).After(tx.Now) {
+		if opened, err = c.unplanned(ctx, tx, p, at); err != nil {
+			return s, false, err
+		}
 	}
 	n, err := tx.Exec(ctx, `insert into shifts (id, organisation_id, account_id, kind, department_id, state, starts_at, ends_at, left_at, created_by, created_at, updated_at)
 		select $1, $2, $3, $4, d.id, case when $9 then 'planned' else 'left' end, $5, $6, case when $9 then null else $5::timestamptz end, $3, $8, $8 from departments d where d.id = $7`,
 		id, p.Organisation, p.Account, kind, from, from.Add(ownShift), at, tx.Now, newest)
 	if err != nil {
-		return Shift{}, fmt.Errorf("open shift: %w", err)
+		return s, false, fmt.Errorf("open shift: %w", err)
 	}
 	if n == 0 {
-		return Shift{}, fault.BadField("/department_id", "unknown")
+		return s, false, fault.BadField("/department_id", "unknown")
 	}
-	return c.shift(ctx, tx, p, id, true)
+	s, err = c.shift(ctx, tx, p, id, true)
+	return s, opened, err
 }
 
 // keepArrival keeps the check-in with its place, if there is one that can be.
-func (c *Calendar) keepArrival(ctx context.Context, tx *pg.Tx, p account.Principal, s Shift, in CheckIn, at time.Time) (far bool, err error) {
+func (c *Calendar) keepArrival(ctx context.Context, tx *pg.Tx, p account.Principal, s Shift, in CheckIn, at time.Time, opened bool) (far bool, err error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return false, fmt.Errorf("check-in id: %w", err)
@@ -264,8 +286,12 @@ func (c *Calendar) keepArrival(ctx context.Context, tx *pg.Tx, p account.Princip
 		}
 		far = place.Far
 	}
-	_, err = tx.Exec(ctx, "insert into check_ins (id, organisation_id, account_id, shift_id, client_id, at, period, place_ct) values ($1, $2, $3, $4, $5, $6, $7, $8)",
-		id, p.Organisation, p.Account, s.ID, in.ClientID, at, period, ct)
+	var unplanned *uuid.UUID
+	if opened {
+		unplanned = s.DepartmentID
+	}
+	_, err = tx.Exec(ctx, "insert into check_ins (id, organisation_id, account_id, shift_id, client_id, at, period, place_ct, received_at, unplanned_id) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+		id, p.Organisation, p.Account, s.ID, in.ClientID, at, period, ct, tx.Now, unplanned)
 	if err != nil {
 		return false, fmt.Errorf("keep check-in: %w", err)
 	}

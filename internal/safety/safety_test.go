@@ -19,6 +19,7 @@ import (
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/pg/pgtest"
 	"github.com/qorgau/qorgau/internal/push"
+	"github.com/qorgau/qorgau/internal/push/pushtest"
 	"github.com/qorgau/qorgau/internal/safety"
 	"github.com/qorgau/qorgau/internal/seal"
 )
@@ -30,6 +31,9 @@ const lawyersName = "Оспанова Айгерим Бериковна"
 type night struct {
 	*testing.T
 	db     *pgtest.Database
+	ring   *seal.Ring
+	center *push.Center
+	phones *pushtest.Phones
 	guard  *safety.Guard
 	ledger *detention.Ledger
 	org    uuid.UUID
@@ -46,12 +50,13 @@ func newNight(t *testing.T) *night {
 	jobs, err := river.NewClient(riverpgxv5.New(n.db.Pool), &river.Config{})
 	n.must(err)
 	n.db.UseJobs(jobs)
-	center, err := push.New(push.Options{DB: n.db.DB, Ring: ring})
+	n.ring, n.phones = ring, &pushtest.Phones{}
+	n.center, err = push.New(push.Options{DB: n.db.DB, Ring: ring, Senders: map[string]push.Sender{push.FCM: n.phones}})
 	n.must(err)
 	index := finder.New(n.db.DB, ring, nil)
 	t.Cleanup(index.Close)
 	n.ledger = detention.New(n.db.DB, ring, audit.New(ring), index)
-	n.guard = safety.New(safety.Options{DB: n.db.DB, Ring: ring, Audit: audit.New(ring), Push: center, Detentions: n.ledger,
+	n.guard = safety.New(safety.Options{DB: n.db.DB, Ring: ring, Audit: audit.New(ring), Push: n.center, Detentions: n.ledger,
 		Names: func(_ context.Context, _ *pg.Tx, ids ...uuid.UUID) (map[uuid.UUID]string, error) {
 			out := map[uuid.UUID]string{}
 			for _, id := range ids {

@@ -8,6 +8,7 @@ import (
 	"math/bits"
 	"net/http"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -93,6 +94,21 @@ func TestSolveEndsWithItsContext(t *testing.T) {
 	defer cancel()
 	if _, err := client.Solve(ctx, "token", 200); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("solved the impossible: %v", err)
+	}
+}
+
+// Whatever the token's length, the answer is a number that the server takes (openapi.yaml, Proof).
+func TestSolveAnswersAnyToken(t *testing.T) {
+	t.Parallel()
+	for length := range 130 {
+		token := strings.Repeat("x", length)
+		nonce, err := client.Solve(t.Context(), token, 8)
+		if err != nil || !regexp.MustCompile(`^\d{1,20}$`).MatchString(nonce) {
+			t.Fatalf("%d: %q, %v", length, nonce, err)
+		}
+		if sum := sha256.Sum256([]byte(token + "." + nonce)); sum[0] != 0 {
+			t.Fatalf("%d: %q solves nothing", length, nonce)
+		}
 	}
 }
 
