@@ -23,6 +23,7 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
+	pgxuuid "github.com/vgarvardt/pgx-google-uuid/v5"
 	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
@@ -81,6 +82,8 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	}
 	// Times come back in UTC whatever the machine's zone is: they travel as they are read.
 	cfg.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
+		// Without it a list of ids is written each by each through database/sql's Valuer: 4 ms of processor time for 500.
+		pgxuuid.Register(conn.TypeMap())
 		conn.TypeMap().RegisterType(&pgtype.Type{Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC}})
 		return nil
 	}
