@@ -95,10 +95,7 @@ func TestADetainedLawyerIsToldOfOnceACoordinatorConfirms(t *testing.T) {
 	if board.Total.Held != 2 {
 		t.Errorf("the board counts %d", board.Total.Held)
 	}
-	phones[0].catchesUp()
-	if _, there := phones[0].people[*alarm.Detention.DetentionID]; !there {
-		t.Error("the coordinator's phone does not catch up with it")
-	}
+	phones[0].settles("the coordinator's phone knows of it", func() bool { return phones[0].has(*alarm.Detention.DetentionID) })
 }
 
 // withoutTimes leaves out what moves with the clock.
