@@ -162,8 +162,8 @@ func queueChannel(b *pgx.Batch, tx *pg.Tx, r channelRequest) (id uuid.UUID, fres
 	if err != nil {
 		return uuid.Nil, false, err
 	}
-	b.Queue(`insert into channels (id, owner_kind, owner_id, position, kind, key_id, address_ct, address_mac, created_at)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, id, r.owner.Kind, r.owner.ID, r.position, r.address.Kind, r.key.ID, ct, r.mac, tx.Now)
+	b.Queue(`insert into channels (id, owner_kind, owner_id, position, kind, key_id, address_ct, address_mac, created_at, confirmed_at)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)`, id, r.owner.Kind, r.owner.ID, r.position, r.address.Kind, r.key.ID, ct, r.mac, tx.Now)
 	return id, true, nil
 }
 

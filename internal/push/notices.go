@@ -14,7 +14,6 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/qorgau/qorgau/internal/fault"
-	"github.com/qorgau/qorgau/internal/hotline"
 	"github.com/qorgau/qorgau/internal/pg"
 )
 
@@ -82,7 +81,7 @@ func orNull(id uuid.UUID) *uuid.UUID {
 	return &id
 }
 
-// Tell writes notices and, for each active channel of their owners, a delivery with its job. told holds the ids of those that
+// Tell writes notices and, for the first rung of their owners' ladders, deliveries with their jobs. told holds the ids of those that
 // are new (in the order of the database); a notice told before is left out and not told again. With a Hold there are no
 // deliveries until Release. An owner without a channel has the notice alone, to read when she comes; a search's call channel
 // raises alert call_due instead of a job.
@@ -111,49 +110,7 @@ func (c *Center) Tell(ctx context.Context, tx *pg.Tx, notices ...Notice) (told [
 	if len(told) == 0 {
 		return nil, nil
 	}
-	return told, c.handOut(ctx, tx, `n.id = any($1)`, told)
-}
-
-// target is a notice with a channel to tell it on.
-type target struct {
-	notice, channel, organisation, owner uuid.UUID
-	kind                                 string
-}
-
-// handOut makes the deliveries of the notices n and channels c that which selects, and their jobs. A pair that ended without
-// reaching anyone is taken up again.
-func (c *Center) handOut(ctx context.Context, tx *pg.Tx, which string, args ...any) error {
-	rows, err := tx.Query(ctx, `select n.id, c.id, n.organisation_id, n.owner_id, c.kind
-		from notices n join channels c on c.owner_id = n.owner_id and c.owner_kind = n.owner_kind
-		where (c.kind <> 'call' or c.owner_kind = 'search') and c.dropped_at is null and n.hold_id is null and n.superseded_at is null and `+
-		which+` order by n.owner_id, n.id`, args...)
-	if err != nil {
-		return fmt.Errorf("find channels: %w", err)
-	}
-	targets, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (target, error) {
-		var t target
-		return t, row.Scan(&t.notice, &t.channel, &t.organisation, &t.owner, &t.kind)
-	})
-	if err != nil || len(targets) == 0 {
-		return err
-	}
-	var ids, notices, channels []uuid.UUID
-	var calls []bool
-	raised := map[uuid.UUID]bool{}
-	for _, t := range targets {
-		id, err := uuid.NewV7()
-		if err != nil {
-			return fmt.Errorf("delivery id: %w", err)
-		}
-		ids, notices, channels, calls = append(ids, id), append(notices, t.notice), append(channels, t.channel), append(calls, t.kind == Call)
-		if t.kind == Call && !raised[t.owner] {
-			raised[t.owner] = true
-			if err := hotline.Due(ctx, tx, t.organisation, t.owner); err != nil {
-				return err
-			}
-		}
-	}
-	return enqueueDeliveries(ctx, tx, ids, notices, channels, calls)
+	return told, c.handOut(ctx, tx, "n.id = any(@notices)", pgx.NamedArgs{"notices": told, "anew": true})
 }
 
 func enqueueDeliveries(ctx context.Context, tx *pg.Tx, ids, notices, channels []uuid.UUID, calls []bool) error {
@@ -182,13 +139,24 @@ func enqueueDeliveries(ctx context.Context, tx *pg.Tx, ids, notices, channels []
 	return nil
 }
 
-// catchUp gives fresh channels what their owner has missed on all others.
+// catchUp brings what an owner has not seen onto the ladder that they have now: what no channel holds any more, to its first rung; what only waits, to
+// the fresh ones, too; and what was handed over elsewhere climbs on to them.
 func (c *Center) catchUp(ctx context.Context, tx *pg.Tx, owner Owner, fresh []uuid.UUID) error {
-	if len(fresh) == 0 {
-		return nil
+	args := pgx.NamedArgs{"fresh": fresh, "owner": owner.ID, "since": tx.Now.Add(-lifetime), "anew": true}
+	const theirs = "n.owner_id = @owner and n.created_at > @since and not exists (select 1 from deliveries e where e.notice_id = n.id and "
+	if err := c.handOut(ctx, tx, theirs+"e.state in ('pending', 'accepted'))", args); err != nil || len(fresh) == 0 {
+		return err
 	}
-	return c.handOut(ctx, tx, `c.id = any($1) and n.owner_id = $2 and n.seen_at is null and n.created_at > $3
-		and not exists (select 1 from deliveries d where d.notice_id = n.id and d.state = 'accepted')`, fresh, owner.ID, tx.Now.Add(-lifetime))
+	if err := c.handOut(ctx, tx, "c.id = any(@fresh) and "+theirs+"e.state = 'accepted')", args); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `update notices n set climb_at = @at where n.owner_id = @owner and n.created_at > @since and n.climb_at = 'infinity' and n.seen_at is null
+		and n.hold_id is null and n.superseded_at is null and exists (select 1 from deliveries d where d.notice_id = n.id and d.state = 'accepted')`,
+		pgx.NamedArgs{"owner": owner.ID, "since": tx.Now.Add(-lifetime), "at": tx.Now.Add(unseen[FCM])})
+	if err != nil {
+		return fmt.Errorf("let notices climb: %w", err)
+	}
+	return nil
 }
 
 // Release lets the notices of a hold go out; what was superseded meanwhile stays so. They leave the hold.
@@ -206,7 +174,7 @@ func (c *Center) Release(ctx context.Context, tx *pg.Tx, hold uuid.UUID) error {
 	if len(freed) == 0 {
 		return nil
 	}
-	return c.handOut(ctx, tx, `n.id = any($1)`, freed)
+	return c.handOut(ctx, tx, "n.id = any(@notices)", pgx.NamedArgs{"notices": freed, "anew": true})
 }
 
 // Drop ends the notices of a hold unsent.

@@ -98,17 +98,28 @@ func finish(ctx context.Context, tx *pg.Tx, p *pending, end ending) error {
 		}
 		return withdraw(ctx, tx, p.notice)
 	}
-	if p.Owner.Kind != SearchOwner || p.Kind == Erased {
-		return nil
-	}
-	var unreached bool
-	err = tx.QueryRow(ctx, `select not exists (select 1 from channels where owner_id = $1 and owner_kind = $2 and dropped_at is null and id <> $3)
-		or not exists (select 1 from deliveries where notice_id = $4 and state in ('pending', 'accepted'))`,
-		p.Owner.ID, p.Owner.Kind, p.channel, p.notice).Scan(&unreached)
+	return unreached(ctx, tx, p)
+}
+
+// unreached looks what is left of a ladder when one of its rungs ended: the next is tried at once if no other holds the notice; with nothing left, or
+// with the owner's last channel gone, an operator must call the family.
+func unreached(ctx context.Context, tx *pg.Tx, p *pending) error {
+	var alone, held, climbs bool
+	err := tx.QueryRow(ctx, `with others as (select id from channels where owner_id = $1 and owner_kind = $2 and dropped_at is null and confirmed_at is not null and id <> $3
+			and (kind <> 'call' or owner_kind = 'search'))
+		select not exists (select 1 from others), exists (select 1 from deliveries where notice_id = $4 and state in ('pending', 'accepted')),
+			exists (select 1 from others o where not exists (select 1 from deliveries d where d.notice_id = $4 and d.channel_id = o.id))`,
+		p.Owner.ID, p.Owner.Kind, p.channel, p.notice).Scan(&alone, &held, &climbs)
 	if err != nil {
 		return fmt.Errorf("look for other channels: %w", err)
 	}
-	if !unreached {
+	switch {
+	case !held && climbs:
+		if _, err := tx.Exec(ctx, "update notices set climb_at = $2 where id = $1 and seen_at is null and superseded_at is null", p.notice, tx.Now); err != nil {
+			return fmt.Errorf("climb: %w", err)
+		}
+		return nil
+	case p.Owner.Kind != SearchOwner || p.Kind == Erased || held && !alone:
 		return nil
 	}
 	return hotline.Due(ctx, tx, p.Organisation, p.Owner.ID)

@@ -52,8 +52,12 @@ const (
 
 // Kinds of channels and of owners, and the one subject that push itself knows.
 const (
-	FCM  = "fcm"
-	Call = "call"
+	FCM      = "fcm"
+	WebPush  = "webpush"
+	Telegram = "telegram"
+	SMS      = "sms"
+	Email    = "email"
+	Call     = "call"
 
 	SearchOwner  = "search"
 	AccountOwner = "account"

@@ -1,0 +1,180 @@
+package push
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/qorgau/qorgau/internal/hotline"
+	"github.com/qorgau/qorgau/internal/pg"
+)
+
+// The ladder. An owner's channels stand in an order. A notice goes to the first rung of it, and to the next each time that nobody has seen it for a
+// while, or at once when a rung turns out to reach nobody. Phones with the app are one rung while they stand beside each other: they cost nothing, and
+// any of them may lie on the table. What has been given a delivery on a channel is not given a second one; so that channels which are added, taken out
+// and put into another order while it climbs are each tried once.
+
+// unseen is how long a notice is left on a rung before the next is tried. Our judgement: a phone in a pocket is looked at within minutes, and a mother
+// who searches holds hers; a letter is not. GoAlert's and PagerDuty's escalation steps are of 5 to 15 minutes by default.
+var unseen = map[string]time.Duration{FCM: 5 * time.Minute, WebPush: 5 * time.Minute, Telegram: 5 * time.Minute, SMS: 10 * time.Minute, Email: 20 * time.Minute, Call: time.Hour}
+
+// hurried is the same for people on duty, by what is asked of them: they are asked to move within minutes.
+var hurried = map[string]time.Duration{Offer: 45 * time.Second, Timer: time.Minute, Alert: 3 * time.Minute, OfferGone: 2 * time.Minute}
+
+func patienceOn(notice, channel string) time.Duration {
+	if d, ok := hurried[notice]; ok {
+		return d
+	}
+	return unseen[channel]
+}
+
+// beside tells whether two channels that follow each other are one rung.
+func beside(a, b string) bool {
+	app := func(kind string) bool { return kind == FCM || kind == WebPush }
+	return app(a) && app(b)
+}
+
+// step is a notice with a channel that it has not been given yet.
+type step struct {
+	notice, channel, organisation, owner uuid.UUID
+	kind, about                          string // of the channel, of the notice
+	// reached: the owner learned over this channel what is taken back or put right now.
+	reached bool
+}
+
+// selectSteps reads the rungs that are left, in their order. anew lets also those be taken up again on which a notice ended without reaching anyone.
+const selectSteps = `select n.id, c.id, n.organisation_id, n.owner_id, c.kind, n.kind,
+		n.kind in ('retraction', 'correction') and exists (select 1 from notices m join deliveries e on e.notice_id = m.id
+			where m.subject_id = n.subject_id and m.owner_id = n.owner_id and m.id <> n.id and e.channel_id = c.id and e.accepted_at is not null)
+	from notices n join channels c on c.owner_id = n.owner_id and c.owner_kind = n.owner_kind
+	where (c.kind <> 'call' or c.owner_kind = 'search') and c.dropped_at is null and c.confirmed_at is not null
+		and n.hold_id is null and n.superseded_at is null and n.seen_at is null
+		and not exists (select 1 from deliveries d where d.notice_id = n.id and d.channel_id = c.id and (not @anew or d.accepted_at is not null or d.state in ('pending', 'accepted')))
+		and `
+
+// handOut gives the notices n that which selects their next rung, and says when they climb on.
+func (c *Center) handOut(ctx context.Context, tx *pg.Tx, which string, args pgx.NamedArgs) error {
+	rows, err := tx.Query(ctx, selectSteps+which+" order by n.owner_id, n.id, c.position, c.id", args)
+	if err != nil {
+		return fmt.Errorf("find channels: %w", err)
+	}
+	left, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (step, error) {
+		var s step
+		return s, row.Scan(&s.notice, &s.channel, &s.organisation, &s.owner, &s.kind, &s.about, &s.reached)
+	})
+	if err != nil {
+		return fmt.Errorf("find channels: %w", err)
+	}
+	var now []step
+	var climbing []uuid.UUID
+	var at []time.Time
+	for len(left) > 0 {
+		n := 1
+		for n < len(left) && left[n].notice == left[0].notice {
+			n++
+		}
+		rung := rungOf(left[:n])
+		if len(rung) < n {
+			climbing, at = append(climbing, left[0].notice), append(at, tx.Now.Add(patienceOn(left[0].about, rung[len(rung)-1].kind)))
+		}
+		now, left = append(now, rung...), left[n:]
+	}
+	if err := give(ctx, tx, now); err != nil || len(climbing) == 0 {
+		return err
+	}
+	if _, err := tx.Exec(ctx, "update notices n set climb_at = i.at from unnest($1::uuid[], $2::timestamptz[]) as i (id, at) where n.id = i.id", climbing, at); err != nil {
+		return fmt.Errorf("let notices climb: %w", err)
+	}
+	return nil
+}
+
+// rungOf takes the next rung off what is left of one notice's ladder. A cry for help goes to all of it at once; what is taken back, or put right, goes
+// to wherever it was told.
+func rungOf(left []step) []step {
+	if left[0].about == Alarm {
+		return left
+	}
+	var told []step
+	for _, s := range left {
+		if s.reached {
+			told = append(told, s)
+		}
+	}
+	if len(told) > 0 {
+		return told
+	}
+	n := 1
+	for n < len(left) && beside(left[n-1].kind, left[n].kind) {
+		n++
+	}
+	return left[:n]
+}
+
+// give makes the deliveries of steps, and their jobs; a call becomes an operator's.
+func give(ctx context.Context, tx *pg.Tx, steps []step) error {
+	if len(steps) == 0 {
+		return nil
+	}
+	var ids, notices, channels []uuid.UUID
+	var calls []bool
+	raised := map[uuid.UUID]bool{}
+	for _, s := range steps {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return fmt.Errorf("delivery id: %w", err)
+		}
+		ids, notices, channels, calls = append(ids, id), append(notices, s.notice), append(channels, s.channel), append(calls, s.kind == Call)
+		if s.kind == Call && !raised[s.owner] {
+			raised[s.owner] = true
+			if err := hotline.Due(ctx, tx, s.organisation, s.owner); err != nil {
+				return err
+			}
+		}
+	}
+	return enqueueDeliveries(ctx, tx, ids, notices, channels, calls)
+}
+
+// climbs is how many notices climb in one transaction.
+const climbs = 100
+
+// Climb gives notices whose time has come their next rung, and says whether there were any. Several nodes may climb at once. Killed at any point, it
+// is done again or was done: the deliveries and the time commit together.
+func (c *Center) Climb(ctx context.Context) (did bool, err error) {
+	err = c.db.InTx(ctx, func(tx *pg.Tx) error {
+		did = false
+		// Owners first, as everywhere (ownerLock): whose channels change at this moment has them read afterwards.
+		rows, err := tx.Query(ctx, "select id, owner_id from notices where climb_at <= $1 order by climb_at limit $2", tx.Now, climbs)
+		if err != nil {
+			return fmt.Errorf("look for notices that climb: %w", err)
+		}
+		var ids, owners []uuid.UUID
+		var id, owner uuid.UUID
+		if _, err := pgx.ForEachRow(rows, []any{&id, &owner}, func() error {
+			ids, owners = append(ids, id), append(owners, owner)
+			return nil
+		}); err != nil || len(ids) == 0 {
+			return err
+		}
+		did = true
+		b := &pgx.Batch{}
+		b.Queue("select count(pg_advisory_xact_lock_shared("+ownerLock+")) from unnest($1::uuid[]) o", owners)
+		var due []uuid.UUID
+		b.Queue(`update notices set climb_at = 'infinity' where id in (select id from notices where id = any($1) and climb_at <= $2 order by id for update skip locked) returning id`,
+			ids, tx.Now).Query(func(r pgx.Rows) (err error) {
+			due, err = pgx.CollectRows(r, pgx.RowTo[uuid.UUID])
+			return err
+		})
+		if err := tx.Send(ctx, b).Close(); err != nil {
+			return fmt.Errorf("take notices that climb: %w", err)
+		}
+		if len(due) == 0 { // another node has them
+			did = false
+			return nil
+		}
+		return c.handOut(ctx, tx, "n.id = any(@notices)", pgx.NamedArgs{"notices": due, "anew": false})
+	})
+	return did, err
+}
