@@ -153,7 +153,7 @@ func deskOptions(db *pg.DB, ring *seal.Ring, log *slog.Logger, center *push.Cent
 	return account.Options{
 		DB: db, Ring: ring, Audit: audit.New(ring), Log: log, Issuer: issuer, WrongCodesPerMinute: l.wrongCodes,
 		SetPushToken: func(ctx context.Context, tx *pg.Tx, id uuid.UUID, key seal.Key, token string) error {
-			return pushTokenFault(center.SetChannels(ctx, tx, owner(id), key, []push.Address{{Kind: push.FCM, Value: token}}))
+			return pushTokenFault(center.SetChannels(ctx, tx, push.Book{Owner: owner(id), Key: key}, []push.Address{{Kind: push.FCM, Value: token}}))
 		},
 		PushToken: func(ctx context.Context, tx *pg.Tx, id uuid.UUID) (account.PushState, error) {
 			channels, err := center.Channels(ctx, tx, owner(id))
@@ -163,7 +163,7 @@ func deskOptions(db *pg.DB, ring *seal.Ring, log *slog.Logger, center *push.Cent
 			return account.PushState{State: channels[0].State}, nil
 		},
 		DropPushToken: func(ctx context.Context, tx *pg.Tx, id uuid.UUID) error {
-			return center.SetChannels(ctx, tx, owner(id), seal.Key{}, nil)
+			return center.SetChannels(ctx, tx, push.Book{Owner: owner(id)}, nil)
 		},
 		Locked: func(ctx context.Context, tx *pg.Tx, who uuid.UUID) error {
 			return errors.Join(dispatch.Return(ctx, tx, who), roster.Locked(ctx, tx, who), roster.DropFeed(ctx, tx, who))
@@ -184,7 +184,7 @@ func deskOptions(db *pg.DB, ring *seal.Ring, log *slog.Logger, center *push.Cent
 			for i, c := range have {
 				addresses[i] = push.Address{Kind: c.Kind, Value: c.Address}
 			}
-			return center.SetChannels(ctx, tx, owner(shadow), key, addresses)
+			return center.SetChannels(ctx, tx, push.Book{Owner: owner(shadow), Key: key}, addresses)
 		},
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -16,28 +17,43 @@ import (
 
 const addressPlace = "channels.address_ct"
 
-// Channel is one of an owner's, as its reader sees it. Address is empty but from OpenChannels.
+// Channel is one of an owner's, as its reader sees it. Address is empty but from OpenChannels. Link is where a Telegram channel is confirmed, for its
+// owner only.
 type Channel struct {
 	ID       uuid.UUID
 	Kind     string
-	State    string // "active" or "dropped" (by the provider: this phone can no longer be reached)
+	State    string // "active", "unconfirmed" (nothing is told there yet), or "dropped" (by the provider: this phone can no longer be reached)
 	Position int
 	Address  string
+	Link     string
+}
+
+// Book is whose channels they are, with the key that seals them. Language and Organisation are for telling the others when one is taken out; without an
+// organisation nobody is told.
+type Book struct {
+	Owner
+	Key          seal.Key
+	Organisation uuid.UUID
+	Language     string
 }
 
 // A channel that its owner took out stays as a row, for the deliveries that name it: without address, out of the ladder.
 const replaced = -1
 
 type channelRow struct {
-	id       uuid.UUID
-	kind     string
-	position int
-	dropped  bool
-	key      uuid.UUID
-	ct, mac  []byte
+	id        uuid.UUID
+	kind      string
+	position  int
+	dropped   bool
+	key       uuid.UUID
+	ct, mac   []byte
+	confirmed bool
+	salt      []byte
+	until     *time.Time
+	wrong     int
 }
 
-const selectChannels = `select id, kind, position, dropped_at is not null, key_id, address_ct, address_mac from channels
+const selectChannels = `select id, kind, position, dropped_at is not null, key_id, address_ct, address_mac, confirmed_at is not null, code_salt, code_until, code_wrong from channels
 	where owner_kind = $1 and owner_id = $2 order by position, id`
 
 func readChannels(ctx context.Context, tx *pg.Tx, owner Owner) ([]channelRow, error) {
@@ -47,7 +63,7 @@ func readChannels(ctx context.Context, tx *pg.Tx, owner Owner) ([]channelRow, er
 	}
 	out, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (channelRow, error) {
 		var c channelRow
-		return c, row.Scan(&c.id, &c.kind, &c.position, &c.dropped, &c.key, &c.ct, &c.mac)
+		return c, row.Scan(&c.id, &c.kind, &c.position, &c.dropped, &c.key, &c.ct, &c.mac, &c.confirmed, &c.salt, &c.until, &c.wrong)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read channels: %w", err)
@@ -55,39 +71,51 @@ func readChannels(ctx context.Context, tx *pg.Tx, owner Owner) ([]channelRow, er
 	return out, nil
 }
 
-// SetChannels replaces an owner's channels; the order given is the ladder's. key is the owner's data key. Addresses are
-// normalised; faults come back as invalid with pointers /channels, /channels/0/kind, /channels/0/token, /channels/0/phone.
+// SetChannels replaces an owner's channels; the order given is the ladder's. Addresses are
+// normalised; faults come back as invalid with pointers /channels, /channels/0/kind, /channels/0/id, /channels/0/token, /channels/0/phone and so on (Members).
 // The same address twice counts once. What waits on a channel that leaves moves to those that stay, and a channel that is
 // new gets the owner's notices of the last 72 hours that no channel delivered and nobody saw: a phone that changed its
-// token, or came a second after the match, must not miss the news.
-func (c *Center) SetChannels(ctx context.Context, tx *pg.Tx, owner Owner, key seal.Key, addresses []Address) error {
-	addresses, err := checkAddresses(addresses)
+// token, or came a second after the match, must not miss the news. A code goes to what must be confirmed; too_many when an address had three within a day.
+// Who stays is told that another was taken out, or put in beside them.
+func (c *Center) SetChannels(ctx context.Context, tx *pg.Tx, book Book, addresses []Address) error {
+	addresses, err := c.checkAddresses(addresses)
 	if err != nil {
 		return err
 	}
-	if err := lockOwner(ctx, tx, owner); err != nil {
+	if err := lockOwner(ctx, tx, book.Owner); err != nil {
 		return err
 	}
-	old, err := readChannels(ctx, tx, owner)
+	old, err := readChannels(ctx, tx, book.Owner)
 	if err != nil {
 		return err
 	}
 	b := &pgx.Batch{}
 	kept := map[uuid.UUID]bool{}
-	var fresh []uuid.UUID
+	var fresh, unproved []uuid.UUID
+	var fields []fault.Field
 	for position, a := range addresses {
-		mac := c.ring.MAC(seal.ForAddress, owner.ID[:], []byte(a.Kind), []byte(a.Value)) // of two owners with one phone a dump shows nothing
-		id, isFresh, err := queueChannel(b, tx, channelRequest{owner: owner, key: key, address: a, mac: mac, position: position, old: old})
+		w := writing{book: book, address: a, position: position, old: old}
+		done, err := c.queueChannel(b, tx, w)
 		if err != nil {
 			return err
 		}
-		kept[id] = true
-		if isFresh {
-			fresh = append(fresh, id)
+		switch {
+		case done.id == uuid.Nil:
+			fields = append(fields, fault.Field{Pointer: "/channels/" + strconv.Itoa(position) + "/id", Code: "unknown"})
+		case done.unproved:
+			unproved = append(unproved, done.id)
+		case done.fresh:
+			fresh = append(fresh, done.id)
 		}
+		kept[done.id] = true
+	}
+	if len(fields) > 0 {
+		return fault.BadFields(fields...)
 	}
 	var leaving []uuid.UUID
+	stay := false // somebody could be told of it until now, and still can
 	for _, o := range old {
+		stay = stay || kept[o.id] && o.confirmed && !o.dropped && o.kind != Call
 		if !kept[o.id] && o.position != replaced {
 			leaving = append(leaving, o.id)
 		}
@@ -97,24 +125,37 @@ func (c *Center) SetChannels(ctx context.Context, tx *pg.Tx, owner Owner, key se
 	if err := tx.Send(ctx, b).Close(); err != nil {
 		return fmt.Errorf("set channels: %w", err)
 	}
-	return c.catchUp(ctx, tx, owner, fresh)
+	if err := c.sendCodes(ctx, tx, book, unproved); err != nil {
+		return err
+	}
+	if stay && book.Organisation != uuid.Nil && len(leaving)+len(fresh)+len(unproved) > 0 {
+		if err := c.tellOfChange(ctx, tx, book, fresh); err != nil {
+			return err
+		}
+	}
+	return c.catchUp(ctx, tx, book.Owner, fresh)
+}
+
+// tellOfChange tells those who were there before: whoever holds her secret could turn her news to themselves, and she would hear of nothing any more.
+func (c *Center) tellOfChange(ctx context.Context, tx *pg.Tx, book Book, fresh []uuid.UUID) error {
+	id := uuid.New()
+	_, err := c.tell(ctx, tx, fresh, Notice{Organisation: book.Organisation, Kind: Changed, SubjectKind: book.Kind, Subject: book.ID, Turn: id, Owner: book.Owner, Language: book.Language})
+	return err
 }
 
 // checkAddresses normalises a list of a request's body and drops repeats.
-func checkAddresses(in []Address) ([]Address, error) {
+func (c *Center) checkAddresses(in []Address) ([]Address, error) {
 	if len(in) > maxAddresses {
 		return nil, fault.BadField("/channels", "too_many")
 	}
 	var out []Address
 	var fields []fault.Field
 	seen := map[Address]bool{}
-	member := map[string]string{FCM: "token", Call: "phone"}
 	for i, a := range in {
-		name, known := member[a.Kind]
-		if !known {
-			name = "kind"
+		n, bad := a, (*fault.Field)(nil)
+		if a.Keep == uuid.Nil {
+			n, bad = c.normalise("/channels/"+strconv.Itoa(i), a)
 		}
-		n, bad := Normalise("/channels/"+strconv.Itoa(i)+"/"+name, a)
 		if bad != nil {
 			fields = append(fields, *bad)
 		} else if !seen[n] {
@@ -128,43 +169,68 @@ func checkAddresses(in []Address) ([]Address, error) {
 	return out, nil
 }
 
-type channelRequest struct {
-	owner    Owner
-	key      seal.Key
+type writing struct {
+	book     Book
 	address  Address
-	mac      []byte
 	position int
 	old      []channelRow
 }
 
-// queueChannel writes one channel of the new ladder: a row of its own, or the one that this owner already had for the same
-// address. fresh says that it could not be reached until now.
-func queueChannel(b *pgx.Batch, tx *pg.Tx, r channelRequest) (id uuid.UUID, fresh bool, err error) {
-	for _, o := range r.old {
-		if o.kind != r.address.Kind || !bytes.Equal(o.mac, r.mac) {
+// written is a channel of the new ladder. Fresh: it could not be reached until now; unproved: nor can it before somebody shows that it is theirs. No id: the
+// owner has no such channel.
+type written struct {
+	id              uuid.UUID
+	fresh, unproved bool
+}
+
+// queueChannel writes one channel of the new ladder: a row of its own, or the one that this owner already had.
+func (c *Center) queueChannel(b *pgx.Batch, tx *pg.Tx, w writing) (written, error) {
+	a := w.address
+	mac := c.ring.MAC(seal.ForAddress, w.book.ID[:], []byte(a.Kind), []byte(a.Value)) // of two owners with one phone a dump shows nothing
+	for _, o := range w.old {
+		same := a.Keep == uuid.Nil && o.kind == a.Kind && bytes.Equal(o.mac, mac)
+		// A Telegram chat is known by its row alone: put again, it is the same one.
+		same = same || a.Keep == uuid.Nil && a.Kind == Telegram && o.kind == Telegram && o.position != replaced && !o.dropped
+		if !same && (a.Keep == uuid.Nil || a.Keep != o.id || o.position == replaced) {
 			continue
 		}
-		if !o.dropped && o.ct != nil && o.key == r.key.ID {
-			b.Queue("update channels set position = $2 where id = $1", o.id, r.position)
-			return o.id, false, nil
+		if a.Keep != uuid.Nil || !o.dropped && (o.ct != nil || o.kind == Telegram) && o.key == w.book.Key.ID {
+			b.Queue("update channels set position = $2 where id = $1", o.id, w.position)
+			return written{id: o.id}, nil
 		}
-		ct, err := r.key.Seal(addressPlace, o.id, []byte(r.address.Value))
+		ct, err := w.book.Key.Seal(addressPlace, o.id, []byte(a.Value))
 		if err != nil {
-			return uuid.Nil, false, err
+			return written{}, err
 		}
-		b.Queue("update channels set position = $2, key_id = $3, address_ct = $4, dropped_at = null where id = $1", o.id, r.position, r.key.ID, ct)
-		return o.id, o.dropped, nil
+		b.Queue("update channels set position = $2, key_id = $3, address_ct = $4, dropped_at = null where id = $1", o.id, w.position, w.book.Key.ID, ct)
+		return written{id: o.id, fresh: o.dropped && o.confirmed, unproved: !o.confirmed}, nil
 	}
-	if id, err = uuid.NewV7(); err != nil {
-		return uuid.Nil, false, fmt.Errorf("channel id: %w", err)
+	if a.Keep != uuid.Nil {
+		return written{}, nil
 	}
-	ct, err := r.key.Seal(addressPlace, id, []byte(r.address.Value))
+	return c.queueNew(b, tx, w, mac)
+}
+
+// queueNew writes a row of its own. A Telegram chat has no address until somebody writes to the bot; until then the row's id stands for it.
+func (c *Center) queueNew(b *pgx.Batch, tx *pg.Tx, w writing, mac []byte) (written, error) {
+	id, err := uuid.NewV7()
 	if err != nil {
-		return uuid.Nil, false, err
+		return written{}, fmt.Errorf("channel id: %w", err)
+	}
+	var ct []byte
+	if w.address.Kind == Telegram {
+		mac = c.ring.MAC(seal.ForAddress, w.book.ID[:], []byte(Telegram), id[:])
+	} else if ct, err = w.book.Key.Seal(addressPlace, id, []byte(w.address.Value)); err != nil {
+		return written{}, err
+	}
+	unproved := proves(w.address.Kind)
+	var confirmed *time.Time
+	if !unproved {
+		confirmed = &tx.Now
 	}
 	b.Queue(`insert into channels (id, owner_kind, owner_id, position, kind, key_id, address_ct, address_mac, created_at, confirmed_at)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)`, id, r.owner.Kind, r.owner.ID, r.position, r.address.Kind, r.key.ID, ct, r.mac, tx.Now)
-	return id, true, nil
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`, id, w.book.Owner.Kind, w.book.ID, w.position, w.address.Kind, w.book.Key.ID, ct, mac, tx.Now, confirmed)
+	return written{id: id, fresh: !unproved, unproved: unproved}, nil
 }
 
 // Channels lists an owner's channels in ladder order, without addresses.
@@ -176,7 +242,7 @@ func (c *Center) Channels(ctx context.Context, tx *pg.Tx, owner Owner) ([]Channe
 	out := []Channel{}
 	for _, r := range rows {
 		if r.position != replaced {
-			out = append(out, r.channel())
+			out = append(out, c.channel(r, tx.Now))
 		}
 	}
 	return out, nil
@@ -194,7 +260,8 @@ func (c *Center) OpenChannels(ctx context.Context, tx *pg.Tx, owner Owner, key s
 		if r.position == replaced {
 			continue
 		}
-		ch := r.channel()
+		ch := c.channel(r, tx.Now)
+		ch.Link = "" // it is for who writes to the bot
 		if r.ct != nil {
 			plain, err := key.Open(addressPlace, r.id, r.ct)
 			if err != nil {
@@ -207,10 +274,16 @@ func (c *Center) OpenChannels(ctx context.Context, tx *pg.Tx, owner Owner, key s
 	return out, nil
 }
 
-func (r channelRow) channel() Channel {
+func (c *Center) channel(r channelRow, now time.Time) Channel {
 	ch := Channel{ID: r.id, Kind: r.kind, State: "active", Position: r.position}
-	if r.dropped {
+	switch {
+	case r.dropped:
 		ch.State = "dropped"
+	case !r.confirmed:
+		ch.State = "unconfirmed"
+		if r.kind == Telegram && r.salt != nil && r.until != nil && r.until.After(now) {
+			ch.Link = "https://t.me/" + c.bot + "?start=" + c.start(r)
+		}
 	}
 	return ch
 }

@@ -45,13 +45,8 @@ func TestNormalise(t *testing.T) {
 		{push.Call, strings.Repeat("7", 41), "", "too_long"},
 		{"pigeon", "x", "", "not_allowed"},
 	} {
-		got, bad := push.Normalise("/token", push.Address{Kind: c.kind, Value: c.in})
-		var want *fault.Field
-		if c.code != "" {
-			want = &fault.Field{Pointer: "/token", Code: c.code}
-		}
-		if got.Value != c.out || !reflect.DeepEqual(bad, want) {
-			t.Errorf("%s %.30q: got %.30q, %v; want %.30q, %v", c.kind, c.in, got.Value, bad, c.out, want)
+		if got, code := push.Normalise(push.Address{Kind: c.kind, Value: c.in}); got.Value != c.out || code != c.code {
+			t.Errorf("%s %.30q: got %.30q, %s; want %.30q, %s", c.kind, c.in, got.Value, code, c.out, c.code)
 		}
 	}
 }
@@ -60,11 +55,11 @@ func FuzzNormalise(f *testing.F) {
 	f.Add("8 (701) 234-56-78")
 	f.Add("+996555123456")
 	f.Fuzz(func(t *testing.T, s string) {
-		a, bad := push.Normalise("", push.Address{Kind: push.Call, Value: s})
-		if bad != nil {
+		a, code := push.Normalise(push.Address{Kind: push.Call, Value: s})
+		if code != "" {
 			return
 		}
-		if b, bad := push.Normalise("", a); bad != nil || a != b {
+		if b, code := push.Normalise(a); code != "" || a != b {
 			t.Fatalf("%q is not in its one form: %q", a.Value, b.Value)
 		}
 	})
@@ -76,7 +71,7 @@ func TestChannelFaultsPointAtTheField(t *testing.T) {
 	mother := w.mother()
 	set := func(phones ...string) *fault.Error {
 		err := w.db.InTx(context.Background(), func(tx *pg.Tx) error {
-			return w.center.SetChannels(context.Background(), tx, mother.Owner, mother.key, addresses(phones))
+			return w.center.SetChannels(context.Background(), tx, push.Book{Owner: mother.Owner, Key: mother.key}, addresses(phones))
 		})
 		var f *fault.Error
 		if !errors.As(err, &f) {
@@ -201,7 +196,7 @@ func TestChannelAndNoticeAtOnce(t *testing.T) {
 			}
 			go func() {
 				done <- w.db.InTx(context.Background(), func(tx *pg.Tx) error {
-					return w.center.SetChannels(context.Background(), tx, mother.Owner, mother.key, addresses([]string{"fcm:p"}))
+					return w.center.SetChannels(context.Background(), tx, push.Book{Owner: mother.Owner, Key: mother.key}, addresses([]string{"fcm:p"}))
 				})
 			}()
 			w.soon("SetChannels waits for the notice", func() bool {

@@ -56,7 +56,7 @@ func priority(kind string) int {
 	return 2
 }
 
-// AddWorkers registers the workers of push_deliver and alert_raised. It fails while a kind of notice has no Recheck: a state
+// AddWorkers registers the workers of push_deliver, push_code and alert_raised. It fails while a kind of notice has no Recheck: a state
 // that nobody reads again would be told to families by its age.
 func (c *Center) AddWorkers(workers *river.Workers) error {
 	for _, kind := range kinds {
@@ -66,6 +66,9 @@ func (c *Center) AddWorkers(workers *river.Workers) error {
 	}
 	if err := river.AddWorkerSafely(workers, &deliverer{center: c}); err != nil {
 		return fmt.Errorf("add push worker: %w", err)
+	}
+	if err := river.AddWorkerSafely(workers, &coder{center: c}); err != nil {
+		return fmt.Errorf("add worker of codes: %w", err)
 	}
 	if err := river.AddWorkerSafely(workers, &alerter{center: c}); err != nil {
 		return fmt.Errorf("add alert worker: %w", err)

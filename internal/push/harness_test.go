@@ -251,7 +251,7 @@ func addresses(phones []string) []push.Address {
 func (w *world) setChannels(p person, phones ...string) {
 	w.t.Helper()
 	w.in(func(tx *pg.Tx) error {
-		return w.center.SetChannels(context.Background(), tx, p.Owner, p.key, addresses(phones))
+		return w.center.SetChannels(context.Background(), tx, push.Book{Owner: p.Owner, Key: p.key}, addresses(phones))
 	})
 }
 

@@ -86,6 +86,11 @@ func orNull(id uuid.UUID) *uuid.UUID {
 // deliveries until Release. An owner without a channel has the notice alone, to read when she comes; a search's call channel
 // raises alert call_due instead of a job.
 func (c *Center) Tell(ctx context.Context, tx *pg.Tx, notices ...Notice) (told []uuid.UUID, err error) {
+	return c.tell(ctx, tx, nil, notices...)
+}
+
+// tell leaves out channels that are too new to be told this.
+func (c *Center) tell(ctx context.Context, tx *pg.Tx, but []uuid.UUID, notices ...Notice) (told []uuid.UUID, err error) {
 	if len(notices) == 0 {
 		return nil, nil
 	}
@@ -110,7 +115,7 @@ func (c *Center) Tell(ctx context.Context, tx *pg.Tx, notices ...Notice) (told [
 	if len(told) == 0 {
 		return nil, nil
 	}
-	return told, c.handOut(ctx, tx, "n.id = any(@notices)", pgx.NamedArgs{"notices": told, "anew": true})
+	return told, c.handOut(ctx, tx, "n.id = any(@notices) and not (c.id = any(coalesce(@but, '{}'::uuid[])))", pgx.NamedArgs{"notices": told, "but": but, "anew": true})
 }
 
 func enqueueDeliveries(ctx context.Context, tx *pg.Tx, ids, notices, channels []uuid.UUID, calls []bool) error {

@@ -42,6 +42,7 @@ const (
 	Retraction = "retraction" // what was told before does not hold
 	Correction = "correction" // what was told before was changed
 	Erased     = "erased"     // the search is being erased
+	Changed    = "channels"   // where the owner is told was changed
 	Alert      = "alert"      // for coordinators and operators
 	Offer      = "offer"      // a lawyer is asked to go to a department
 	OfferGone  = "offer_gone" // they need not go any more
@@ -89,12 +90,14 @@ type Notice struct {
 // Current tells whether a notice still says what is so; false and it does not go out. It is asked just before sending.
 type Current func(ctx context.Context, tx *pg.Tx, n Notice) (bool, error)
 
-// Options for New. Senders holds the sender of each kind of channel that is sent by us: FCM today. Log nil is
-// slog.Default(), Metrics nil registers nothing.
+// Options for New. Senders holds the sender of each kind of channel that is sent by us, Checks what knows its addresses (of FCM, SMS and Call push itself
+// does). Bot is the name of the Telegram bot. Log nil is slog.Default(), Metrics nil registers nothing.
 type Options struct {
 	DB      *pg.DB
 	Ring    *seal.Ring
 	Senders map[string]Sender
+	Checks  map[string]Check
+	Bot     string
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
 }
@@ -105,6 +108,8 @@ type Center struct {
 	db      *pg.DB
 	ring    *seal.Ring
 	senders map[string]Sender
+	checks  map[string]Check
+	bot     string
 	current map[string]Current
 	texts   texts
 	metrics metrics
@@ -123,7 +128,7 @@ func New(o Options) (*Center, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Center{db: o.DB, ring: o.Ring, senders: o.Senders, texts: t, log: o.Log, current: map[string]Current{Alert: alertStands}}
+	c := &Center{db: o.DB, ring: o.Ring, senders: o.Senders, checks: o.Checks, bot: o.Bot, texts: t, log: o.Log, current: map[string]Current{Alert: alertStands}}
 	if c.metrics, err = newMetrics(o.DB, o.Metrics); err != nil {
 		return nil, fmt.Errorf("push metrics: %w", err)
 	}

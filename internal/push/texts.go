@@ -13,7 +13,7 @@ import (
 var locales embed.FS
 
 var (
-	kinds     = []string{Match, Update, Retraction, Correction, Erased, Alert, Offer, OfferGone, Alarm, Timer, Shift}
+	kinds     = []string{Match, Update, Retraction, Correction, Erased, Changed, Alert, Offer, OfferGone, Alarm, Timer, Shift}
 	languages = []string{"kk", "ru", "en"}
 )
 

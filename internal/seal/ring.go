@@ -52,6 +52,8 @@ const (
 	_                             // was of names that were asked for; the number is not given again
 	ForAddress                    // push tokens and phones of one owner, to see that two are one
 	ForSource                     // in-memory limits by origin; never stored
+	ForChannelCode                // codes by which somebody shows that a channel is theirs
+	ForCodeTarget                 // addresses to which codes were sent, for a day, to see that one gets too many
 	purposeCount
 )
 

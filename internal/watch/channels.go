@@ -62,7 +62,7 @@ func (p *Post) SetChannels(ctx context.Context, who Caller, id uuid.UUID, addres
 		if err != nil {
 			return err
 		}
-		if err := p.push.SetChannels(ctx, tx, s.owner(), key, addresses); err != nil {
+		if err := p.push.SetChannels(ctx, tx, s.book(key), addresses); err != nil {
 			return err
 		}
 		if out, err = p.channels(ctx, tx, who, s); err != nil {
@@ -71,6 +71,35 @@ func (p *Post) SetChannels(ctx context.Context, who Caller, id uuid.UUID, addres
 		return p.log.Write(ctx, tx, audit.Entry{Organisation: s.OrganisationID, Actor: who.actor(id), Action: "search.channels_set",
 			SubjectKind: "search", Subject: id, Details: map[string]int{"channels": len(out)}})
 	})
+	return out, err
+}
+
+// Confirm takes the code that came over a channel of a search. Faults: not_found, conflict (wrong_code; the search is closed).
+func (p *Post) Confirm(ctx context.Context, who Caller, id, channel uuid.UUID, code string) (out []push.Channel, err error) {
+	var refused error
+	err = p.db.InTx(ctx, func(tx *pg.Tx) error {
+		s, err := p.find(ctx, tx, who, id, toWrite)
+		if err != nil {
+			return err
+		}
+		if !s.standing(tx.Now) {
+			return fault.Clash("conflict")
+		}
+		key, err := p.keyOf(ctx, tx, s.SearchRow)
+		if err != nil {
+			return err
+		}
+		if refused, err = p.push.Confirm(ctx, tx, s.book(key), channel, code); err != nil || refused != nil {
+			return err
+		}
+		if out, err = p.channels(ctx, tx, who, s); err != nil {
+			return err
+		}
+		return p.log.Write(ctx, tx, audit.Entry{Organisation: s.OrganisationID, Actor: who.actor(id), Action: "search.channel_confirmed", SubjectKind: "search", Subject: id})
+	})
+	if err == nil {
+		err = refused
+	}
 	return out, err
 }
 

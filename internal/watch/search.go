@@ -138,7 +138,7 @@ func (p *Post) create(ctx context.Context, tx *pg.Tx, n NewSearch, profile Searc
 		return Created{}, err
 	}
 	if len(n.Channels) > 0 {
-		if err := p.push.SetChannels(ctx, tx, s.owner(), key.Key, n.Channels); err != nil {
+		if err := p.push.SetChannels(ctx, tx, s.book(key.Key), n.Channels); err != nil {
 			return Created{}, err
 		}
 	}
@@ -325,3 +325,8 @@ func orAbsent(s string) *string {
 }
 
 func (s SearchRow) owner() push.Owner { return push.Owner{Kind: push.SearchOwner, ID: s.ID} }
+
+// book is the ladder of a search: where its relative is told, sealed with its key.
+func (s SearchRow) book(key seal.Key) push.Book {
+	return push.Book{Owner: s.owner(), Key: key, Organisation: s.OrganisationID, Language: s.Language}
+}

@@ -14,3 +14,10 @@ alter table notices add column climb_at timestamptz not null default 'infinity';
 create index notices_climb on notices (climb_at) where climb_at < 'infinity';
 -- A coordinator's pause, which no provider's answer ends.
 alter table channel_pauses add column paused_by uuid references accounts;
+-- How often a code went to an address, for a day: the address under a key that lies outside the database.
+create table code_sends (
+    target_mac bytea not null,
+    sent_at    timestamptz not null
+);
+create index code_sends_target on code_sends (target_mac, sent_at);
+create index code_sends_old on code_sends (sent_at);

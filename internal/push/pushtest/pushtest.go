@@ -64,7 +64,7 @@ func (p Post) Give(t testing.TB, account uuid.UUID) (token string) {
 		if err := seal.Keep(t.Context(), tx, p.Organisation, minted); err != nil {
 			return err
 		}
-		return p.Center.SetChannels(t.Context(), tx, push.Owner{Kind: push.AccountOwner, ID: account}, minted.Key, []push.Address{{Kind: push.FCM, Value: token}})
+		return p.Center.SetChannels(t.Context(), tx, push.Book{Owner: push.Owner{Kind: push.AccountOwner, ID: account}, Key: minted.Key}, []push.Address{{Kind: push.FCM, Value: token}})
 	})
 	if err != nil {
 		t.Fatal(err)
