@@ -346,8 +346,9 @@ func (e ChallengeAlgorithm) Valid() bool {
 
 // Defines values for ChannelState.
 const (
-	ChannelStateActive  ChannelState = "active"
-	ChannelStateDropped ChannelState = "dropped"
+	ChannelStateActive      ChannelState = "active"
+	ChannelStateDropped     ChannelState = "dropped"
+	ChannelStateUnconfirmed ChannelState = "unconfirmed"
 )
 
 // Valid indicates whether the value is a known member of the ChannelState enum.
@@ -357,6 +358,8 @@ func (e ChannelState) Valid() bool {
 		return true
 	case ChannelStateDropped:
 		return true
+	case ChannelStateUnconfirmed:
+		return true
 	default:
 		return false
 	}
@@ -364,8 +367,12 @@ func (e ChannelState) Valid() bool {
 
 // Defines values for ChannelKind.
 const (
-	ChannelKindCall ChannelKind = "call"
-	ChannelKindFcm  ChannelKind = "fcm"
+	ChannelKindCall     ChannelKind = "call"
+	ChannelKindEmail    ChannelKind = "email"
+	ChannelKindFcm      ChannelKind = "fcm"
+	ChannelKindSms      ChannelKind = "sms"
+	ChannelKindTelegram ChannelKind = "telegram"
+	ChannelKindWebpush  ChannelKind = "webpush"
 )
 
 // Valid indicates whether the value is a known member of the ChannelKind enum.
@@ -373,7 +380,15 @@ func (e ChannelKind) Valid() bool {
 	switch e {
 	case ChannelKindCall:
 		return true
+	case ChannelKindEmail:
+		return true
 	case ChannelKindFcm:
+		return true
+	case ChannelKindSms:
+		return true
+	case ChannelKindTelegram:
+		return true
+	case ChannelKindWebpush:
 		return true
 	default:
 		return false
@@ -1294,6 +1309,7 @@ func (e Need) Valid() bool {
 
 // Defines values for NoticeKind.
 const (
+	NoticeKindChannels   NoticeKind = "channels"
 	NoticeKindCorrection NoticeKind = "correction"
 	NoticeKindErased     NoticeKind = "erased"
 	NoticeKindMatch      NoticeKind = "match"
@@ -1304,6 +1320,8 @@ const (
 // Valid indicates whether the value is a known member of the NoticeKind enum.
 func (e NoticeKind) Valid() bool {
 	switch e {
+	case NoticeKindChannels:
+		return true
 	case NoticeKindCorrection:
 		return true
 	case NoticeKindErased:
@@ -1461,6 +1479,7 @@ const (
 	ProblemCodeUnavailable          ProblemCode = "unavailable"
 	ProblemCodeUnknownField         ProblemCode = "unknown_field"
 	ProblemCodeUnsupportedMediaType ProblemCode = "unsupported_media_type"
+	ProblemCodeWrongCode            ProblemCode = "wrong_code"
 	ProblemCodeWrongPin             ProblemCode = "wrong_pin"
 )
 
@@ -1524,6 +1543,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeUnknownField:
 		return true
 	case ProblemCodeUnsupportedMediaType:
+		return true
+	case ProblemCodeWrongCode:
 		return true
 	case ProblemCodeWrongPin:
 		return true
@@ -2876,24 +2897,31 @@ type Changes struct {
 type Channel struct {
 	ID openapi_types.UUID `json:"id"`
 
-	// Kind `fcm`: push to a phone. `call`: an operator calls.
+	// Kind `fcm`: push to a phone. `webpush`: to a browser. `call`: an operator calls.
 	Kind ChannelKind `json:"kind"`
+
+	// Link Opens the chat with the Telegram bot that confirms this channel; good for a day.
+	Link *string `json:"link,omitempty"`
 
 	// Phone E.164. For staff only, who are audited.
 	Phone *string `json:"phone,omitempty"`
 
-	// State `dropped`: the provider says that the token is not valid any more; put the channels anew.
+	// State `unconfirmed`: nothing is told there before its code came back, or its `link` was opened. `dropped`: the provider says that the address is not valid any more; put the channels anew.
 	State ChannelState `json:"state"`
 }
 
-// ChannelState `dropped`: the provider says that the token is not valid any more; put the channels anew.
+// ChannelState `unconfirmed`: nothing is told there before its code came back, or its `link` was opened. `dropped`: the provider says that the address is not valid any more; put the channels anew.
 type ChannelState string
 
-// ChannelAdd `fcm` needs `token` and nothing else, `call` needs `phone` and nothing else.
+// ChannelAdd Each kind has one address and nothing else: `fcm` a `token`, `webpush` a `subscription`, `sms` and `call` a `phone`, `email` an `email`; `telegram` none. Or `id`: a
+// channel that is there already, whose address need not be known again. `sms`, `telegram` and `call` need `understood`, when the relative chooses them.
 //
 // Example: {"kind":"call","phone":"8 (701) 123-45-67"}
 type ChannelAdd struct {
-	// Kind `fcm`: push to a phone. `call`: an operator calls.
+	Email *string             `json:"email,omitempty"`
+	ID    *openapi_types.UUID `json:"id,omitempty"`
+
+	// Kind `fcm`: push to a phone. `webpush`: to a browser. `call`: an operator calls.
 	Kind ChannelKind `json:"kind"`
 
 	// Phone As it was said: `8 (701) 123-45-67`, `+7 727 …`, `7011234567`. Without a plus it is a number of Kazakhstan. It is kept, and shown, as E.164; what cannot be
@@ -2903,12 +2931,45 @@ type ChannelAdd struct {
 	// Example: 8 (701) 123-45-67
 	Phone *Phone `json:"phone,omitempty"`
 
+	// Subscription As the browser gives it (`PushSubscription.toJSON()`), made with this server's `vapid_key`.
+	Subscription *WebPushSubscription `json:"subscription,omitempty"`
+
 	// Token Registration token of Firebase Cloud Messaging.
 	Token *PushToken `json:"token,omitempty"`
+
+	// Understood She was shown who can see this channel (`GET /v1/channel-kinds`), and chose it.
+	Understood *bool `json:"understood,omitempty"`
 }
 
-// ChannelKind `fcm`: push to a phone. `call`: an operator calls.
+// ChannelCode defines model for ChannelCode.
+type ChannelCode struct {
+	Code string `json:"code"`
+}
+
+// ChannelKind `fcm`: push to a phone. `webpush`: to a browser. `call`: an operator calls.
 type ChannelKind string
+
+// ChannelKinds defines model for ChannelKinds.
+type ChannelKinds struct {
+	Items []ChannelKindInfo `json:"items"`
+}
+
+// ChannelKindInfo defines model for ChannelKinds.items.
+type ChannelKindInfo struct {
+	// Kind `fcm`: push to a phone. `webpush`: to a browser. `call`: an operator calls.
+	Kind ChannelKind `json:"kind"`
+
+	// NeedsUnderstanding Off until she has read `who_sees` and chose it.
+	NeedsUnderstanding bool `json:"needs_understanding"`
+
+	// VapidKey Of `webpush`: the application server key.
+	VapidKey *string `json:"vapid_key,omitempty"`
+
+	// WhoSees A text in three languages.
+	//
+	// Example: {"en":"Almaly District Police Division","kk":"Алмалы ауданының Полиция басқармасы","ru":"Управление полиции Алмалинского района"}
+	WhoSees Names `json:"who_sees"`
+}
 
 // ChannelList defines model for ChannelList.
 type ChannelList struct {
@@ -4348,14 +4409,14 @@ type Notice struct {
 	ID openapi_types.UUID `json:"id"`
 
 	// Kind `match`: where someone is. `update`: something changed. `correction`: what was told was not right and now is. `retraction`:
-	// what was told does not hold. `erased`: the search was erased.
+	// what was told does not hold. `erased`: the search was erased. `channels`: where she is told was changed.
 	Kind    NoticeKind          `json:"kind"`
 	MatchID *openapi_types.UUID `json:"match_id,omitempty"`
 	SeenAt  *time.Time          `json:"seen_at,omitempty"`
 }
 
 // NoticeKind `match`: where someone is. `update`: something changed. `correction`: what was told was not right and now is. `retraction`:
-// what was told does not hold. `erased`: the search was erased.
+// what was told does not hold. `erased`: the search was erased. `channels`: where she is told was changed.
 type NoticeKind string
 
 // Observation defines model for Observation.
@@ -5311,6 +5372,16 @@ type Warning struct {
 // as one entry. Log the others as entries of their own. `unknown`: nothing that the caller sees has this id; kept as given.
 type WarningCode string
 
+// WebPushSubscription As the browser gives it (`PushSubscription.toJSON()`), made with this server's `vapid_key`.
+type WebPushSubscription struct {
+	Endpoint       string                   `json:"endpoint"`
+	ExpirationTime nullable.Nullable[int64] `json:"expirationTime,omitempty"`
+	Keys           struct {
+		Auth   string `json:"auth"`
+		P256Dh string `json:"p256dh"`
+	} `json:"keys"`
+}
+
 // AcceptLanguage defines model for AcceptLanguage.
 type AcceptLanguage = string
 
@@ -5761,6 +5832,15 @@ type ListChangesParams struct {
 	// Limit At most so many items.
 	Limit *PageLimit `form:"limit,omitempty" json:"limit,omitempty"`
 
+	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListChannelKindsParams defines parameters for ListChannelKinds.
+type ListChannelKindsParams struct {
 	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 
@@ -6703,6 +6783,15 @@ type PutChannelsParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// ConfirmChannelParams defines parameters for ConfirmChannel.
+type ConfirmChannelParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // PutPromiseParams defines parameters for PutPromise.
 type PutPromiseParams struct {
 	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
@@ -7028,6 +7117,9 @@ type AnswerQuestionJSONRequestBody = QuestionAnswer
 
 // PutChannelsJSONRequestBody defines body for PutChannels for application/json ContentType.
 type PutChannelsJSONRequestBody = ChannelsPut
+
+// ConfirmChannelJSONRequestBody defines body for ConfirmChannel for application/json ContentType.
+type ConfirmChannelJSONRequestBody = ChannelCode
 
 // PutPromiseJSONRequestBody defines body for PutPromise for application/json ContentType.
 type PutPromiseJSONRequestBody = Promise

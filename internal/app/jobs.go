@@ -98,7 +98,7 @@ func addWorkers(workers *river.Workers, db *pg.DB, p *parts) error {
 	river.AddWorker(workers, &chore[forget]{do: func(ctx context.Context) error {
 		_, err := p.roster.ForgetPlaces(ctx)
 		_, also := p.safety.Forget(ctx)
-		return errors.Join(err, also)
+		return errors.Join(err, also, p.center.ForgetCodes(ctx))
 	}})
 	river.AddWorker(workers, &chore[sweepChanges]{do: func(ctx context.Context) error {
 		_, err := live.Sweep(ctx, db)

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -11,15 +10,13 @@ import (
 	"github.com/qorgau/qorgau/internal/account"
 	"github.com/qorgau/qorgau/internal/department"
 	"github.com/qorgau/qorgau/internal/detention"
-	"github.com/qorgau/qorgau/internal/fault"
-	"github.com/qorgau/qorgau/internal/push"
 	"github.com/qorgau/qorgau/internal/watch"
 )
 
 // CreateSearch starts a standing search: for a relative without any proof of who she is, for a caller by staff.
 func (s *Server) CreateSearch(ctx context.Context, r CreateSearchRequestObject) (CreateSearchResponseObject, error) {
 	b := r.Body
-	channels, err := addressesOf(b.Channels)
+	channels, err := addressesOf(ctx, b.Channels)
 	if err != nil {
 		return nil, err
 	}
@@ -122,19 +119,6 @@ func (s *Server) GetChannels(ctx context.Context, r GetChannelsRequestObject) (G
 	return GetChannels200JSONResponse{Body: channelsWire(list)}, nil
 }
 
-// PutChannels says where news is to be told.
-func (s *Server) PutChannels(ctx context.Context, r PutChannelsRequestObject) (PutChannelsResponseObject, error) {
-	addresses, err := addressesOf(r.Body.Channels)
-	if err != nil {
-		return nil, err
-	}
-	list, err := s.Watch.SetChannels(ctx, callerOf(ctx), r.ID, addresses)
-	if err != nil {
-		return nil, err
-	}
-	return PutChannels200JSONResponse(channelsWire(list)), nil
-}
-
 // AcknowledgeNotice is "I have seen it".
 func (s *Server) AcknowledgeNotice(ctx context.Context, r AcknowledgeNoticeRequestObject) (AcknowledgeNoticeResponseObject, error) {
 	if err := s.Watch.Acknowledge(ctx, callerOf(ctx), r.ID, r.Body.NoticeID); err != nil {
@@ -161,27 +145,6 @@ func callerOf(ctx context.Context) watch.Caller {
 	return watch.Caller{Secret: secret}
 }
 
-// addressesOf reads channels. A member that belongs to another kind is a mistake, not an extra: who sends it believes in a
-// channel that would never be tried.
-func addressesOf(list []api.ChannelAdd) ([]push.Address, error) {
-	out := make([]push.Address, len(list))
-	var wrong []fault.Field
-	for i, c := range list {
-		mine, other, member := c.Token, c.Phone, "phone"
-		if c.Kind == api.ChannelKindCall {
-			mine, other, member = c.Phone, c.Token, "token"
-		}
-		if other != nil {
-			wrong = append(wrong, fault.Field{Pointer: "/channels/" + strconv.Itoa(i) + "/" + member, Code: "not_allowed"})
-		}
-		out[i] = push.Address{Kind: string(c.Kind), Value: orZero(mine)}
-	}
-	if len(wrong) > 0 {
-		return nil, fault.BadFields(wrong...)
-	}
-	return out, nil
-}
-
 func sexOf(s *detention.Set[api.Sex]) *detention.Set[string] {
 	if s == nil {
 		return nil
@@ -198,14 +161,6 @@ func proofOf(p *api.Proof) *watch.Proof {
 
 func challengeWire(c watch.Challenge) api.Challenge {
 	return api.Challenge{Token: c.Token, Algorithm: api.ChallengeAlgorithm(c.Algorithm), Difficulty: c.Difficulty, ExpiresAt: c.ExpiresAt}
-}
-
-func channelsWire(list []push.Channel) api.ChannelList {
-	out := api.ChannelList{Items: make([]api.Channel, len(list))}
-	for i, c := range list {
-		out.Items[i] = api.Channel{ID: c.ID, Kind: api.ChannelKind(c.Kind), State: api.ChannelState(c.State), Phone: orNil(c.Address)}
-	}
-	return out
 }
 
 func searchWire(v watch.View, staff bool) api.Search {

@@ -140,6 +140,9 @@ type ServerInterface interface {
 	// ListChanges What changed since
 	// (GET /v1/changes)
 	ListChanges(ctx echo.Context, params ListChangesParams) error
+	// ListChannelKinds By what news can be told
+	// (GET /v1/channel-kinds)
+	ListChannelKinds(ctx echo.Context, params ListChannelKindsParams) error
 	// CheckInAnywhere I am here, without a shift
 	// (POST /v1/check-ins)
 	CheckInAnywhere(ctx echo.Context, params CheckInAnywhereParams) error
@@ -392,6 +395,9 @@ type ServerInterface interface {
 	// PutChannels Say where news is to be told
 	// (PUT /v1/searches/{id}/channels)
 	PutChannels(ctx echo.Context, id PathID, params PutChannelsParams) error
+	// ConfirmChannel Say the code that came
+	// (POST /v1/searches/{id}/channels/{channel_id}/confirm)
+	ConfirmChannel(ctx echo.Context, id PathID, channelID openapi_types.UUID, params ConfirmChannelParams) error
 	// PutPromise Promise when the family hears next
 	// (PUT /v1/searches/{id}/promise)
 	PutPromise(ctx echo.Context, id PathID, params PutPromiseParams) error
@@ -2380,6 +2386,50 @@ func (w *ServerInterfaceWrapper) ListChanges(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListChanges(ctx, params)
+	return err
+}
+
+// ListChannelKinds converts echo context to params.
+func (w *ServerInterfaceWrapper) ListChannelKinds(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListChannelKindsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListChannelKinds(ctx, params)
 	return err
 }
 
@@ -6684,6 +6734,65 @@ func (w *ServerInterfaceWrapper) PutChannels(ctx echo.Context) error {
 	return err
 }
 
+// ConfirmChannel converts echo context to params.
+func (w *ServerInterfaceWrapper) ConfirmChannel(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id PathID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// ------------- Path parameter "channel_id" -------------
+	var channelID openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "channel_id", ctx.Param("channel_id"), &channelID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter channel_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ConfirmChannelParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ConfirmChannel(ctx, id, channelID, params)
+	return err
+}
+
 // PutPromise converts echo context to params.
 func (w *ServerInterfaceWrapper) PutPromise(ctx echo.Context) error {
 	var err error
@@ -7668,6 +7777,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/calls/:id/report", wrapper.ReportCall, options.OperationMiddlewares["reportCall"]...)
 	router.POST(options.BaseURL+"/v1/canaries", wrapper.PlantCanary, options.OperationMiddlewares["plantCanary"]...)
 	router.GET(options.BaseURL+"/v1/changes", wrapper.ListChanges, options.OperationMiddlewares["listChanges"]...)
+	router.GET(options.BaseURL+"/v1/channel-kinds", wrapper.ListChannelKinds, options.OperationMiddlewares["listChannelKinds"]...)
 	router.POST(options.BaseURL+"/v1/check-ins", wrapper.CheckInAnywhere, options.OperationMiddlewares["checkInAnywhere"]...)
 	router.GET(options.BaseURL+"/v1/checklist", wrapper.GetChecklist, options.OperationMiddlewares["getChecklist"]...)
 	router.GET(options.BaseURL+"/v1/checklist-settings", wrapper.GetChecklistSettings, options.OperationMiddlewares["getChecklistSettings"]...)
@@ -7752,6 +7862,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/searches/:id/answers", wrapper.AnswerQuestion, options.OperationMiddlewares["answerQuestion"]...)
 	router.GET(options.BaseURL+"/v1/searches/:id/channels", wrapper.GetChannels, options.OperationMiddlewares["getChannels"]...)
 	router.PUT(options.BaseURL+"/v1/searches/:id/channels", wrapper.PutChannels, options.OperationMiddlewares["putChannels"]...)
+	router.POST(options.BaseURL+"/v1/searches/:id/channels/:channel_id/confirm", wrapper.ConfirmChannel, options.OperationMiddlewares["confirmChannel"]...)
 	router.PUT(options.BaseURL+"/v1/searches/:id/promise", wrapper.PutPromise, options.OperationMiddlewares["putPromise"]...)
 	router.GET(options.BaseURL+"/v1/sessions", wrapper.ListSessions, options.OperationMiddlewares["listSessions"]...)
 	router.POST(options.BaseURL+"/v1/sessions", wrapper.OpenSession, options.OperationMiddlewares["openSession"]...)
@@ -9078,6 +9189,45 @@ func (response ListChanges200JSONResponse) VisitListChangesResponse(w http.Respo
 type ListChanges304Response = NotModifiedResponse
 
 func (response ListChanges304Response) VisitListChangesResponse(w http.ResponseWriter) error {
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListChannelKindsRequestObject struct {
+	Params ListChannelKindsParams
+}
+
+type ListChannelKindsResponseObject interface {
+	VisitListChannelKindsResponse(w http.ResponseWriter) error
+}
+
+type ListChannelKinds200ResponseHeaders struct {
+	ETag *string
+}
+
+type ListChannelKinds200JSONResponse struct {
+	Body    ChannelKinds
+	Headers ListChannelKinds200ResponseHeaders
+}
+
+func (response ListChannelKinds200JSONResponse) VisitListChannelKindsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListChannelKinds304Response = NotModifiedResponse
+
+func (response ListChannelKinds304Response) VisitListChannelKindsResponse(w http.ResponseWriter) error {
 	w.WriteHeader(304)
 	return nil
 }
@@ -11874,6 +12024,31 @@ func (response PutChannels200JSONResponse) VisitPutChannelsResponse(w http.Respo
 	return err
 }
 
+type ConfirmChannelRequestObject struct {
+	ID        PathID             `json:"id"`
+	ChannelID openapi_types.UUID `json:"channel_id"`
+	Params    ConfirmChannelParams
+	Body      *ConfirmChannelJSONRequestBody
+}
+
+type ConfirmChannelResponseObject interface {
+	VisitConfirmChannelResponse(w http.ResponseWriter) error
+}
+
+type ConfirmChannel200JSONResponse ChannelList
+
+func (response ConfirmChannel200JSONResponse) VisitConfirmChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type PutPromiseRequestObject struct {
 	ID     PathID `json:"id"`
 	Params PutPromiseParams
@@ -12570,6 +12745,9 @@ type StrictServerInterface interface {
 	// ListChanges What changed since
 	// (GET /v1/changes)
 	ListChanges(ctx context.Context, request ListChangesRequestObject) (ListChangesResponseObject, error)
+	// ListChannelKinds By what news can be told
+	// (GET /v1/channel-kinds)
+	ListChannelKinds(ctx context.Context, request ListChannelKindsRequestObject) (ListChannelKindsResponseObject, error)
 	// CheckInAnywhere I am here, without a shift
 	// (POST /v1/check-ins)
 	CheckInAnywhere(ctx context.Context, request CheckInAnywhereRequestObject) (CheckInAnywhereResponseObject, error)
@@ -12822,6 +13000,9 @@ type StrictServerInterface interface {
 	// PutChannels Say where news is to be told
 	// (PUT /v1/searches/{id}/channels)
 	PutChannels(ctx context.Context, request PutChannelsRequestObject) (PutChannelsResponseObject, error)
+	// ConfirmChannel Say the code that came
+	// (POST /v1/searches/{id}/channels/{channel_id}/confirm)
+	ConfirmChannel(ctx context.Context, request ConfirmChannelRequestObject) (ConfirmChannelResponseObject, error)
 	// PutPromise Promise when the family hears next
 	// (PUT /v1/searches/{id}/promise)
 	PutPromise(ctx context.Context, request PutPromiseRequestObject) (PutPromiseResponseObject, error)
@@ -14224,6 +14405,31 @@ func (sh *strictHandler) ListChanges(ctx echo.Context, params ListChangesParams)
 		return err
 	} else if validResponse, ok := response.(ListChangesResponseObject); ok {
 		return validResponse.VisitListChangesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListChannelKinds operation middleware
+func (sh *strictHandler) ListChannelKinds(ctx echo.Context, params ListChannelKindsParams) error {
+	var request ListChannelKindsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListChannelKinds(ctx.Request().Context(), request.(ListChannelKindsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListChannelKinds")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListChannelKindsResponseObject); ok {
+		return validResponse.VisitListChannelKindsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -17155,6 +17361,56 @@ func (sh *strictHandler) PutChannels(ctx echo.Context, id PathID, params PutChan
 		return err
 	} else if validResponse, ok := response.(PutChannelsResponseObject); ok {
 		return validResponse.VisitPutChannelsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ConfirmChannel operation middleware
+func (sh *strictHandler) ConfirmChannel(ctx echo.Context, id PathID, channelID openapi_types.UUID, params ConfirmChannelParams) error {
+	var request ConfirmChannelRequestObject
+
+	request.ID = id
+	request.ChannelID = channelID
+	request.Params = params
+
+	var body ConfirmChannelJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ConfirmChannel(ctx.Request().Context(), request.(ConfirmChannelRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ConfirmChannel")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ConfirmChannelResponseObject); ok {
+		return validResponse.VisitConfirmChannelResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -23,6 +23,7 @@ var titles = map[string][3]string{
 	"not_yours":              {"Бұл сізге қойылған сұрақ емес.", "Спрашивали не вас.", "It was not you who was asked."},
 	"pin_needed":             {"PIN-кодты енгізіңіз.", "Введите PIN-код.", "Enter the PIN."},
 	"wrong_pin":              {"PIN-код қате.", "Неверный PIN-код.", "The PIN is wrong."},
+	"wrong_code":             {"Код қате.", "Неверный код.", "The code is wrong."},
 	"stale":                  {"Жазба өзгерген.", "Запись изменилась.", "The record has changed."},
 	"too_large":              {"Сұрау тым үлкен.", "Запрос слишком большой.", "The request is too long."},
 	"idempotency_mismatch":   {"Бұл кілт басқа сұрауға тиесілі.", "Этот ключ принадлежит другому запросу.", "This key belongs to another request."},

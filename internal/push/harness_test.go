@@ -117,7 +117,7 @@ func newWorld(t testing.TB, ahead ...time.Duration) *world {
 	w.ring, err = seal.Open(ks)
 	must(t, err)
 	log := slog.New(slog.NewJSONHandler(w.journal, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	w.center, err = push.New(push.Options{DB: w.db.DB, Ring: w.ring, Senders: map[string]push.Sender{push.FCM: w.provider}, Log: log, Metrics: w.metrics})
+	w.center, err = push.New(push.Options{DB: w.db.DB, Ring: w.ring, Senders: w.senders(), Bot: "qorgau_bot", Log: log, Metrics: w.metrics})
 	must(t, err)
 	for _, k := range []string{push.Match, push.Update, push.Retraction, push.Correction, push.Erased, push.Offer, push.OfferGone, push.Alarm, push.Timer, push.Shift} {
 		w.center.Recheck(k, func(_ context.Context, _ *pg.Tx, n push.Notice) (bool, error) {
@@ -136,6 +136,15 @@ func newWorld(t testing.TB, ahead ...time.Duration) *world {
 	w.db.UseJobs(w.client)
 	w.exec("insert into organisations (id, name, created_at) values ($1, 'Forum', $2)", w.organisation, w.db.Now())
 	return w
+}
+
+// senders are one provider for all kinds, but those that a server of a test does without.
+func (w *world) senders() map[string]push.Sender {
+	out := map[string]push.Sender{}
+	for _, kind := range []string{push.FCM, push.SMS, push.Telegram} {
+		out[kind] = w.provider
+	}
+	return out
 }
 
 // work starts the workers and stops them before the database goes.

@@ -145,17 +145,18 @@ func enqueueDeliveries(ctx context.Context, tx *pg.Tx, ids, notices, channels []
 }
 
 // catchUp brings what an owner has not seen onto the ladder that they have now: what no channel holds any more, to its first rung; what only waits, to
-// the fresh ones, too; and what was handed over elsewhere climbs on to them.
+// fresh phones, too, of which one may be the same phone with another token; and what was handed over elsewhere climbs on to what is fresh.
 func (c *Center) catchUp(ctx context.Context, tx *pg.Tx, owner Owner, fresh []uuid.UUID) error {
 	args := pgx.NamedArgs{"fresh": fresh, "owner": owner.ID, "since": tx.Now.Add(-lifetime), "anew": true}
-	const theirs = "n.owner_id = @owner and n.created_at > @since and not exists (select 1 from deliveries e where e.notice_id = n.id and "
+	// That the ladder was changed is for those who stood on it before.
+	const theirs = "n.owner_id = @owner and n.kind <> 'channels' and n.created_at > @since and not exists (select 1 from deliveries e where e.notice_id = n.id and "
 	if err := c.handOut(ctx, tx, theirs+"e.state in ('pending', 'accepted'))", args); err != nil || len(fresh) == 0 {
 		return err
 	}
-	if err := c.handOut(ctx, tx, "c.id = any(@fresh) and "+theirs+"e.state = 'accepted')", args); err != nil {
+	if err := c.handOut(ctx, tx, "c.id = any(@fresh) and c.kind in ('fcm', 'webpush') and "+theirs+"e.state = 'accepted')", args); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, `update notices n set climb_at = @at where n.owner_id = @owner and n.created_at > @since and n.climb_at = 'infinity' and n.seen_at is null
+	_, err := tx.Exec(ctx, `update notices n set climb_at = @at where n.owner_id = @owner and n.kind <> 'channels' and n.created_at > @since and n.climb_at = 'infinity' and n.seen_at is null
 		and n.hold_id is null and n.superseded_at is null and exists (select 1 from deliveries d where d.notice_id = n.id and d.state = 'accepted')`,
 		pgx.NamedArgs{"owner": owner.ID, "since": tx.Now.Add(-lifetime), "at": tx.Now.Add(unseen[FCM])})
 	if err != nil {

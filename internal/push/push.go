@@ -128,14 +128,17 @@ func New(o Options) (*Center, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Center{db: o.DB, ring: o.Ring, senders: o.Senders, checks: o.Checks, bot: o.Bot, texts: t, log: o.Log, current: map[string]Current{Alert: alertStands}}
+	c := &Center{db: o.DB, ring: o.Ring, senders: o.Senders, checks: o.Checks, bot: o.Bot, texts: t, log: o.Log, current: map[string]Current{Alert: alertStands, Changed: stays}}
 	if c.metrics, err = newMetrics(o.DB, o.Metrics); err != nil {
 		return nil, fmt.Errorf("push metrics: %w", err)
 	}
 	return c, nil
 }
 
-// Recheck registers who knows whether a notice of that kind still stands. All kinds but Alert (known here) need one before
+// stays is the Current of what is so whatever comes after.
+func stays(context.Context, *pg.Tx, Notice) (bool, error) { return true, nil }
+
+// Recheck registers who knows whether a notice of that kind still stands. All kinds but Alert and Changed (known here) need one before
 // AddWorkers; it is not safe for use beside running workers.
 func (c *Center) Recheck(kind string, f Current) { c.current[kind] = f }
 

@@ -11,6 +11,9 @@ import (
 	"github.com/qorgau/qorgau/internal/push"
 )
 
+// Kinds are the ways by which this server can tell families.
+func (p *Post) Kinds() []push.Kind { return p.push.Kinds() }
+
 // Channels lists where a search is told, in ladder order. Addresses do not come back; staff see the phone of a call channel,
 // which they have to call, and are audited. Fault: not_found.
 func (p *Post) Channels(ctx context.Context, who Caller, id uuid.UUID) ([]push.Channel, error) {
@@ -39,7 +42,7 @@ func (p *Post) channels(ctx context.Context, tx *pg.Tx, who Caller, s Search) ([
 	}
 	out, err := p.push.OpenChannels(ctx, tx, s.owner(), key)
 	for i := range out {
-		if out[i].Kind != push.Call {
+		if out[i].Kind != push.Call && out[i].Kind != push.SMS {
 			out[i].Address = "" // a token serves nobody but the sender
 		}
 	}

@@ -564,6 +564,13 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/changes (the `ListChanges` operationId).
 	ListChanges(ctx context.Context, params *ListChangesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListChannelKinds By what news can be told
+	//
+	// The kinds of channels that this server has, each with one plain sentence on who can see it.
+	//
+	// Corresponds with GET /v1/channel-kinds (the `ListChannelKinds` operationId).
+	ListChannelKinds(ctx context.Context, params *ListChannelKindsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// CheckInAnywhereWithBody I am here, without a shift
 	//
 	// At a department: one's own shift that is on, or begins within two hours, else a new one of twelve hours. A shift elsewhere is a plan again until one comes back: nobody
@@ -1641,6 +1648,26 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /v1/searches/{id}/channels (the `PutChannels` operationId).
 	PutChannels(ctx context.Context, id PathID, params *PutChannelsParams, body PutChannelsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ConfirmChannelWithBody Say the code that came
+	//
+	// From then on news is told there, and what was missed. Said again it is the same. 409 `wrong_code`: not this one; after five, or a quarter of an hour, only a new one helps: put the
+	// channels again. One address gets at most three codes within a day.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/searches/{id}/channels/{channel_id}/confirm (the `ConfirmChannel` operationId).
+	ConfirmChannelWithBody(ctx context.Context, id PathID, channelID openapi_types.UUID, params *ConfirmChannelParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ConfirmChannel Say the code that came
+	//
+	// From then on news is told there, and what was missed. Said again it is the same. 409 `wrong_code`: not this one; after five, or a quarter of an hour, only a new one helps: put the
+	// channels again. One address gets at most three codes within a day.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/searches/{id}/channels/{channel_id}/confirm (the `ConfirmChannel` operationId).
+	ConfirmChannel(ctx context.Context, id PathID, channelID openapi_types.UUID, params *ConfirmChannelParams, body ConfirmChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// PutPromiseWithBody Promise when the family hears next
 	//
@@ -2864,6 +2891,23 @@ func (c *Core) PlantCanary(ctx context.Context, params *PlantCanaryParams, body 
 // Corresponds with GET /v1/changes (the `ListChanges` operationId).
 func (c *Core) ListChanges(ctx context.Context, params *ListChangesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListChangesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListChannelKinds By what news can be told
+//
+// The kinds of channels that this server has, each with one plain sentence on who can see it.
+//
+// Corresponds with GET /v1/channel-kinds (the `ListChannelKinds` operationId).
+func (c *Core) ListChannelKinds(ctx context.Context, params *ListChannelKindsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListChannelKindsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -5122,6 +5166,46 @@ func (c *Core) PutChannelsWithBody(ctx context.Context, id PathID, params *PutCh
 // Corresponds with PUT /v1/searches/{id}/channels (the `PutChannels` operationId).
 func (c *Core) PutChannels(ctx context.Context, id PathID, params *PutChannelsParams, body PutChannelsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewPutChannelsRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ConfirmChannelWithBody Say the code that came
+//
+// From then on news is told there, and what was missed. Said again it is the same. 409 `wrong_code`: not this one; after five, or a quarter of an hour, only a new one helps: put the
+// channels again. One address gets at most three codes within a day.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/searches/{id}/channels/{channel_id}/confirm (the `ConfirmChannel` operationId).
+func (c *Core) ConfirmChannelWithBody(ctx context.Context, id PathID, channelID openapi_types.UUID, params *ConfirmChannelParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewConfirmChannelRequestWithBody(c.Server, id, channelID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ConfirmChannel Say the code that came
+//
+// From then on news is told there, and what was missed. Said again it is the same. 409 `wrong_code`: not this one; after five, or a quarter of an hour, only a new one helps: put the
+// channels again. One address gets at most three codes within a day.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/searches/{id}/channels/{channel_id}/confirm (the `ConfirmChannel` operationId).
+func (c *Core) ConfirmChannel(ctx context.Context, id PathID, channelID openapi_types.UUID, params *ConfirmChannelParams, body ConfirmChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewConfirmChannelRequest(c.Server, id, channelID, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -8310,6 +8394,59 @@ func NewListChangesRequest(server string, params *ListChangesParams) (*http.Requ
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
 		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListChannelKindsRequest constructs an http.Request for the ListChannelKinds method
+func NewListChannelKindsRequest(server string, params *ListChannelKindsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/channel-kinds")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -14590,6 +14727,86 @@ func NewPutChannelsRequestWithBody(server string, id PathID, params *PutChannels
 	return req, nil
 }
 
+// NewConfirmChannelRequest calls the generic ConfirmChannel builder with application/json body
+func NewConfirmChannelRequest(server string, id PathID, channelID openapi_types.UUID, params *ConfirmChannelParams, body ConfirmChannelJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewConfirmChannelRequestWithBody(server, id, channelID, params, "application/json", bodyReader)
+}
+
+// NewConfirmChannelRequestWithBody constructs an http.Request for the ConfirmChannel method, with any body, and a specified content type
+func NewConfirmChannelRequestWithBody(server string, id PathID, channelID openapi_types.UUID, params *ConfirmChannelParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "channel_id", channelID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/searches/%s/channels/%s/confirm", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewPutPromiseRequest calls the generic PutPromise builder with application/json body
 func NewPutPromiseRequest(server string, id PathID, params *PutPromiseParams, body PutPromiseJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -16435,6 +16652,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/changes (the `ListChanges` operationId).
 	ListChangesWithResponse(ctx context.Context, params *ListChangesParams, reqEditors ...RequestEditorFn) (*ListChangesResponse, error)
 
+	// ListChannelKindsWithResponse By what news can be told
+	//
+	// The kinds of channels that this server has, each with one plain sentence on who can see it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/channel-kinds (the `ListChannelKinds` operationId).
+	ListChannelKindsWithResponse(ctx context.Context, params *ListChannelKindsParams, reqEditors ...RequestEditorFn) (*ListChannelKindsResponse, error)
+
 	// CheckInAnywhereWithBodyWithResponse I am here, without a shift
 	//
 	// At a department: one's own shift that is on, or begins within two hours, else a new one of twelve hours. A shift elsewhere is a plan again until one comes back: nobody
@@ -17612,6 +17838,26 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /v1/searches/{id}/channels (the `PutChannels` operationId).
 	PutChannelsWithResponse(ctx context.Context, id PathID, params *PutChannelsParams, body PutChannelsJSONRequestBody, reqEditors ...RequestEditorFn) (*PutChannelsResponse, error)
+
+	// ConfirmChannelWithBodyWithResponse Say the code that came
+	//
+	// From then on news is told there, and what was missed. Said again it is the same. 409 `wrong_code`: not this one; after five, or a quarter of an hour, only a new one helps: put the
+	// channels again. One address gets at most three codes within a day.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/searches/{id}/channels/{channel_id}/confirm (the `ConfirmChannel` operationId).
+	ConfirmChannelWithBodyWithResponse(ctx context.Context, id PathID, channelID openapi_types.UUID, params *ConfirmChannelParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ConfirmChannelResponse, error)
+
+	// ConfirmChannelWithResponse Say the code that came
+	//
+	// From then on news is told there, and what was missed. Said again it is the same. 409 `wrong_code`: not this one; after five, or a quarter of an hour, only a new one helps: put the
+	// channels again. One address gets at most three codes within a day.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/searches/{id}/channels/{channel_id}/confirm (the `ConfirmChannel` operationId).
+	ConfirmChannelWithResponse(ctx context.Context, id PathID, channelID openapi_types.UUID, params *ConfirmChannelParams, body ConfirmChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*ConfirmChannelResponse, error)
 
 	// PutPromiseWithBodyWithResponse Promise when the family hears next
 	//
@@ -19625,6 +19871,54 @@ func (r ListChangesResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListChangesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListChannelKindsResponse200Headers the declared response headers of an HTTP 200 response for ListChannelKinds
+type ListChannelKindsResponse200Headers struct {
+	ETag *string
+}
+
+type ListChannelKindsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ChannelKinds
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListChannelKindsResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListChannelKindsResponse) GetJSON200() *ChannelKinds {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListChannelKindsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListChannelKindsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListChannelKindsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListChannelKindsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -23411,6 +23705,47 @@ func (r PutChannelsResponse) ContentType() string {
 	return ""
 }
 
+type ConfirmChannelResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ChannelList
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ConfirmChannelResponse) GetJSON200() *ChannelList {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ConfirmChannelResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ConfirmChannelResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ConfirmChannelResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ConfirmChannelResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type PutPromiseResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -25070,6 +25405,21 @@ func (c *ClientWithResponses) ListChangesWithResponse(ctx context.Context, param
 		return nil, err
 	}
 	return ParseListChangesResponse(rsp)
+}
+
+// ListChannelKindsWithResponse By what news can be told
+//
+// The kinds of channels that this server has, each with one plain sentence on who can see it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/channel-kinds (the `ListChannelKinds` operationId).
+func (c *ClientWithResponses) ListChannelKindsWithResponse(ctx context.Context, params *ListChannelKindsParams, reqEditors ...RequestEditorFn) (*ListChannelKindsResponse, error) {
+	rsp, err := c.ListChannelKinds(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListChannelKindsResponse(rsp)
 }
 
 // CheckInAnywhereWithBodyWithResponse I am here, without a shift
@@ -26958,6 +27308,38 @@ func (c *ClientWithResponses) PutChannelsWithResponse(ctx context.Context, id Pa
 	return ParsePutChannelsResponse(rsp)
 }
 
+// ConfirmChannelWithBodyWithResponse Say the code that came
+//
+// From then on news is told there, and what was missed. Said again it is the same. 409 `wrong_code`: not this one; after five, or a quarter of an hour, only a new one helps: put the
+// channels again. One address gets at most three codes within a day.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/searches/{id}/channels/{channel_id}/confirm (the `ConfirmChannel` operationId).
+func (c *ClientWithResponses) ConfirmChannelWithBodyWithResponse(ctx context.Context, id PathID, channelID openapi_types.UUID, params *ConfirmChannelParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ConfirmChannelResponse, error) {
+	rsp, err := c.ConfirmChannelWithBody(ctx, id, channelID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseConfirmChannelResponse(rsp)
+}
+
+// ConfirmChannelWithResponse Say the code that came
+//
+// From then on news is told there, and what was missed. Said again it is the same. 409 `wrong_code`: not this one; after five, or a quarter of an hour, only a new one helps: put the
+// channels again. One address gets at most three codes within a day.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/searches/{id}/channels/{channel_id}/confirm (the `ConfirmChannel` operationId).
+func (c *ClientWithResponses) ConfirmChannelWithResponse(ctx context.Context, id PathID, channelID openapi_types.UUID, params *ConfirmChannelParams, body ConfirmChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*ConfirmChannelResponse, error) {
+	rsp, err := c.ConfirmChannel(ctx, id, channelID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseConfirmChannelResponse(rsp)
+}
+
 // PutPromiseWithBodyWithResponse Promise when the family hears next
 //
 // The relative reads it as `next_update_by`. Coordinators are alerted before it runs out. News sets it anew (QORGAU_PROMISE).
@@ -28665,6 +29047,48 @@ func ParseListChangesResponse(rsp *http.Response) (*ListChangesResponse, error) 
 	switch {
 	case rsp.StatusCode == 200:
 		var headers ListChangesResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListChannelKindsResponse parses an HTTP response from a ListChannelKindsWithResponse call
+func ParseListChannelKindsResponse(rsp *http.Response) (*ListChannelKindsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListChannelKindsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ChannelKinds
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListChannelKindsResponse200Headers
 		if values := rsp.Header.Values("ETag"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -31547,6 +31971,32 @@ func ParsePutChannelsResponse(rsp *http.Response) (*PutChannelsResponse, error) 
 	}
 
 	response := &PutChannelsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ChannelList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseConfirmChannelResponse parses an HTTP response from a ConfirmChannelWithResponse call
+func ParseConfirmChannelResponse(rsp *http.Response) (*ConfirmChannelResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ConfirmChannelResponse{
 		Body:         bodyBytes,
 		HTTPResponse: rsp,
 	}
