@@ -50,7 +50,7 @@ const selectSteps = `select n.id, c.id, n.organisation_id, n.owner_id, c.kind, n
 		n.kind in ('retraction', 'correction') and exists (select 1 from notices m join deliveries e on e.notice_id = m.id
 			where m.subject_id = n.subject_id and m.owner_id = n.owner_id and m.id <> n.id and e.channel_id = c.id and e.accepted_at is not null)
 	from notices n join channels c on c.owner_id = n.owner_id and c.owner_kind = n.owner_kind
-	where (c.kind <> 'call' or c.owner_kind = 'search' and n.kind <> 'channels') and c.dropped_at is null and c.confirmed_at is not null
+	where (c.kind <> 'call' or c.owner_kind = 'search' and n.kind not in ('channels', 'erased')) and c.dropped_at is null and c.confirmed_at is not null
 		and n.hold_id is null and n.superseded_at is null and n.seen_at is null
 		and not exists (select 1 from deliveries d where d.notice_id = n.id and d.channel_id = c.id and (not @anew or d.accepted_at is not null or d.state in ('pending', 'accepted')))
 		and `
@@ -91,10 +91,11 @@ func (c *Center) handOut(ctx context.Context, tx *pg.Tx, which string, args pgx.
 	return nil
 }
 
-// rungOf takes the next rung off what is left of one notice's ladder. A cry for help goes to all of it at once, and so does that the ladder itself was
-// changed; what is taken back, or put right, goes to wherever it was told.
+// rungOf takes the next rung off what is left of one notice's ladder. A cry for help goes to all of it at once, and so does that the ladder was changed
+// or ends: of what nobody did herself she must hear wherever she can still be reached. What is taken back, or put right, goes to wherever it was told.
 func rungOf(left []step) []step {
-	if left[0].about == Alarm || left[0].about == Changed {
+	switch left[0].about {
+	case Alarm, Changed, Erased:
 		return left
 	}
 	var told []step

@@ -189,8 +189,9 @@ func TestBadSearchesOnBehalf(t *testing.T) {
 		{number + `, "call_back_at": "2020-01-01T00:00:00Z"`, "/call_back_at out_of_range", operator.bearer()},
 		{number + `, "call_back_at": "2099-01-01T00:00:00Z"`, "/call_back_at out_of_range", operator.bearer()},
 		{number + `, "call_back_at": "вечером"`, "/call_back_at bad_format", operator.bearer()},
-		{soon, "/call_back_at not_allowed", operator.bearer()}, // where to?
-		{number + soon, "/call_back_at not_allowed", ""},       // a stranger
+		{soon, "/call_back_at not_allowed", operator.bearer()},                                                                   // where to?
+		{`, "channels": [{"kind": "call", "phone": "87011234567", "understood": true}]` + soon, "/call_back_at not_allowed", ""}, // a stranger
+		{number, "/channels/0/understood required", ""},                                                                          // who did not read who can see it
 		{number + `, "call_note": "` + strings.Repeat("я", 501) + `"`, "/call_note too_long", operator.bearer()},
 	} {
 		if a := tw.ask("POST", "/v1/searches", c.bearer, onBehalf("Ахметов Арман", c.more)); a.status != http.StatusBadRequest || a.faults() != c.faults {

@@ -458,14 +458,14 @@ func (p *planter) searches() {
 	p.Helper()
 	token, year := p.token("push token of a search"), 1981
 	wife, err := p.anyone().StartSearch(p.ctx, api.SearchCreate{Name: p.his, AlsoKnownAs: []string{p.name("other name in a search")}, BirthYear: &year, Language: ptr(api.Language("kk")),
-		Relation: ptr(p.name("relation in a search")), CallNote: ptr(p.name("call note in a search")), Channels: []api.ChannelAdd{{Kind: "fcm", Token: &token}, {Kind: "call", Phone: ptr(p.phone("phone of a search"))}}})
+		Relation: ptr(p.name("relation in a search")), CallNote: ptr(p.name("call note in a search")), Channels: []api.ChannelAdd{{Kind: "fcm", Token: &token}, {Kind: "call", Phone: ptr(p.phone("phone of a search")), Understood: ptr(true)}}})
 	p.must(err)
 	p.secret("secret of a search", wife.Key().Secret)
 	p.eventually("the push for his wife", func() bool { return (&family{town: p.town, token: token}).pushes("match") != nil })
 	_, err = wife.Change(p.ctx, api.SearchPatch{Name: ptr(p.name("new name in a search")), Relation: nullable.NewNullableWithValue(p.name("new relation in a search")),
 		CallNote: nullable.NewNullableWithValue(p.name("new call note in a search"))})
 	p.must(err)
-	p.must(wife.TellMe(p.ctx, api.ChannelAdd{Kind: "call", Phone: ptr(p.phone("new phone of a search"))}, api.ChannelAdd{Kind: "fcm", Token: ptr(p.token("new push token of a search"))}))
+	p.must(wife.TellMe(p.ctx, api.ChannelAdd{Kind: "call", Phone: ptr(p.phone("new phone of a search")), Understood: ptr(true)}, api.ChannelAdd{Kind: "fcm", Token: ptr(p.token("new push token of a search"))}))
 	_, err = wife.Close(p.ctx, p.name("reason of a closing"))
 	p.must(err)
 
