@@ -578,6 +578,33 @@ func (e ContradictionProposal) Valid() bool {
 	}
 }
 
+// Defines values for DeliveryState.
+const (
+	DeliveryStateAccepted   DeliveryState = "accepted"
+	DeliveryStateDead       DeliveryState = "dead"
+	DeliveryStateExpired    DeliveryState = "expired"
+	DeliveryStatePending    DeliveryState = "pending"
+	DeliveryStateSuperseded DeliveryState = "superseded"
+)
+
+// Valid indicates whether the value is a known member of the DeliveryState enum.
+func (e DeliveryState) Valid() bool {
+	switch e {
+	case DeliveryStateAccepted:
+		return true
+	case DeliveryStateDead:
+		return true
+	case DeliveryStateExpired:
+		return true
+	case DeliveryStatePending:
+		return true
+	case DeliveryStateSuperseded:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DepartmentKind.
 const (
 	DepartmentKindCityDivision       DepartmentKind = "city_division"
@@ -2198,6 +2225,27 @@ func (e GetOwnChecklistPdfParamsLang) Valid() bool {
 	}
 }
 
+// Defines values for ListNoticesParamsShow.
+const (
+	ListNoticesParamsShowDead    ListNoticesParamsShow = "dead"
+	ListNoticesParamsShowUnseen  ListNoticesParamsShow = "unseen"
+	ListNoticesParamsShowWaiting ListNoticesParamsShow = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the ListNoticesParamsShow enum.
+func (e ListNoticesParamsShow) Valid() bool {
+	switch e {
+	case ListNoticesParamsShowDead:
+		return true
+	case ListNoticesParamsShowUnseen:
+		return true
+	case ListNoticesParamsShowWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListSearchesParamsState.
 const (
 	ListSearchesParamsStateClosed ListSearchesParamsState = "closed"
@@ -2946,6 +2994,30 @@ type ChannelCode struct {
 	Code string `json:"code"`
 }
 
+// ChannelHealth defines model for ChannelHealth.
+type ChannelHealth struct {
+	// Accepted Within the last hour.
+	Accepted int `json:"accepted"`
+
+	// Dead Within the last hour.
+	Dead int `json:"dead"`
+
+	// Kind `fcm`: push to a phone. `webpush`: to a browser. `call`: an operator calls.
+	Kind            ChannelKind `json:"kind"`
+	LastCode        *string     `json:"last_code,omitempty"`
+	OldestPendingAt *time.Time  `json:"oldest_pending_at,omitempty"`
+
+	// PausedBy Absent: the provider asked for it.
+	PausedBy    *openapi_types.UUID `json:"paused_by,omitempty"`
+	PausedUntil *time.Time          `json:"paused_until,omitempty"`
+	Pending     int                 `json:"pending"`
+}
+
+// ChannelHealths defines model for ChannelHealths.
+type ChannelHealths struct {
+	Items []ChannelHealth `json:"items"`
+}
+
 // ChannelKind `fcm`: push to a phone. `webpush`: to a browser. `call`: an operator calls.
 type ChannelKind string
 
@@ -2974,6 +3046,11 @@ type ChannelKindInfo struct {
 // ChannelList defines model for ChannelList.
 type ChannelList struct {
 	Items []Channel `json:"items"`
+}
+
+// ChannelPause defines model for ChannelPause.
+type ChannelPause struct {
+	Minutes int `json:"minutes"`
 }
 
 // ChannelsPut Example: {"channels":[{"kind":"fcm","token":"fcm-registration-token"},{"kind":"call","phone":"+77011234567"}]}
@@ -3238,6 +3315,25 @@ type CustodyLimits struct {
 	// Version The month from which it is in force.
 	Version LawVersion `json:"version"`
 }
+
+// Delivery defines model for Delivery.
+type Delivery struct {
+	// AcceptedAt The provider took it, which is not: a person saw it.
+	AcceptedAt *time.Time `json:"accepted_at,omitempty"`
+	Attempts   int        `json:"attempts"`
+
+	// Channel `fcm`: push to a phone. `webpush`: to a browser. `call`: an operator calls.
+	Channel ChannelKind `json:"channel"`
+
+	// Code The last answer, in a word of ours.
+	Code      *string            `json:"code,omitempty"`
+	CreatedAt time.Time          `json:"created_at"`
+	ID        openapi_types.UUID `json:"id"`
+	State     DeliveryState      `json:"state"`
+}
+
+// DeliveryState defines model for Delivery.state.
+type DeliveryState string
 
 // Department Example: {"city":"almaty","city_name":{"en":"Almaty","kk":"Алматы","ru":"Алматы"},"code":"UP-75-ALMALY","confidence":"medium","created_at":"2026-12-01T06:00:00Z","geo_precision":"approx-district","id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2b1","kind":"city_division","lat":43.2551,"lon":76.9126,"name":{"en":"Almaly District Police Division","kk":"Алмалы ауданының Полиция басқармасы","ru":"Управление полиции Алмалинского района"},"region":"KZ-75","revision":1,"verified":false}
 type Department struct {
@@ -5250,6 +5346,28 @@ type SigningKeys struct {
 // Source Who says so.
 type Source string
 
+// Standing defines model for Standing.
+type Standing struct {
+	AccountID *openapi_types.UUID `json:"account_id,omitempty"`
+
+	// ClimbsAt When the next rung of the ladder is tried.
+	ClimbsAt   *time.Time          `json:"climbs_at,omitempty"`
+	CreatedAt  time.Time           `json:"created_at"`
+	Deliveries []Delivery          `json:"deliveries"`
+	ID         openapi_types.UUID  `json:"id"`
+	Kind       string              `json:"kind"`
+	SearchID   *openapi_types.UUID `json:"search_id,omitempty"`
+	SeenAt     *time.Time          `json:"seen_at,omitempty"`
+}
+
+// StandingPage defines model for StandingPage.
+type StandingPage struct {
+	Items []Standing `json:"items"`
+
+	// NextCursor Pass it as `cursor` to read on. Absent on the last page.
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
 // SuggestionReason defines model for SuggestionReason.
 type SuggestionReason struct {
 	Code SuggestionReasonCode `json:"code"`
@@ -5839,10 +5957,37 @@ type ListChangesParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// ListChannelHealthParams defines parameters for ListChannelHealth.
+type ListChannelHealthParams struct {
+	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // ListChannelKindsParams defines parameters for ListChannelKinds.
 type ListChannelKindsParams struct {
 	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// PauseChannelKindParams defines parameters for PauseChannelKind.
+type PauseChannelKindParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ResumeChannelKindParams defines parameters for ResumeChannelKind.
+type ResumeChannelKindParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
@@ -6641,6 +6786,36 @@ type PutPushTokenParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// ListNoticesParams defines parameters for ListNotices.
+type ListNoticesParams struct {
+	// Show `waiting`: something of it is still to be handed over. `dead`: nobody took it, and nothing is tried any more. `unseen`: handed over, and not seen.
+	Show *ListNoticesParamsShow `form:"show,omitempty" json:"show,omitempty"`
+
+	// Cursor `next_cursor` of the page before. Opaque; good only with the same filters.
+	Cursor *PageCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Limit At most so many items.
+	Limit *PageLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListNoticesParamsShow defines parameters for ListNotices.
+type ListNoticesParamsShow string
+
+// RedriveNoticeParams defines parameters for RedriveNotice.
+type RedriveNoticeParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // ListObstructionTypesParams defines parameters for ListObstructionTypes.
 type ListObstructionTypesParams struct {
 	// Version The month from which the version is in force; the one in force now if none is given.
@@ -7015,6 +7190,9 @@ type ReportCallJSONRequestBody = CallReport
 
 // PlantCanaryJSONRequestBody defines body for PlantCanary for application/json ContentType.
 type PlantCanaryJSONRequestBody = CanaryPlant
+
+// PauseChannelKindJSONRequestBody defines body for PauseChannelKind for application/json ContentType.
+type PauseChannelKindJSONRequestBody = ChannelPause
 
 // CheckInAnywhereJSONRequestBody defines body for CheckInAnywhere for application/json ContentType.
 type CheckInAnywhereJSONRequestBody = CheckIn

@@ -65,7 +65,7 @@ func (h hotlineNumber) body(name string, more string) (body, secret string) {
 func TestSearchOverHTTP(t *testing.T) {
 	t.Parallel()
 	h := newHotline(t, watch.Limits{})
-	body, secret := h.body("Akhmetov Arman", `,"relation":"wife","city":"almaty","channels":[{"kind":"fcm","token":"a:b"},{"kind":"call","phone":"+77011234567"}]`)
+	body, secret := h.body("Akhmetov Arman", `,"relation":"wife","city":"almaty","channels":[{"kind":"fcm","token":"a:b"},{"kind":"call","phone":"+77011234567","understood":true}]`)
 	made := read[api.SearchCreated](t, h.call("", "POST", "/v1/searches", body), http.StatusCreated)
 	if again := read[api.SearchCreated](t, h.call("", "POST", "/v1/searches", body), http.StatusCreated); again != made {
 		t.Errorf("again %+v, first %+v", again, made)
@@ -144,7 +144,7 @@ func TestSearchChannelsOverHTTP(t *testing.T) {
 	h := newHotline(t, watch.Limits{})
 	body, secret := h.body("Akhmetov Arman", "")
 	path := "/v1/searches/" + read[api.SearchCreated](t, h.call("", "POST", "/v1/searches", body), http.StatusCreated).ID.String()
-	put := `{"channels":[{"kind":"call","phone":"+77011234567"},{"kind":"fcm","token":"a:b"}]}`
+	put := `{"channels":[{"kind":"call","phone":"+77011234567","understood":true},{"kind":"fcm","token":"a:b"}]}`
 	list := read[api.ChannelList](t, h.call(secret, "PUT", path+"/channels", put), http.StatusOK)
 	if len(list.Items) != 2 || list.Items[0].Kind != api.ChannelKindCall || list.Items[0].Phone != nil {
 		t.Errorf("she gets %+v", list)

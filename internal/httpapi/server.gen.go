@@ -140,9 +140,18 @@ type ServerInterface interface {
 	// ListChanges What changed since
 	// (GET /v1/changes)
 	ListChanges(ctx echo.Context, params ListChangesParams) error
+	// ListChannelHealth How each kind of channel does
+	// (GET /v1/channel-health)
+	ListChannelHealth(ctx echo.Context, params ListChannelHealthParams) error
 	// ListChannelKinds By what news can be told
 	// (GET /v1/channel-kinds)
 	ListChannelKinds(ctx echo.Context, params ListChannelKindsParams) error
+	// PauseChannelKind Leave a kind of channel alone
+	// (POST /v1/channel-kinds/{kind}/pause)
+	PauseChannelKind(ctx echo.Context, kind ChannelKind, params PauseChannelKindParams) error
+	// ResumeChannelKind Let a kind of channel go on
+	// (POST /v1/channel-kinds/{kind}/resume)
+	ResumeChannelKind(ctx echo.Context, kind ChannelKind, params ResumeChannelKindParams) error
 	// CheckInAnywhere I am here, without a shift
 	// (POST /v1/check-ins)
 	CheckInAnywhere(ctx echo.Context, params CheckInAnywhereParams) error
@@ -356,6 +365,12 @@ type ServerInterface interface {
 	// PutPushToken Register this device for push
 	// (PUT /v1/me/push-token)
 	PutPushToken(ctx echo.Context, params PutPushTokenParams) error
+	// ListNotices Who is still to be told
+	// (GET /v1/notices)
+	ListNotices(ctx echo.Context, params ListNoticesParams) error
+	// RedriveNotice Try again
+	// (POST /v1/notices/{id}/redrive)
+	RedriveNotice(ctx echo.Context, id PathID, params RedriveNoticeParams) error
 	// ListObstructionTypes Ways in which lawyers are hindered
 	// (GET /v1/obstruction-types)
 	ListObstructionTypes(ctx echo.Context, params ListObstructionTypesParams) error
@@ -2389,6 +2404,50 @@ func (w *ServerInterfaceWrapper) ListChanges(ctx echo.Context) error {
 	return err
 }
 
+// ListChannelHealth converts echo context to params.
+func (w *ServerInterfaceWrapper) ListChannelHealth(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListChannelHealthParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListChannelHealth(ctx, params)
+	return err
+}
+
 // ListChannelKinds converts echo context to params.
 func (w *ServerInterfaceWrapper) ListChannelKinds(ctx echo.Context) error {
 	var err error
@@ -2430,6 +2489,108 @@ func (w *ServerInterfaceWrapper) ListChannelKinds(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListChannelKinds(ctx, params)
+	return err
+}
+
+// PauseChannelKind converts echo context to params.
+func (w *ServerInterfaceWrapper) PauseChannelKind(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "kind" -------------
+	var kind ChannelKind
+
+	err = runtime.BindStyledParameterWithOptions("simple", "kind", ctx.Param("kind"), &kind, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter kind: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PauseChannelKindParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PauseChannelKind(ctx, kind, params)
+	return err
+}
+
+// ResumeChannelKind converts echo context to params.
+func (w *ServerInterfaceWrapper) ResumeChannelKind(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "kind" -------------
+	var kind ChannelKind
+
+	err = runtime.BindStyledParameterWithOptions("simple", "kind", ctx.Param("kind"), &kind, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter kind: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ResumeChannelKindParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ResumeChannelKind(ctx, kind, params)
 	return err
 }
 
@@ -6055,6 +6216,121 @@ func (w *ServerInterfaceWrapper) PutPushToken(ctx echo.Context) error {
 	return err
 }
 
+// ListNotices converts echo context to params.
+func (w *ServerInterfaceWrapper) ListNotices(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListNoticesParams
+	// ------------- Optional query parameter "show" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "show", ctx.QueryParams(), &params.Show, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter show: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListNotices(ctx, params)
+	return err
+}
+
+// RedriveNotice converts echo context to params.
+func (w *ServerInterfaceWrapper) RedriveNotice(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id PathID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RedriveNoticeParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RedriveNotice(ctx, id, params)
+	return err
+}
+
 // ListObstructionTypes converts echo context to params.
 func (w *ServerInterfaceWrapper) ListObstructionTypes(ctx echo.Context) error {
 	var err error
@@ -7777,7 +8053,10 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/calls/:id/report", wrapper.ReportCall, options.OperationMiddlewares["reportCall"]...)
 	router.POST(options.BaseURL+"/v1/canaries", wrapper.PlantCanary, options.OperationMiddlewares["plantCanary"]...)
 	router.GET(options.BaseURL+"/v1/changes", wrapper.ListChanges, options.OperationMiddlewares["listChanges"]...)
+	router.GET(options.BaseURL+"/v1/channel-health", wrapper.ListChannelHealth, options.OperationMiddlewares["listChannelHealth"]...)
 	router.GET(options.BaseURL+"/v1/channel-kinds", wrapper.ListChannelKinds, options.OperationMiddlewares["listChannelKinds"]...)
+	router.POST(options.BaseURL+"/v1/channel-kinds/:kind/pause", wrapper.PauseChannelKind, options.OperationMiddlewares["pauseChannelKind"]...)
+	router.POST(options.BaseURL+"/v1/channel-kinds/:kind/resume", wrapper.ResumeChannelKind, options.OperationMiddlewares["resumeChannelKind"]...)
 	router.POST(options.BaseURL+"/v1/check-ins", wrapper.CheckInAnywhere, options.OperationMiddlewares["checkInAnywhere"]...)
 	router.GET(options.BaseURL+"/v1/checklist", wrapper.GetChecklist, options.OperationMiddlewares["getChecklist"]...)
 	router.GET(options.BaseURL+"/v1/checklist-settings", wrapper.GetChecklistSettings, options.OperationMiddlewares["getChecklistSettings"]...)
@@ -7849,6 +8128,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/v1/me/push-token", wrapper.DeletePushToken, options.OperationMiddlewares["deletePushToken"]...)
 	router.GET(options.BaseURL+"/v1/me/push-token", wrapper.GetPushToken, options.OperationMiddlewares["getPushToken"]...)
 	router.PUT(options.BaseURL+"/v1/me/push-token", wrapper.PutPushToken, options.OperationMiddlewares["putPushToken"]...)
+	router.GET(options.BaseURL+"/v1/notices", wrapper.ListNotices, options.OperationMiddlewares["listNotices"]...)
+	router.POST(options.BaseURL+"/v1/notices/:id/redrive", wrapper.RedriveNotice, options.OperationMiddlewares["redriveNotice"]...)
 	router.GET(options.BaseURL+"/v1/obstruction-types", wrapper.ListObstructionTypes, options.OperationMiddlewares["listObstructionTypes"]...)
 	router.GET(options.BaseURL+"/v1/obstructions", wrapper.ListObstructions, options.OperationMiddlewares["listObstructions"]...)
 	router.POST(options.BaseURL+"/v1/obstructions", wrapper.RecordObstruction, options.OperationMiddlewares["recordObstruction"]...)
@@ -9193,6 +9474,45 @@ func (response ListChanges304Response) VisitListChangesResponse(w http.ResponseW
 	return nil
 }
 
+type ListChannelHealthRequestObject struct {
+	Params ListChannelHealthParams
+}
+
+type ListChannelHealthResponseObject interface {
+	VisitListChannelHealthResponse(w http.ResponseWriter) error
+}
+
+type ListChannelHealth200ResponseHeaders struct {
+	ETag *string
+}
+
+type ListChannelHealth200JSONResponse struct {
+	Body    ChannelHealths
+	Headers ListChannelHealth200ResponseHeaders
+}
+
+func (response ListChannelHealth200JSONResponse) VisitListChannelHealthResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListChannelHealth304Response = NotModifiedResponse
+
+func (response ListChannelHealth304Response) VisitListChannelHealthResponse(w http.ResponseWriter) error {
+	w.WriteHeader(304)
+	return nil
+}
+
 type ListChannelKindsRequestObject struct {
 	Params ListChannelKindsParams
 }
@@ -9229,6 +9549,41 @@ type ListChannelKinds304Response = NotModifiedResponse
 
 func (response ListChannelKinds304Response) VisitListChannelKindsResponse(w http.ResponseWriter) error {
 	w.WriteHeader(304)
+	return nil
+}
+
+type PauseChannelKindRequestObject struct {
+	Kind   ChannelKind `json:"kind"`
+	Params PauseChannelKindParams
+	Body   *PauseChannelKindJSONRequestBody
+}
+
+type PauseChannelKindResponseObject interface {
+	VisitPauseChannelKindResponse(w http.ResponseWriter) error
+}
+
+type PauseChannelKind204Response struct {
+}
+
+func (response PauseChannelKind204Response) VisitPauseChannelKindResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type ResumeChannelKindRequestObject struct {
+	Kind   ChannelKind `json:"kind"`
+	Params ResumeChannelKindParams
+}
+
+type ResumeChannelKindResponseObject interface {
+	VisitResumeChannelKindResponse(w http.ResponseWriter) error
+}
+
+type ResumeChannelKind204Response struct {
+}
+
+func (response ResumeChannelKind204Response) VisitResumeChannelKindResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
 	return nil
 }
 
@@ -11615,6 +11970,62 @@ func (response PutPushToken200JSONResponse) VisitPutPushTokenResponse(w http.Res
 	return err
 }
 
+type ListNoticesRequestObject struct {
+	Params ListNoticesParams
+}
+
+type ListNoticesResponseObject interface {
+	VisitListNoticesResponse(w http.ResponseWriter) error
+}
+
+type ListNotices200ResponseHeaders struct {
+	ETag *string
+}
+
+type ListNotices200JSONResponse struct {
+	Body    StandingPage
+	Headers ListNotices200ResponseHeaders
+}
+
+func (response ListNotices200JSONResponse) VisitListNoticesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListNotices304Response = NotModifiedResponse
+
+func (response ListNotices304Response) VisitListNoticesResponse(w http.ResponseWriter) error {
+	w.WriteHeader(304)
+	return nil
+}
+
+type RedriveNoticeRequestObject struct {
+	ID     PathID `json:"id"`
+	Params RedriveNoticeParams
+}
+
+type RedriveNoticeResponseObject interface {
+	VisitRedriveNoticeResponse(w http.ResponseWriter) error
+}
+
+type RedriveNotice204Response struct {
+}
+
+func (response RedriveNotice204Response) VisitRedriveNoticeResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
 type ListObstructionTypesRequestObject struct {
 	Params ListObstructionTypesParams
 }
@@ -12745,9 +13156,18 @@ type StrictServerInterface interface {
 	// ListChanges What changed since
 	// (GET /v1/changes)
 	ListChanges(ctx context.Context, request ListChangesRequestObject) (ListChangesResponseObject, error)
+	// ListChannelHealth How each kind of channel does
+	// (GET /v1/channel-health)
+	ListChannelHealth(ctx context.Context, request ListChannelHealthRequestObject) (ListChannelHealthResponseObject, error)
 	// ListChannelKinds By what news can be told
 	// (GET /v1/channel-kinds)
 	ListChannelKinds(ctx context.Context, request ListChannelKindsRequestObject) (ListChannelKindsResponseObject, error)
+	// PauseChannelKind Leave a kind of channel alone
+	// (POST /v1/channel-kinds/{kind}/pause)
+	PauseChannelKind(ctx context.Context, request PauseChannelKindRequestObject) (PauseChannelKindResponseObject, error)
+	// ResumeChannelKind Let a kind of channel go on
+	// (POST /v1/channel-kinds/{kind}/resume)
+	ResumeChannelKind(ctx context.Context, request ResumeChannelKindRequestObject) (ResumeChannelKindResponseObject, error)
 	// CheckInAnywhere I am here, without a shift
 	// (POST /v1/check-ins)
 	CheckInAnywhere(ctx context.Context, request CheckInAnywhereRequestObject) (CheckInAnywhereResponseObject, error)
@@ -12961,6 +13381,12 @@ type StrictServerInterface interface {
 	// PutPushToken Register this device for push
 	// (PUT /v1/me/push-token)
 	PutPushToken(ctx context.Context, request PutPushTokenRequestObject) (PutPushTokenResponseObject, error)
+	// ListNotices Who is still to be told
+	// (GET /v1/notices)
+	ListNotices(ctx context.Context, request ListNoticesRequestObject) (ListNoticesResponseObject, error)
+	// RedriveNotice Try again
+	// (POST /v1/notices/{id}/redrive)
+	RedriveNotice(ctx context.Context, request RedriveNoticeRequestObject) (RedriveNoticeResponseObject, error)
 	// ListObstructionTypes Ways in which lawyers are hindered
 	// (GET /v1/obstruction-types)
 	ListObstructionTypes(ctx context.Context, request ListObstructionTypesRequestObject) (ListObstructionTypesResponseObject, error)
@@ -14411,6 +14837,31 @@ func (sh *strictHandler) ListChanges(ctx echo.Context, params ListChangesParams)
 	return nil
 }
 
+// ListChannelHealth operation middleware
+func (sh *strictHandler) ListChannelHealth(ctx echo.Context, params ListChannelHealthParams) error {
+	var request ListChannelHealthRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListChannelHealth(ctx.Request().Context(), request.(ListChannelHealthRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListChannelHealth")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListChannelHealthResponseObject); ok {
+		return validResponse.VisitListChannelHealthResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListChannelKinds operation middleware
 func (sh *strictHandler) ListChannelKinds(ctx echo.Context, params ListChannelKindsParams) error {
 	var request ListChannelKindsRequestObject
@@ -14430,6 +14881,81 @@ func (sh *strictHandler) ListChannelKinds(ctx echo.Context, params ListChannelKi
 		return err
 	} else if validResponse, ok := response.(ListChannelKindsResponseObject); ok {
 		return validResponse.VisitListChannelKindsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PauseChannelKind operation middleware
+func (sh *strictHandler) PauseChannelKind(ctx echo.Context, kind ChannelKind, params PauseChannelKindParams) error {
+	var request PauseChannelKindRequestObject
+
+	request.Kind = kind
+	request.Params = params
+
+	var body PauseChannelKindJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PauseChannelKind(ctx.Request().Context(), request.(PauseChannelKindRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PauseChannelKind")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PauseChannelKindResponseObject); ok {
+		return validResponse.VisitPauseChannelKindResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ResumeChannelKind operation middleware
+func (sh *strictHandler) ResumeChannelKind(ctx echo.Context, kind ChannelKind, params ResumeChannelKindParams) error {
+	var request ResumeChannelKindRequestObject
+
+	request.Kind = kind
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ResumeChannelKind(ctx.Request().Context(), request.(ResumeChannelKindRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ResumeChannelKind")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ResumeChannelKindResponseObject); ok {
+		return validResponse.VisitResumeChannelKindResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -16891,6 +17417,57 @@ func (sh *strictHandler) PutPushToken(ctx echo.Context, params PutPushTokenParam
 		return err
 	} else if validResponse, ok := response.(PutPushTokenResponseObject); ok {
 		return validResponse.VisitPutPushTokenResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListNotices operation middleware
+func (sh *strictHandler) ListNotices(ctx echo.Context, params ListNoticesParams) error {
+	var request ListNoticesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListNotices(ctx.Request().Context(), request.(ListNoticesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListNotices")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListNoticesResponseObject); ok {
+		return validResponse.VisitListNoticesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RedriveNotice operation middleware
+func (sh *strictHandler) RedriveNotice(ctx echo.Context, id PathID, params RedriveNoticeParams) error {
+	var request RedriveNoticeRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RedriveNotice(ctx.Request().Context(), request.(RedriveNoticeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RedriveNotice")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RedriveNoticeResponseObject); ok {
+		return validResponse.VisitRedriveNoticeResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -26,9 +26,7 @@ type alerter struct {
 func (*alerter) Timeout(*river.Job[alert.Raised]) time.Duration { return jobTimeout }
 
 // NextRetry is as patient as for deliveries.
-func (*alerter) NextRetry(job *river.Job[alert.Raised]) time.Time {
-	return time.Now().Add(wait(len(job.Errors)))
-}
+func (*alerter) NextRetry(job *river.Job[alert.Raised]) time.Time { return retryAt(len(job.Errors)) }
 
 // ringAll is how long who is on duty has for an alert before the other coordinators are woken. Our judgement: an alarm of a lawyer wakes all after
 // three minutes (ADR 0024), and an alert can wait a little longer than a person who is being taken away.

@@ -249,9 +249,7 @@ type coder struct {
 func (*coder) Timeout(*river.Job[SendCode]) time.Duration { return jobTimeout }
 
 // NextRetry is as patient as for deliveries.
-func (*coder) NextRetry(job *river.Job[SendCode]) time.Time {
-	return time.Now().Add(wait(len(job.Errors)))
-}
+func (*coder) NextRetry(job *river.Job[SendCode]) time.Time { return retryAt(len(job.Errors)) }
 
 // Work sends one code, while it is good and asked for. Its errors are stable words.
 func (w *coder) Work(ctx context.Context, job *river.Job[SendCode]) error {

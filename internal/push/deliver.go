@@ -97,9 +97,10 @@ type deliverer struct {
 func (*deliverer) Timeout(*river.Job[Deliver]) time.Duration { return jobTimeout }
 
 // NextRetry is for what a snooze does not cover: a crash, a database that was away.
-func (*deliverer) NextRetry(job *river.Job[Deliver]) time.Time {
-	return time.Now().Add(wait(len(job.Errors)))
-}
+func (*deliverer) NextRetry(job *river.Job[Deliver]) time.Time { return retryAt(len(job.Errors)) }
+
+// retryAt is on River's own clock.
+func retryAt(failed int) time.Time { return time.Now().Add(wait(failed)) }
 
 // Work makes one attempt. Its errors are stable codes: River keeps them in a table of plain text.
 func (w *deliverer) Work(ctx context.Context, job *river.Job[Deliver]) (err error) {

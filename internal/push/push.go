@@ -31,6 +31,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/qorgau/qorgau/internal/audit"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/seal"
 )
@@ -95,6 +96,7 @@ type Current func(ctx context.Context, tx *pg.Tx, n Notice) (bool, error)
 type Options struct {
 	DB      *pg.DB
 	Ring    *seal.Ring
+	Audit   *audit.Log // nil: one of its own
 	Senders map[string]Sender
 	Checks  map[string]Check
 	Bot     string
@@ -107,6 +109,7 @@ type Options struct {
 type Center struct {
 	db      *pg.DB
 	ring    *seal.Ring
+	audit   *audit.Log
 	senders map[string]Sender
 	checks  map[string]Check
 	bot     string
@@ -124,11 +127,14 @@ func New(o Options) (*Center, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
+	if o.Audit == nil {
+		o.Audit = audit.New(o.Ring)
+	}
 	t, err := loadTexts()
 	if err != nil {
 		return nil, err
 	}
-	c := &Center{db: o.DB, ring: o.Ring, senders: o.Senders, checks: o.Checks, bot: o.Bot, texts: t, log: o.Log, current: map[string]Current{Alert: alertStands, Changed: stays}}
+	c := &Center{db: o.DB, ring: o.Ring, audit: o.Audit, senders: o.Senders, checks: o.Checks, bot: o.Bot, texts: t, log: o.Log, current: map[string]Current{Alert: alertStands, Changed: stays}}
 	if c.metrics, err = newMetrics(o.DB, o.Metrics); err != nil {
 		return nil, fmt.Errorf("push metrics: %w", err)
 	}

@@ -166,6 +166,7 @@ var table = []row{
 	public("getDocs", "GET", "/docs", "", everyone),
 
 	// The law is everyone's.
+	public("listChannelKinds", "GET", "/v1/channel-kinds", "", everyone),
 	public("listCustodyLimits", "GET", "/v1/custody-limits", "", everyone),
 	public("getChecklist", "GET", "/v1/checklist", "", everyone),
 	public("getChecklistPdf", "GET", "/v1/checklist.pdf?lang=kk", "", everyone),
@@ -238,6 +239,7 @@ var table = []row{
 	search("getSearch", "search", ofCity, "GET", "", ""),
 	search("patchSearch", "search", entered, "PATCH", "", `{"relation": "x"}`),
 	search("getChannels", "search", ofCity, "GET", "/channels", ""),
+	search("confirmChannel", "search", entered, "POST", "/channels/{second}/confirm", `{"code": "000000"}`), // it is confirmed already
 	search("putChannels", "search", entered, "PUT", "/channels", `{"channels": []}`),
 	search("acknowledgeNotice", "search", ofCity, "POST", "/acknowledgements", `{"notice_id": "{second}"}`),
 	refusedAs(http.StatusBadRequest, search("answerQuestion", "search", ofCity, "POST", "/answers", `{"client_id": "00000000-0000-0000-0000-000000000000", "question_id": "{new}", "answer": "no"}`)),
@@ -258,6 +260,11 @@ var table = []row{
 	{operation: "releaseCall", on: "call", lawyer: never, operator: ofCity, coordinator: ofCity, admin: never, method: "POST", path: "/v1/calls/{id}/release", ok: []int{200, 409}},
 	{operation: "reportCall", on: "call", lawyer: never, operator: ofCity, coordinator: ofCity, admin: never,
 		method: "POST", path: "/v1/calls/{id}/report", body: `{"outcome": "no_answer"}`, ok: []int{200, 409}},
+	{operation: "listNotices", on: "notice", lawyer: never, operator: ofCity, coordinator: ofCity, admin: never, path: "/v1/notices?show=dead", listed: true},
+	{operation: "redriveNotice", on: "notice", lawyer: never, operator: ofCity, coordinator: ofCity, admin: never, method: "POST", path: "/v1/notices/{id}/redrive", ok: []int{204, 409}},
+	{operation: "listChannelHealth", on: "nothing", lawyer: never, operator: everyone, coordinator: everyone, admin: never, path: "/v1/channel-health"},
+	{operation: "pauseChannelKind", on: "nothing", lawyer: never, operator: never, coordinator: everyone, admin: never, method: "POST", path: "/v1/channel-kinds/fcm/pause", body: `{"minutes": 1}`},
+	{operation: "resumeChannelKind", on: "nothing", lawyer: never, operator: never, coordinator: everyone, admin: never, method: "POST", path: "/v1/channel-kinds/fcm/resume"},
 	{operation: "listAlerts", on: "alert", lawyer: concerned, operator: ownOrganisation, coordinator: ownOrganisation, admin: never, path: "/v1/alerts", listed: true},
 	{operation: "acknowledgeAlert", on: "alert", lawyer: concerned, operator: ownOrganisation, coordinator: ownOrganisation, admin: never, method: "POST", path: "/v1/alerts/{id}/acknowledge"},
 

@@ -564,12 +564,44 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/changes (the `ListChanges` operationId).
 	ListChanges(ctx context.Context, params *ListChangesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListChannelHealth How each kind of channel does
+	//
+	// Over the whole server, as counts and times.
+	//
+	// Corresponds with GET /v1/channel-health (the `ListChannelHealth` operationId).
+	ListChannelHealth(ctx context.Context, params *ListChannelHealthParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListChannelKinds By what news can be told
 	//
 	// The kinds of channels that this server has, each with one plain sentence on who can see it.
 	//
 	// Corresponds with GET /v1/channel-kinds (the `ListChannelKinds` operationId).
 	ListChannelKinds(ctx context.Context, params *ListChannelKindsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PauseChannelKindWithBody Leave a kind of channel alone
+	//
+	// What goes there waits, and climbs on past it in its own time. Of the whole server; coordinators only.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/channel-kinds/{kind}/pause (the `PauseChannelKind` operationId).
+	PauseChannelKindWithBody(ctx context.Context, kind ChannelKind, params *PauseChannelKindParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PauseChannelKind Leave a kind of channel alone
+	//
+	// What goes there waits, and climbs on past it in its own time. Of the whole server; coordinators only.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/channel-kinds/{kind}/pause (the `PauseChannelKind` operationId).
+	PauseChannelKind(ctx context.Context, kind ChannelKind, params *PauseChannelKindParams, body PauseChannelKindJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ResumeChannelKind Let a kind of channel go on
+	//
+	// What waited goes out within seconds, also when the provider had asked for patience.
+	//
+	// Corresponds with POST /v1/channel-kinds/{kind}/resume (the `ResumeChannelKind` operationId).
+	ResumeChannelKind(ctx context.Context, kind ChannelKind, params *ResumeChannelKindParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CheckInAnywhereWithBody I am here, without a shift
 	//
@@ -1465,6 +1497,21 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /v1/me/push-token (the `PutPushToken` operationId).
 	PutPushToken(ctx context.Context, params *PutPushTokenParams, body PutPushTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListNotices Who is still to be told
+	//
+	// Notices with their deliveries, those first that have waited longest: which channel, how often tried, what the provider said, whether somebody has seen it. Of searches in the cities of
+	// the caller's grants; coordinators also those of their colleagues.
+	//
+	// Corresponds with GET /v1/notices (the `ListNotices` operationId).
+	ListNotices(ctx context.Context, params *ListNoticesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RedriveNotice Try again
+	//
+	// What reached nobody goes out once more, on the channels that stand now. 409 when nothing of it is dead, or it was seen or taken back.
+	//
+	// Corresponds with POST /v1/notices/{id}/redrive (the `RedriveNotice` operationId).
+	RedriveNotice(ctx context.Context, id PathID, params *RedriveNoticeParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListObstructionTypes Ways in which lawyers are hindered
 	//
@@ -2901,6 +2948,23 @@ func (c *Core) ListChanges(ctx context.Context, params *ListChangesParams, reqEd
 	return c.Client.Do(req)
 }
 
+// ListChannelHealth How each kind of channel does
+//
+// Over the whole server, as counts and times.
+//
+// Corresponds with GET /v1/channel-health (the `ListChannelHealth` operationId).
+func (c *Core) ListChannelHealth(ctx context.Context, params *ListChannelHealthParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListChannelHealthRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListChannelKinds By what news can be told
 //
 // The kinds of channels that this server has, each with one plain sentence on who can see it.
@@ -2908,6 +2972,61 @@ func (c *Core) ListChanges(ctx context.Context, params *ListChangesParams, reqEd
 // Corresponds with GET /v1/channel-kinds (the `ListChannelKinds` operationId).
 func (c *Core) ListChannelKinds(ctx context.Context, params *ListChannelKindsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListChannelKindsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PauseChannelKindWithBody Leave a kind of channel alone
+//
+// What goes there waits, and climbs on past it in its own time. Of the whole server; coordinators only.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/channel-kinds/{kind}/pause (the `PauseChannelKind` operationId).
+func (c *Core) PauseChannelKindWithBody(ctx context.Context, kind ChannelKind, params *PauseChannelKindParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPauseChannelKindRequestWithBody(c.Server, kind, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PauseChannelKind Leave a kind of channel alone
+//
+// What goes there waits, and climbs on past it in its own time. Of the whole server; coordinators only.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/channel-kinds/{kind}/pause (the `PauseChannelKind` operationId).
+func (c *Core) PauseChannelKind(ctx context.Context, kind ChannelKind, params *PauseChannelKindParams, body PauseChannelKindJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPauseChannelKindRequest(c.Server, kind, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ResumeChannelKind Let a kind of channel go on
+//
+// What waited goes out within seconds, also when the provider had asked for patience.
+//
+// Corresponds with POST /v1/channel-kinds/{kind}/resume (the `ResumeChannelKind` operationId).
+func (c *Core) ResumeChannelKind(ctx context.Context, kind ChannelKind, params *ResumeChannelKindParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewResumeChannelKindRequest(c.Server, kind, params)
 	if err != nil {
 		return nil, err
 	}
@@ -4793,6 +4912,41 @@ func (c *Core) PutPushTokenWithBody(ctx context.Context, params *PutPushTokenPar
 // Corresponds with PUT /v1/me/push-token (the `PutPushToken` operationId).
 func (c *Core) PutPushToken(ctx context.Context, params *PutPushTokenParams, body PutPushTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewPutPushTokenRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListNotices Who is still to be told
+//
+// Notices with their deliveries, those first that have waited longest: which channel, how often tried, what the provider said, whether somebody has seen it. Of searches in the cities of
+// the caller's grants; coordinators also those of their colleagues.
+//
+// Corresponds with GET /v1/notices (the `ListNotices` operationId).
+func (c *Core) ListNotices(ctx context.Context, params *ListNoticesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListNoticesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RedriveNotice Try again
+//
+// What reached nobody goes out once more, on the channels that stand now. 409 when nothing of it is dead, or it was seen or taken back.
+//
+// Corresponds with POST /v1/notices/{id}/redrive (the `RedriveNotice` operationId).
+func (c *Core) RedriveNotice(ctx context.Context, id PathID, params *RedriveNoticeParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRedriveNoticeRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -8430,6 +8584,59 @@ func NewListChangesRequest(server string, params *ListChangesParams) (*http.Requ
 	return req, nil
 }
 
+// NewListChannelHealthRequest constructs an http.Request for the ListChannelHealth method
+func NewListChannelHealthRequest(server string, params *ListChannelHealthParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/channel-health")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListChannelKindsRequest constructs an http.Request for the ListChannelKinds method
 func NewListChannelKindsRequest(server string, params *ListChannelKindsParams) (*http.Request, error) {
 	var err error
@@ -8465,6 +8672,139 @@ func NewListChannelKindsRequest(server string, params *ListChannelKindsParams) (
 			}
 
 			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewPauseChannelKindRequest calls the generic PauseChannelKind builder with application/json body
+func NewPauseChannelKindRequest(server string, kind ChannelKind, params *PauseChannelKindParams, body PauseChannelKindJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPauseChannelKindRequestWithBody(server, kind, params, "application/json", bodyReader)
+}
+
+// NewPauseChannelKindRequestWithBody constructs an http.Request for the PauseChannelKind method, with any body, and a specified content type
+func NewPauseChannelKindRequestWithBody(server string, kind ChannelKind, params *PauseChannelKindParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "kind", kind, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/channel-kinds/%s/pause", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewResumeChannelKindRequest constructs an http.Request for the ResumeChannelKind method
+func NewResumeChannelKindRequest(server string, kind ChannelKind, params *ResumeChannelKindParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "kind", kind, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/channel-kinds/%s/resume", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
 		}
 
 		if params.AcceptLanguage != nil {
@@ -13730,6 +14070,170 @@ func NewPutPushTokenRequestWithBody(server string, params *PutPushTokenParams, c
 	return req, nil
 }
 
+// NewListNoticesRequest constructs an http.Request for the ListNotices method
+func NewListNoticesRequest(server string, params *ListNoticesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/notices")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Show != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "show", *params.Show, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRedriveNoticeRequest constructs an http.Request for the RedriveNotice method
+func NewRedriveNoticeRequest(server string, id PathID, params *RedriveNoticeParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/notices/%s/redrive", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListObstructionTypesRequest constructs an http.Request for the ListObstructionTypes method
 func NewListObstructionTypesRequest(server string, params *ListObstructionTypesParams) (*http.Request, error) {
 	var err error
@@ -16652,6 +17156,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/changes (the `ListChanges` operationId).
 	ListChangesWithResponse(ctx context.Context, params *ListChangesParams, reqEditors ...RequestEditorFn) (*ListChangesResponse, error)
 
+	// ListChannelHealthWithResponse How each kind of channel does
+	//
+	// Over the whole server, as counts and times.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/channel-health (the `ListChannelHealth` operationId).
+	ListChannelHealthWithResponse(ctx context.Context, params *ListChannelHealthParams, reqEditors ...RequestEditorFn) (*ListChannelHealthResponse, error)
+
 	// ListChannelKindsWithResponse By what news can be told
 	//
 	// The kinds of channels that this server has, each with one plain sentence on who can see it.
@@ -16660,6 +17173,33 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/channel-kinds (the `ListChannelKinds` operationId).
 	ListChannelKindsWithResponse(ctx context.Context, params *ListChannelKindsParams, reqEditors ...RequestEditorFn) (*ListChannelKindsResponse, error)
+
+	// PauseChannelKindWithBodyWithResponse Leave a kind of channel alone
+	//
+	// What goes there waits, and climbs on past it in its own time. Of the whole server; coordinators only.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/channel-kinds/{kind}/pause (the `PauseChannelKind` operationId).
+	PauseChannelKindWithBodyWithResponse(ctx context.Context, kind ChannelKind, params *PauseChannelKindParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PauseChannelKindResponse, error)
+
+	// PauseChannelKindWithResponse Leave a kind of channel alone
+	//
+	// What goes there waits, and climbs on past it in its own time. Of the whole server; coordinators only.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/channel-kinds/{kind}/pause (the `PauseChannelKind` operationId).
+	PauseChannelKindWithResponse(ctx context.Context, kind ChannelKind, params *PauseChannelKindParams, body PauseChannelKindJSONRequestBody, reqEditors ...RequestEditorFn) (*PauseChannelKindResponse, error)
+
+	// ResumeChannelKindWithResponse Let a kind of channel go on
+	//
+	// What waited goes out within seconds, also when the provider had asked for patience.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/channel-kinds/{kind}/resume (the `ResumeChannelKind` operationId).
+	ResumeChannelKindWithResponse(ctx context.Context, kind ChannelKind, params *ResumeChannelKindParams, reqEditors ...RequestEditorFn) (*ResumeChannelKindResponse, error)
 
 	// CheckInAnywhereWithBodyWithResponse I am here, without a shift
 	//
@@ -17641,6 +18181,25 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /v1/me/push-token (the `PutPushToken` operationId).
 	PutPushTokenWithResponse(ctx context.Context, params *PutPushTokenParams, body PutPushTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*PutPushTokenResponse, error)
+
+	// ListNoticesWithResponse Who is still to be told
+	//
+	// Notices with their deliveries, those first that have waited longest: which channel, how often tried, what the provider said, whether somebody has seen it. Of searches in the cities of
+	// the caller's grants; coordinators also those of their colleagues.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/notices (the `ListNotices` operationId).
+	ListNoticesWithResponse(ctx context.Context, params *ListNoticesParams, reqEditors ...RequestEditorFn) (*ListNoticesResponse, error)
+
+	// RedriveNoticeWithResponse Try again
+	//
+	// What reached nobody goes out once more, on the channels that stand now. 409 when nothing of it is dead, or it was seen or taken back.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/notices/{id}/redrive (the `RedriveNotice` operationId).
+	RedriveNoticeWithResponse(ctx context.Context, id PathID, params *RedriveNoticeParams, reqEditors ...RequestEditorFn) (*RedriveNoticeResponse, error)
 
 	// ListObstructionTypesWithResponse Ways in which lawyers are hindered
 	//
@@ -19877,6 +20436,54 @@ func (r ListChangesResponse) ContentType() string {
 	return ""
 }
 
+// ListChannelHealthResponse200Headers the declared response headers of an HTTP 200 response for ListChannelHealth
+type ListChannelHealthResponse200Headers struct {
+	ETag *string
+}
+
+type ListChannelHealthResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ChannelHealths
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListChannelHealthResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListChannelHealthResponse) GetJSON200() *ChannelHealths {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListChannelHealthResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListChannelHealthResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListChannelHealthResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListChannelHealthResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListChannelKindsResponse200Headers the declared response headers of an HTTP 200 response for ListChannelKinds
 type ListChannelKindsResponse200Headers struct {
 	ETag *string
@@ -19919,6 +20526,74 @@ func (r ListChannelKindsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListChannelKindsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PauseChannelKindResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+}
+
+// GetBody returns the raw response body bytes
+func (r PauseChannelKindResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PauseChannelKindResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PauseChannelKindResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PauseChannelKindResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ResumeChannelKindResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+}
+
+// GetBody returns the raw response body bytes
+func (r ResumeChannelKindResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ResumeChannelKindResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ResumeChannelKindResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ResumeChannelKindResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -23130,6 +23805,88 @@ func (r PutPushTokenResponse) ContentType() string {
 	return ""
 }
 
+// ListNoticesResponse200Headers the declared response headers of an HTTP 200 response for ListNotices
+type ListNoticesResponse200Headers struct {
+	ETag *string
+}
+
+type ListNoticesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *StandingPage
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListNoticesResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListNoticesResponse) GetJSON200() *StandingPage {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListNoticesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListNoticesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListNoticesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListNoticesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RedriveNoticeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+}
+
+// GetBody returns the raw response body bytes
+func (r RedriveNoticeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RedriveNoticeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RedriveNoticeResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RedriveNoticeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListObstructionTypesResponse200Headers the declared response headers of an HTTP 200 response for ListObstructionTypes
 type ListObstructionTypesResponse200Headers struct {
 	ETag *string
@@ -25407,6 +26164,21 @@ func (c *ClientWithResponses) ListChangesWithResponse(ctx context.Context, param
 	return ParseListChangesResponse(rsp)
 }
 
+// ListChannelHealthWithResponse How each kind of channel does
+//
+// Over the whole server, as counts and times.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/channel-health (the `ListChannelHealth` operationId).
+func (c *ClientWithResponses) ListChannelHealthWithResponse(ctx context.Context, params *ListChannelHealthParams, reqEditors ...RequestEditorFn) (*ListChannelHealthResponse, error) {
+	rsp, err := c.ListChannelHealth(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListChannelHealthResponse(rsp)
+}
+
 // ListChannelKindsWithResponse By what news can be told
 //
 // The kinds of channels that this server has, each with one plain sentence on who can see it.
@@ -25420,6 +26192,51 @@ func (c *ClientWithResponses) ListChannelKindsWithResponse(ctx context.Context, 
 		return nil, err
 	}
 	return ParseListChannelKindsResponse(rsp)
+}
+
+// PauseChannelKindWithBodyWithResponse Leave a kind of channel alone
+//
+// What goes there waits, and climbs on past it in its own time. Of the whole server; coordinators only.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/channel-kinds/{kind}/pause (the `PauseChannelKind` operationId).
+func (c *ClientWithResponses) PauseChannelKindWithBodyWithResponse(ctx context.Context, kind ChannelKind, params *PauseChannelKindParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PauseChannelKindResponse, error) {
+	rsp, err := c.PauseChannelKindWithBody(ctx, kind, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePauseChannelKindResponse(rsp)
+}
+
+// PauseChannelKindWithResponse Leave a kind of channel alone
+//
+// What goes there waits, and climbs on past it in its own time. Of the whole server; coordinators only.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/channel-kinds/{kind}/pause (the `PauseChannelKind` operationId).
+func (c *ClientWithResponses) PauseChannelKindWithResponse(ctx context.Context, kind ChannelKind, params *PauseChannelKindParams, body PauseChannelKindJSONRequestBody, reqEditors ...RequestEditorFn) (*PauseChannelKindResponse, error) {
+	rsp, err := c.PauseChannelKind(ctx, kind, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePauseChannelKindResponse(rsp)
+}
+
+// ResumeChannelKindWithResponse Let a kind of channel go on
+//
+// What waited goes out within seconds, also when the provider had asked for patience.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/channel-kinds/{kind}/resume (the `ResumeChannelKind` operationId).
+func (c *ClientWithResponses) ResumeChannelKindWithResponse(ctx context.Context, kind ChannelKind, params *ResumeChannelKindParams, reqEditors ...RequestEditorFn) (*ResumeChannelKindResponse, error) {
+	rsp, err := c.ResumeChannelKind(ctx, kind, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseResumeChannelKindResponse(rsp)
 }
 
 // CheckInAnywhereWithBodyWithResponse I am here, without a shift
@@ -26995,6 +27812,37 @@ func (c *ClientWithResponses) PutPushTokenWithResponse(ctx context.Context, para
 		return nil, err
 	}
 	return ParsePutPushTokenResponse(rsp)
+}
+
+// ListNoticesWithResponse Who is still to be told
+//
+// Notices with their deliveries, those first that have waited longest: which channel, how often tried, what the provider said, whether somebody has seen it. Of searches in the cities of
+// the caller's grants; coordinators also those of their colleagues.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/notices (the `ListNotices` operationId).
+func (c *ClientWithResponses) ListNoticesWithResponse(ctx context.Context, params *ListNoticesParams, reqEditors ...RequestEditorFn) (*ListNoticesResponse, error) {
+	rsp, err := c.ListNotices(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListNoticesResponse(rsp)
+}
+
+// RedriveNoticeWithResponse Try again
+//
+// What reached nobody goes out once more, on the channels that stand now. 409 when nothing of it is dead, or it was seen or taken back.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/notices/{id}/redrive (the `RedriveNotice` operationId).
+func (c *ClientWithResponses) RedriveNoticeWithResponse(ctx context.Context, id PathID, params *RedriveNoticeParams, reqEditors ...RequestEditorFn) (*RedriveNoticeResponse, error) {
+	rsp, err := c.RedriveNotice(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRedriveNoticeResponse(rsp)
 }
 
 // ListObstructionTypesWithResponse Ways in which lawyers are hindered
@@ -29060,6 +29908,48 @@ func ParseListChangesResponse(rsp *http.Response) (*ListChangesResponse, error) 
 	return response, nil
 }
 
+// ParseListChannelHealthResponse parses an HTTP response from a ListChannelHealthWithResponse call
+func ParseListChannelHealthResponse(rsp *http.Response) (*ListChannelHealthResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListChannelHealthResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ChannelHealths
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListChannelHealthResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseListChannelKindsResponse parses an HTTP response from a ListChannelKindsWithResponse call
 func ParseListChannelKindsResponse(rsp *http.Response) (*ListChannelKindsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -29097,6 +29987,38 @@ func ParseListChannelKindsResponse(rsp *http.Response) (*ListChannelKindsRespons
 			headers.ETag = &value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParsePauseChannelKindResponse parses an HTTP response from a PauseChannelKindWithResponse call
+func ParsePauseChannelKindResponse(rsp *http.Response) (*PauseChannelKindResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PauseChannelKindResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	return response, nil
+}
+
+// ParseResumeChannelKindResponse parses an HTTP response from a ResumeChannelKindWithResponse call
+func ParseResumeChannelKindResponse(rsp *http.Response) (*ResumeChannelKindResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ResumeChannelKindResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
 	}
 
 	return response, nil
@@ -31549,6 +32471,64 @@ func ParsePutPushTokenResponse(rsp *http.Response) (*PutPushTokenResponse, error
 		}
 		response.JSON200 = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseListNoticesResponse parses an HTTP response from a ListNoticesWithResponse call
+func ParseListNoticesResponse(rsp *http.Response) (*ListNoticesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListNoticesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest StandingPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListNoticesResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRedriveNoticeResponse parses an HTTP response from a RedriveNoticeWithResponse call
+func ParseRedriveNoticeResponse(rsp *http.Response) (*RedriveNoticeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RedriveNoticeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
 	}
 
 	return response, nil
