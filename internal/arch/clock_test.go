@@ -17,6 +17,8 @@ func clockReaders() *excuses {
 		exception{path: "internal/pg/pg.go", atMost: 1, why: "here the clock comes in: Options.Clock, or the machine's"},
 		exception{path: "internal/push/fcm/fcm.go", atMost: 1, why: "here the sender's clock comes in; tests replace it"},
 		exception{path: "internal/push/fcm/transport.go", atMost: 1, why: "here the token source's clock comes in; tests replace it"},
+		exception{path: "internal/push/webpush/webpush.go", atMost: 1, why: "here the sender's clock comes in; tests replace it"},
+		exception{path: "internal/push/webpush/standin/standin.go", atMost: 1, why: "the stand-in plays a server elsewhere, which has a clock of its own"},
 		exception{path: "pkg/client/client.go", atMost: 1, why: "here the client's clock comes in: Options.Now, or the machine's"},
 		exception{path: "internal/push/deliver.go", atMost: 1, why: "River's NextRetry is asked for a time on River's own clock, which is the machine's"},
 		exception{path: "internal/watch/jobs.go", atMost: 1, why: "River's NextRetry, as in push/deliver.go"},

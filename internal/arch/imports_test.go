@@ -51,6 +51,8 @@ var order = []place{
 	{"internal/push/pushtest", []string{"internal/pg", "internal/pg/pgtest", "internal/push", "internal/seal"}},
 	{"internal/push/fcm", []string{"internal/fault", "internal/push"}},
 	{"internal/push/fcm/standin", nil},
+	{"internal/push/webpush", []string{"internal/fault", "internal/push"}},
+	{"internal/push/webpush/standin", nil},
 	{"internal/detention", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/finder")},
 	{"internal/rights", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/finder", "internal/detention", "internal/paper")},
 	{"internal/door", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/finder", "internal/detention", "internal/paper")},
@@ -88,7 +90,7 @@ func TestOrderIsAnOrder(t *testing.T) {
 }
 
 // onlyInTests may be imported by any test, and by no other code but what the table says.
-var onlyInTests = []string{"internal/paper/papertest", "internal/pg/pgtest", "internal/pg/embedded", "internal/push/fcm/standin", "internal/push/pushtest"}
+var onlyInTests = []string{"internal/paper/papertest", "internal/pg/pgtest", "internal/pg/embedded", "internal/push/fcm/standin", "internal/push/pushtest", "internal/push/webpush/standin"}
 
 func within(pattern, dir string) bool {
 	if below, ok := strings.CutSuffix(pattern, "/..."); ok {
@@ -161,6 +163,8 @@ var confined = []struct {
 		why: "push/fcm is the only importer of firebase: a notice must not know its carrier"},
 	{library: "google.golang.org/", where: []string{"internal/push/fcm"},
 		why: "Google's libraries come with firebase and stay with it"},
+	{library: "github.com/SherClockHolmes/webpush-go", where: []string{"internal/push/webpush"},
+		why: "it posts to whatever address it is given; push/webpush decides which hosts are called"},
 	{library: "gorm.io/", where: []string{"internal/pg"}, files: []string{"store.go"}, inTests: true,
 		why: "gorm lives in internal/pg and in files named store.go: what it writes can be read in one place per feature"},
 	{library: "github.com/pressly/goose/", where: []string{"internal/pg"},
@@ -222,6 +226,7 @@ var pure = []struct {
 	{"internal/fault", nil, "the vocabulary of errors knows nobody"},
 	{"internal/config", []string{"github.com/caarlos0/env/v11"}, "reading the environment opens nothing"},
 	{"internal/push/fcm/standin", []string{"github.com/google/uuid", "golang.org/x/net"}, "a stand-in that shared code with what it stands against would share its mistakes"},
+	{"internal/push/webpush/standin", nil, "a stand-in that shared code with what it stands against would share its mistakes"},
 }
 
 // Some packages are worth having elsewhere, and stay light.
