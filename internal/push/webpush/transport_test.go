@@ -223,7 +223,7 @@ func TestABodyWithoutEndIsLeft(t *testing.T) {
 				}
 			}
 		}},
-		"does not come": {500 * time.Millisecond, func(w http.ResponseWriter, r *http.Request) {
+		"does not come": {3 * time.Second, func(w http.ResponseWriter, r *http.Request) {
 			w.(http.Flusher).Flush()
 			<-r.Context().Done()
 		}},
