@@ -16,7 +16,7 @@ func (c *cli) demo() *cobra.Command {
 		Long: "Starts a private PostgreSQL in QORGAU_DATA_DIR (default ./qorgau-data), plays the story of the eleven against itself with\n" +
 			"real requests, and goes on serving. A second start reuses the data. Ctrl-C stops cleanly.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			o, err := c.bent(map[string]string{"DATABASE_URL": "", "DATABASE_URL_FILE": "", "QORGAU_FCM_CREDENTIALS": "", "QORGAU_FCM_ENDPOINT": ""}).options(slog.LevelWarn)
+			o, err := c.bent(apart()).options(slog.LevelWarn)
 			if err != nil {
 				return err
 			}
@@ -30,6 +30,15 @@ func (c *cli) demo() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&fresh, "fresh", false, "wipe what an earlier demo left, and start over")
 	return cmd
+}
+
+// apart is an environment in which nothing leads to a database of somebody's, or to people's phones.
+func apart() map[string]string {
+	out := map[string]string{}
+	for _, name := range []string{"DATABASE_URL", "DATABASE_URL_FILE", "QORGAU_FCM_CREDENTIALS", "QORGAU_FCM_ENDPOINT", "QORGAU_WEBPUSH_KEYS"} {
+		out[name] = ""
+	}
+	return out
 }
 
 // bent is the same program under another environment: what overlay names goes first.

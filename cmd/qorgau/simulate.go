@@ -29,8 +29,9 @@ func (c *cli) simulate() *cobra.Command {
 			if !cmd.Flags().Changed("seed") {
 				seed = rand.Uint64N(1_000_000)
 			}
-			o, err := c.bent(map[string]string{"DATABASE_URL": "", "DATABASE_URL_FILE": "", "QORGAU_FCM_CREDENTIALS": "", "QORGAU_FCM_ENDPOINT": "",
-				"QORGAU_LIMITS": "", "QORGAU_TRUSTED_PROXIES": ""}).options(slog.LevelError)
+			alone := apart()
+			alone["QORGAU_LIMITS"], alone["QORGAU_TRUSTED_PROXIES"] = "", ""
+			o, err := c.bent(alone).options(slog.LevelError)
 			if err != nil {
 				return err
 			}

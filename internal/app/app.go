@@ -28,7 +28,6 @@ import (
 	"github.com/qorgau/qorgau/internal/account"
 	"github.com/qorgau/qorgau/internal/audit"
 	"github.com/qorgau/qorgau/internal/board"
-	"github.com/qorgau/qorgau/internal/config"
 	"github.com/qorgau/qorgau/internal/department"
 	"github.com/qorgau/qorgau/internal/detention"
 	"github.com/qorgau/qorgau/internal/dispatch"
@@ -41,7 +40,6 @@ import (
 	"github.com/qorgau/qorgau/internal/live"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/push"
-	"github.com/qorgau/qorgau/internal/push/fcm"
 	"github.com/qorgau/qorgau/internal/rights"
 	"github.com/qorgau/qorgau/internal/roster"
 	"github.com/qorgau/qorgau/internal/safety"
@@ -69,7 +67,7 @@ type parts struct {
 	roster   *roster.Calendar
 	safety   *safety.Guard
 	live     *live.Hub
-	sender   *fcm.Sender // nil: notices go to the console
+	carriers Carriers
 	meters   *prometheus.Registry
 }
 
@@ -86,15 +84,15 @@ func assemble(ctx context.Context, o Options, db *pg.DB, ring *seal.Ring) (*part
 	p := &parts{ring: ring, law: book, meters: prometheus.NewRegistry()}
 	p.meters.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
-	sender, err := p.chooseSender(ctx, o.Config, o.Log)
-	if err != nil {
-		return nil, err
-	}
-	p.center, err = push.New(push.Options{DB: db, Ring: ring, Senders: map[string]push.Sender{push.FCM: sender}, Log: o.Log, Metrics: p.meters})
+	p.carriers, err = OpenCarriers(ctx, o.Config, o.Log)
 	if err != nil {
 		return nil, err
 	}
 	log := audit.New(ring)
+	p.center, err = push.New(push.Options{DB: db, Ring: ring, Audit: log, Senders: p.carriers.Senders, Checks: p.carriers.Checks, Log: o.Log, Metrics: p.meters})
+	if err != nil {
+		return nil, err
+	}
 	desk := deskOptions(db, ring, o.Log, p.center, limits)
 	desk.ShadowDay = func(ctx context.Context, tx *pg.Tx, owner, shadow uuid.UUID) error {
 		return p.roster.Shadow(ctx, tx, owner, shadow)
@@ -132,19 +130,6 @@ func assemble(ctx context.Context, o Options, db *pg.DB, ring *seal.Ring) (*part
 		},
 	}
 	return p, nil
-}
-
-func (p *parts) chooseSender(ctx context.Context, c config.Config, log *slog.Logger) (push.Sender, error) {
-	if c.FCMEndpoint == "" && c.FCMCredentials == "" {
-		log.WarnContext(ctx, "no push provider: notices go to this log only; set QORGAU_FCM_CREDENTIALS to reach phones")
-		return push.Console{Log: log}, nil
-	}
-	sender, err := fcm.New(ctx, fcm.Config{CredentialsFile: c.FCMCredentials, Endpoint: c.FCMEndpoint, Project: c.FCMProject, Log: log})
-	if err != nil {
-		return nil, fmt.Errorf("QORGAU_FCM_CREDENTIALS, QORGAU_FCM_ENDPOINT: %w", err)
-	}
-	p.sender = sender
-	return sender, nil
 }
 
 // deskOptions lend the desk what push knows of a phone: push stands to its right.

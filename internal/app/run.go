@@ -313,8 +313,8 @@ func (a *App) stop(ctx context.Context) error {
 	if a.parts != nil {
 		a.parts.finder.Close()
 	}
-	if a.parts != nil && a.parts.sender != nil {
-		a.parts.sender.Close()
+	if a.parts != nil {
+		a.parts.carriers.Close()
 	}
 	errs = append(errs, a.store.close(ctx))
 	err := errors.Join(errs...)

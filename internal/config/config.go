@@ -48,6 +48,12 @@ type Config struct {
 	FCMEndpoint    string `env:"QORGAU_FCM_ENDPOINT"`
 	FCMProject     string `env:"QORGAU_FCM_PROJECT"`
 
+	// WebPushKeys is the file of the application server's key pair; empty: browsers are not told. WebPushSubject is where the makers of browsers reach
+	// whoever runs this server; WebPushStandIn the origin of a stand-in, for development.
+	WebPushKeys    string `env:"QORGAU_WEBPUSH_KEYS"`
+	WebPushSubject string `env:"QORGAU_WEBPUSH_SUBJECT"`
+	WebPushStandIn string `env:"QORGAU_WEBPUSH_STANDIN"`
+
 	// MetricsAddr is the listener of the metrics, host:port; empty: none. Without a host it is loopback.
 	MetricsAddr string `env:"QORGAU_METRICS_ADDR"`
 	// Limits is "", "off" or name=value,…; app reads it, since features own the names.
@@ -166,6 +172,14 @@ func (c *Config) check() []error {
 		}
 		if c.FCMProject == "" {
 			add("QORGAU_FCM_PROJECT", "any project id when QORGAU_FCM_ENDPOINT is set")
+		}
+	}
+	if c.WebPushKeys != "" {
+		if _, err := os.Stat(c.WebPushKeys); err != nil {
+			add("QORGAU_WEBPUSH_KEYS", "the path of a file made by `qorgau notify keys`: "+reason(err))
+		}
+		if c.WebPushSubject == "" {
+			add("QORGAU_WEBPUSH_SUBJECT", "mailto: or https: address when QORGAU_WEBPUSH_KEYS is set")
 		}
 	}
 	if c.FCMCredentials != "" && c.FCMEndpoint == "" {
