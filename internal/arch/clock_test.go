@@ -16,6 +16,9 @@ func clockReaders() *excuses {
 	return excused(
 		exception{path: "internal/pg/pg.go", atMost: 1, why: "here the clock comes in: Options.Clock, or the machine's"},
 		exception{path: "internal/push/fcm/fcm.go", atMost: 1, why: "here the sender's clock comes in; tests replace it"},
+		exception{path: "internal/push/sms/sms.go", atMost: 1, why: "as in fcm.go"},
+		exception{path: "internal/push/sms/standin/answer.go", why: "the stand-in plays a server elsewhere, which has a clock of its own"},
+		exception{path: "internal/push/sms/standin/back.go", why: "as in answer.go"},
 		exception{path: "internal/push/fcm/transport.go", atMost: 1, why: "here the token source's clock comes in; tests replace it"},
 		exception{path: "internal/push/webpush/webpush.go", atMost: 1, why: "here the sender's clock comes in; tests replace it"},
 		exception{path: "internal/push/webpush/standin/standin.go", atMost: 1, why: "the stand-in plays a server elsewhere, which has a clock of its own"},

@@ -31,6 +31,8 @@ var order = []place{
 	{"internal/law", nil},
 	{"internal/paper", nil},
 	{"internal/paper/papertest", nil},
+	{"internal/push/sms/gsm7", nil},
+	{"internal/smslog", []string{"internal/fault", "internal/paper", "internal/push/sms/gsm7"}},
 	{"internal/web", nil},
 	{"internal/arch", nil},
 
@@ -53,6 +55,8 @@ var order = []place{
 	{"internal/push/fcm/standin", nil},
 	{"internal/push/webpush", []string{"internal/fault", "internal/push"}},
 	{"internal/push/webpush/standin", nil},
+	{"internal/push/sms", []string{"internal/fault", "internal/push", "internal/push/sms/gsm7"}},
+	{"internal/push/sms/standin", nil},
 	{"internal/detention", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/finder")},
 	{"internal/rights", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/finder", "internal/detention", "internal/paper")},
 	{"internal/door", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/finder", "internal/detention", "internal/paper")},
@@ -90,7 +94,7 @@ func TestOrderIsAnOrder(t *testing.T) {
 }
 
 // onlyInTests may be imported by any test, and by no other code but what the table says.
-var onlyInTests = []string{"internal/paper/papertest", "internal/pg/pgtest", "internal/pg/embedded", "internal/push/fcm/standin", "internal/push/pushtest", "internal/push/webpush/standin"}
+var onlyInTests = []string{"internal/paper/papertest", "internal/pg/pgtest", "internal/pg/embedded", "internal/push/fcm/standin", "internal/push/pushtest", "internal/push/webpush/standin", "internal/push/sms/standin"}
 
 func within(pattern, dir string) bool {
 	if below, ok := strings.CutSuffix(pattern, "/..."); ok {
@@ -227,6 +231,8 @@ var pure = []struct {
 	{"internal/config", []string{"github.com/caarlos0/env/v11"}, "reading the environment opens nothing"},
 	{"internal/push/fcm/standin", []string{"github.com/google/uuid", "golang.org/x/net"}, "a stand-in that shared code with what it stands against would share its mistakes"},
 	{"internal/push/webpush/standin", nil, "a stand-in that shared code with what it stands against would share its mistakes"},
+	{"internal/push/sms/standin", nil, "as fcm's"},
+	{"internal/smslog", []string{"github.com/google/uuid", "golang.org/x/text"}, "what people type is read without a database, so that every text can be tried"},
 }
 
 // Some packages are worth having elsewhere, and stay light.
