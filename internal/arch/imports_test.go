@@ -32,7 +32,7 @@ var order = []place{
 	{"internal/paper", nil},
 	{"internal/paper/papertest", nil},
 	{"internal/push/sms/gsm7", nil},
-	{"internal/smslog", []string{"internal/fault", "internal/paper", "internal/push/sms/gsm7"}},
+	{"internal/smslog", []string{"internal/fault", "internal/paper", "internal/push/sms/gsm7", "pkg/names"}},
 	{"internal/web", nil},
 	{"internal/arch", nil},
 

@@ -2,6 +2,7 @@ package smslog
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -72,18 +73,10 @@ func Page(key []byte, p Printed) ([]byte, error) {
 		flags, means = append(flags, paper.Column{Head: f[0], Share: 1}), append(means, f[1])
 	}
 	s.Table(flags, [][]string{means})
-	var rows [][]string
+	cells := make([]paper.Cell, 0, max(p.N, 0))
 	for i, c := range Sheet(key, p.Account, p.First, p.N) {
-		if i%columns == 0 {
-			rows = append(rows, nil)
-		}
-		last := &rows[len(rows)-1]
-		*last = append(*last, fmt.Sprintf("%d", p.First+i+1), c[:3]+" "+c[3:])
+		cells = append(cells, paper.Cell{Label: strconv.Itoa(p.First + i + 1), Text: c[:3] + " " + c[3:]})
 	}
-	head := make([]paper.Column, 0, 2*columns)
-	for range columns {
-		head = append(head, paper.Column{Head: "№", Share: 1}, paper.Column{Head: "", Share: 2})
-	}
-	s.Table(head, rows)
+	s.Grid(columns, cells)
 	return s.Bytes()
 }

@@ -3,13 +3,16 @@ package smslog
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 	"unicode"
 
 	"github.com/qorgau/qorgau/internal/fault"
+	"github.com/qorgau/qorgau/pkg/names"
 )
 
 // said writes a message on one line, to be compared and read: kind, code, department | name year age flags; … | unclear.
@@ -113,7 +116,13 @@ var typed = []struct{ in, want string }{
 	{c + "DP-71 Ахметов О4; Ким 199З; Ли 2ОО1", "report K7T4X2M DP-71 | Ахметов 2004; Ким 1993; Ли 2001"},
 	{c + "DP-71 Ахметов (99); Ким 29; Ли 30", "report K7T4X2M DP-71 | Ахметов 1999; Ким 2029; Ли 1930"},
 	{c + "DP-71 Ахметов 17 лет; Ким 18 лет; Ли 16 жаста; Pak 15 years", "report K7T4X2M DP-71 | Ахметов age 17 +minor; Ким age 18; Ли age 16 +minor; Pak age 15 +minor"},
-	{c + "DP-71 99 Ахметов Асан", "report K7T4X2M DP-71 | Ахметов Асан 1999"},
+	{c + "DP-71 99 Ахметов Асан", "report K7T4X2M DP-71 | Ахметов Асан | 99"},
+	{c + "DP-71 1999 Ахметов Асан", "report K7T4X2M DP-71 | Ахметов Асан 1999"},
+	{"12 K7T4X2M Ахметов", "report K7T4X2M | Ахметов | 12"},
+	{c + "Асан99 Ли88", "report K7T4X2M | Асан 1999; Ли 1988"},
+	{c + "DP-71 Исаев 99 Адам Ким 01, 5 адам", "report K7T4X2M DP-71 | Исаев 1999; Адам Ким 2001 | 5 адам"},
+	{c + "DP-71 Ахметов 22 года; Ким 01 года; Ли 22 года рождения; Пак 21 год; Цой 93 года", "report K7T4X2M DP-71 | Ахметов age 22; Ким 2001; Ли 2022; Пак age 21; Цой 1993"},
+	{c + "DP-71 Ли Жен; Ким жен.; Пак 2008 қыз", "report K7T4X2M DP-71 | Ли Жен; Ким +woman; Пак 2008 +woman"},
 	{c + "DP-71 Ахметов 99 01; Ким 1850; Ли 123", "report K7T4X2M DP-71 | Ахметов 1999; Ким; Ли | 01, 1850, 123"},
 	{c + "DP-71 Ахметов ИИН 990312300123 тел +7 (701) 555-01-23", "report K7T4X2M DP-71 | Ахметов ИИН тел | 990…, 770…"},
 	// Flags: letters of either alphabet, words, glued, on a line of their own, initials that are none.
@@ -375,6 +384,77 @@ func BenchmarkParse(b *testing.B) {
 	for b.Loop() {
 		if _, err := Parse("K7T4X2M UP-75-ALMALY\nАхметов Асан 99\nСейтқали Әсел 2008 ә н"); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// What the sheet in docs/sms.md shows is read as it says.
+func TestTheSheetsExamples(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile("../../docs/sms.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sheet, _, _ := strings.Cut(string(raw), "## How it is read")
+	var columns [3][]string
+	for _, line := range strings.Split(sheet, "\n") {
+		cells := regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(line, -1)
+		if len(cells) == 3 && strings.Count(line, "|") == 4 {
+			for i := range columns {
+				columns[i] = append(columns[i], cells[i][1])
+			}
+		}
+	}
+	for i, want := range []string{
+		"report K7T4X2M UP-75-ALMALY | Ахметов Асан 1999; Сейтқали Әсел 2008 +minor +woman; Ким Виктор +injured",
+		"report K7T4X2M UP-75-ALMALY | Ахметов Асан 1999; Сейткали Асель 2008 +minor +woman; Ким Виктор age 17 +minor +injured",
+		"report K7T4X2M UP-75-ALMALY | Akhmetov Asan 1999; Seitkali Asel 2008 +minor +woman; Kim Viktor 2001 +injured",
+	} {
+		m, err := Parse(strings.Join(columns[i], "\n"))
+		if err != nil || said(m) != want {
+			t.Errorf("column %d: %s %v", i, said(m), err)
+		}
+	}
+	marks := regexp.MustCompile(`(?m)^\| ([А-ЯӘA-Z](?:, [А-ЯӘA-Z])*) \|.*\| ([^|]+) \|$`).FindAllStringSubmatch(sheet, -1)
+	if len(marks) != 7 {
+		t.Fatalf("%d marks", len(marks))
+	}
+	for _, mark := range marks {
+		want := Flags{}
+		for i, way := range append(strings.Split(mark[1], ", "), strings.Split(mark[2], ", ")...) {
+			m, err := Parse("K7T4X2M DP-71 Ким 99 " + way)
+			if err != nil || len(m.People) != 1 || len(m.Unclear) != 0 {
+				t.Fatalf("%s: %s %v", way, said(m), err)
+			}
+			if i == 0 {
+				want = m.People[0].Flags
+			}
+			if m.People[0].Flags != want || want == (Flags{}) {
+				t.Errorf("%s is not what %s is: %s", way, mark[1], said(m))
+			}
+		}
+	}
+}
+
+// No name that pkg/names knows is taken for a command, a flag, a place or a word that says nothing.
+func TestNoNameIsAWordOfOurs(t *testing.T) {
+	t.Parallel()
+	all := names.Listed()
+	if len(all) < 500 {
+		t.Fatalf("%d names", len(all))
+	}
+	for _, n := range all {
+		for _, text := range []string{n.Text + " Жумабаев", "Жумабаев " + n.Text, "Жумабаев 99 " + n.Text,
+			"жумабаев " + strings.ToLower(n.Text), strings.ToUpper(n.Text) + " ЖУМАБАЕВ"} {
+			m, err := Parse("K7T4X2M DP-71 " + text)
+			if err != nil || len(m.Unclear) > 0 {
+				t.Errorf("%q: %s %v", text, said(m), err)
+				continue
+			}
+			last := m.People[len(m.People)-1]
+			if last.Name != strings.ReplaceAll(text, "Жумабаев 99 ", "") || last.Flags != (Flags{}) {
+				t.Errorf("%q: %s", text, said(m))
+			}
 		}
 	}
 }

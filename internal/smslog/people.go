@@ -20,6 +20,7 @@ type people struct {
 	names  []string // of the person in hand
 	now    Person
 	loose  []string // what was said of the person in hand before any name
+	early  string   // two digits before any name: a year only where no name comes
 	block  int      // the next token that is no flag, as onlyFlags found
 	flags  bool     // a year, an age or a plus sign came: single letters are flags
 	parted bool     // a comma came: a name begins another person
@@ -78,7 +79,7 @@ func (p *people) flush() {
 	case len(p.loose) > 0 && !p.belongs():
 		p.unclear(strings.Join(p.loose, " "))
 	}
-	p.names, p.now, p.loose, p.flags, p.parted = nil, Person{}, nil, false, false
+	p.names, p.now, p.loose, p.early, p.flags, p.parted = nil, Person{}, nil, "", false, false
 }
 
 // belongs gives a line without a name ("1999, ранен") to the person of the line before, where it contradicts nothing.
@@ -133,10 +134,10 @@ func (p *people) number(t token) {
 	switch {
 	case err != nil || len(t.text) > 4:
 		p.unclear(short(t.text[:min(3, len(t.text))] + "…")) // a telephone or a document: its number is not for a list of what was unclear
-	case next.kind == word && crowd[skeleton(next.text)]:
+	case next.kind == word && (crowd[skeleton(next.text)] || p.countsPeople(t, next)):
 		p.at++
 		p.unclear(t.text + " " + next.text)
-	case next.kind == word && ageWords[skeleton(next.text)] && len(t.text) <= 2 && n > 0:
+	case len(t.text) <= 2 && n > 0 && p.isAge(n, t, next):
 		p.at++
 		p.age(n, t.text)
 	case t.closed && (n == ordinal || !p.inBrackets()), len(t.text) == 1 && n == ordinal,
@@ -147,6 +148,31 @@ func (p *people) number(t token) {
 	default:
 		p.unclear(t.text)
 	}
+}
+
+// countsPeople: "5 адам", but "Исаев 99 Адам" begins the next.
+func (p *people) countsPeople(t, next token) bool {
+	return next.text == "адам" && (len(t.text) == 1 || len(p.names) == 0 || p.now.Year != 0)
+}
+
+// isAge: "17 лет", "17 жаста". "22 года" is an age where grammar has it so; "01 года" and "22 года рождения" are years of birth.
+func (p *people) isAge(n int, t, next token) bool {
+	if next.kind != word {
+		return false
+	}
+	s := skeleton(next.text)
+	if ageWords[s] {
+		return true
+	}
+	const oldest = 80 // above, a year is likelier
+	fits := s == "ГОД" && n%10 == 1 || s == "ГОДА" && n%10 >= 2 && n%10 <= 4
+	if !fits || t.text[0] == '0' || n >= oldest {
+		return false
+	}
+	if p.at+2 < len(p.in) && p.in[p.at+2].kind == word {
+		return !strings.HasPrefix(skeleton(p.in[p.at+2].text), "РОЖД")
+	}
+	return true
 }
 
 // inBrackets tells whether the number at hand is closed by a bracket that was opened: "(99)" is a year, "2)" a number of a list. The opening
@@ -183,6 +209,9 @@ func (p *people) year(n int, text string) {
 		}
 	}
 	p.now.Year, p.flags = n, true
+	if p.early = ""; len(p.names) == 0 && len(text) == 2 {
+		p.early = text
+	}
 }
 
 func (p *people) word(t token) {
@@ -196,7 +225,7 @@ func (p *people) word(t token) {
 		p.place(t, s)
 	case crowd[s]:
 		p.unclear(t.text)
-	case wordFlags[s] != nil:
+	case wordFlags[s] != nil && !p.isName(t, s):
 		p.flagWord(t, s)
 	case notBefore[s]:
 		if !p.flagFollows() {
@@ -279,6 +308,14 @@ func shouted(s string) bool {
 func (p *people) flagFollows() bool {
 	n := p.next()
 	return n.kind == word && (wordFlags[skeleton(n.text)] != nil || needWords[skeleton(n.text)])
+}
+
+// mayBeNames are flags that are also names; they are flags in small letters or with a full stop.
+var mayBeNames = set("жен муж ер ұл қыз бала")
+
+func (p *people) isName(t token, s string) bool {
+	first, _ := utf8.DecodeRuneInString(t.text)
+	return mayBeNames[s] && unicode.IsUpper(first) && !t.dotted
 }
 
 // flagWord sets the flag that a word is, unless it is denied.
@@ -454,6 +491,10 @@ func (p *people) name(t token) {
 		p.flush()
 	}
 	p.parted, p.flags = false, false
+	if p.early != "" {
+		p.unclear(p.early) // a department, a number of a list, or a year
+		p.now.Year, p.early = 0, ""
+	}
 	if utf8.RuneCountInString(t.text) == 1 {
 		p.initial(t)
 		return

@@ -92,7 +92,7 @@ func (h heading) numbered(coded, hashed bool) (int, bool) {
 		listed := strings.HasSuffix(h.words[0], ")") || strings.HasSuffix(h.words[0], ".")
 		return 1, (coded || hashed) && len(first) <= 4 && !listed
 	case hasDigit(first):
-		return 1, isPlace(head) || coded && head != "" && len([]rune(head)) <= 4 && len(first) > len(head)
+		return 1, isPlace(head) && len(first) > len(head)
 	case isPlace(first) && len(h.words) > 1 && !labels[skeleton(first)]:
 		next := strings.TrimLeft(bare(h.words[1]), "#")
 		digits := strings.Map(func(r rune) rune {

@@ -66,8 +66,8 @@ var wordFlags = func() map[string]func(*Flags) {
 	m := map[string]func(*Flags){}
 	for words, f := range map[string]func(*Flags){
 		"несовершеннолетний несовершеннолетняя несовершеннолетн несоверш несов нсв малолетний малолетняя малолетка ребенок подросток бала жасөспірім кәмелетке кәмелетсіз minor child juvenile underage teen teenager kid": func(f *Flags) { f.Minor = true },
-		"жен женщина жінка девушка девочка әйел айел woman female girl": func(f *Flags) { f.Woman = true },
-		"муж мужчина парень еркек ер male":                              func(f *Flags) { f.Man = true },
+		"жен женщина жінка девушка девочка қыз әйел айел woman female girl": func(f *Flags) { f.Woman = true },
+		"муж мужчина парень еркек ер ұл male":                               func(f *Flags) { f.Man = true },
 		"ранен ранена ранены раненый раненая ранение травма травмы травмирован травмирована избит избита избили побит побита побои жаралы жараланған жарақат жарақаты жарақаттанған соққыға injured hurt wounded beaten injury trauma": func(f *Flags) { f.Injured = true },
 		lawyers: func(f *Flags) { f.Lawyer = true },
 		"отпущен отпущена отпустили отпущены освобожден освобождена освободили вышел вышла босатылды босатты босаған босатылған released freed":                                  func(f *Flags) { f.Released = true },
@@ -93,10 +93,10 @@ var (
 	// What says nothing beside a flag or a name.
 	needWords   = set("нужен нужна нужны надо нужно просит хочет керек қажет needs need wants")
 	saysNothing = set("задержан задержана задержаны задержали задержанный задержанная ұсталды ұсталған ұстады detained arrested фио имя фамилия " +
-		"аты жөні аты-жөні тегі name names гражданин гражданка гр гр-н гр-ка азамат азаматша год рождения рожд г.р туған жылы жылғы born кто там он она ол он-а это мой моя алған алды был была the is was")
+		"аты жөні аты-жөні тегі name names гражданин гражданка гр гр-н гр-ка год рождения рожд г.р туған жылы жылғы born кто там он она ол он-а это мой моя алған алды был была the is was")
 	together = set("және and также тағы мен-және")
-	crowd    = set("человек человека люди людей чел адам адамдар people persons person еще ещё more others другие басқалар")
-	ageWords = set("лет год года жас жаста жасар жастағы years year yo y.o летний летняя jas zhas")
+	crowd    = set("человек человека люди людей чел people persons person еще ещё more others другие басқалар")
+	ageWords = set("лет жас жаста жасар жастағы years year yo y.o летний летняя jas zhas")
 	// After a number that is a year of birth.
 	yearWords = set("г гр год года году рождения рожд род р жыл жылы жылғы жт туған т born b year yob")
 	codeWords = set("код code kod коды кодым")

@@ -8,11 +8,13 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"math/big"
 	"net"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -474,5 +476,31 @@ func TestManyAtOnce(t *testing.T) {
 	wg.Wait()
 	if n := len(s.gateway.Messages()); n != 200 {
 		t.Errorf("%d of 200", n)
+	}
+}
+
+// Every text of a notice that push ships goes out as one SMS, in either alphabet: one that did not would be refused on the day.
+func TestEveryNoticeFits(t *testing.T) {
+	t.Parallel()
+	for _, l := range []string{"kk", "ru", "en"} {
+		raw, err := os.ReadFile("../locales/push." + l + ".json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var texts map[string]string
+		if err := json.Unmarshal(raw, &texts); err != nil {
+			t.Fatal(err)
+		}
+		if len(texts) < 10 {
+			t.Fatalf("%s: %d texts", l, len(texts))
+		}
+		for id, text := range texts {
+			if _, err := Fit(text, true); err != nil {
+				t.Errorf("%s %s in Latin: %v", l, id, err)
+			}
+			if _, err := Fit(text, false); l != "en" && err != nil {
+				t.Errorf("%s %s: %v", l, id, err)
+			}
+		}
 	}
 }
