@@ -96,7 +96,7 @@ var (
 		"аты жөні аты-жөні тегі name names гражданин гражданка гр гр-н гр-ка год рождения рожд г.р туған жылы жылғы born кто там он она ол он-а это мой моя алған алды был была the is was")
 	together = set("және and также тағы мен-және")
 	crowd    = set("человек человека люди людей чел people persons person еще ещё more others другие басқалар")
-	ageWords = set("лет жас жаста жасар жастағы years year yo y.o летний летняя jas zhas")
+	ageWords = set("лет жас жаста жасар жастағы jasta zhasta years year yo y.o летний летняя jas zhas")
 	// After a number that is a year of birth.
 	yearWords = set("г гр год года году рождения рожд род р жыл жылы жылғы жт туған т born b year yob")
 	codeWords = set("код code kod коды кодым")
