@@ -9,6 +9,7 @@ import (
 	"github.com/qorgau/qorgau/internal/config"
 	"github.com/qorgau/qorgau/internal/push"
 	"github.com/qorgau/qorgau/internal/push/fcm"
+	"github.com/qorgau/qorgau/internal/push/sms"
 	"github.com/qorgau/qorgau/internal/push/webpush"
 )
 
@@ -23,7 +24,7 @@ type Carriers struct {
 // OpenCarriers makes them. It makes no request, so that a server starts while the internet is cut. Errors name the setting.
 func OpenCarriers(ctx context.Context, c config.Config, log *slog.Logger) (Carriers, error) {
 	out := Carriers{Senders: map[string]push.Sender{}, Checks: map[string]push.Check{}}
-	err := errors.Join(out.openPhones(ctx, c, log), out.openBrowsers(ctx, c, log))
+	err := errors.Join(out.openPhones(ctx, c, log), out.openBrowsers(ctx, c, log), out.openTexts(c, log))
 	if err != nil {
 		out.Close()
 	}
@@ -64,5 +65,17 @@ func (c *Carriers) openBrowsers(ctx context.Context, cfg config.Config, log *slo
 		return fmt.Errorf("QORGAU_WEBPUSH_SUBJECT, QORGAU_WEBPUSH_STANDIN: %w", err)
 	}
 	c.Senders[push.WebPush], c.Checks[push.WebPush], c.ends = s, s.Normalise, append(c.ends, s.Close)
+	return nil
+}
+
+func (c *Carriers) openTexts(cfg config.Config, log *slog.Logger) error {
+	if cfg.SMSGateway == "" {
+		return nil
+	}
+	s, err := sms.New(sms.Config{Base: cfg.SMSGateway, Token: string(cfg.SMSToken), Secret: string(cfg.SMSSecret), Latin: cfg.SMSLatin, Log: log})
+	if err != nil {
+		return fmt.Errorf("QORGAU_SMS_GATEWAY, QORGAU_SMS_TOKEN, QORGAU_SMS_SECRET: %w", err)
+	}
+	c.Senders[push.SMS], c.ends = s, append(c.ends, s.Close)
 	return nil
 }

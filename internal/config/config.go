@@ -54,6 +54,13 @@ type Config struct {
 	WebPushSubject string `env:"QORGAU_WEBPUSH_SUBJECT"`
 	WebPushStandIn string `env:"QORGAU_WEBPUSH_STANDIN"`
 
+	// SMSGateway is the base URL of an SMS gateway (docs/sms.md); empty: nobody is told by SMS. SMSToken is how we show ourselves to it, SMSSecret how it does to us.
+	// SMSLatin: Cyrillic is written in Latin letters, two and a half times as many of which fit.
+	SMSGateway string `env:"QORGAU_SMS_GATEWAY"`
+	SMSToken   Secret `env:"QORGAU_SMS_TOKEN"`
+	SMSSecret  Secret `env:"QORGAU_SMS_SECRET"`
+	SMSLatin   bool   `env:"QORGAU_SMS_LATIN"`
+
 	// MetricsAddr is the listener of the metrics, host:port; empty: none. Without a host it is loopback.
 	MetricsAddr string `env:"QORGAU_METRICS_ADDR"`
 	// Limits is "", "off" or name=value,…; app reads it, since features own the names.
@@ -173,6 +180,9 @@ func (c *Config) check() []error {
 		if c.FCMProject == "" {
 			add("QORGAU_FCM_PROJECT", "any project id when QORGAU_FCM_ENDPOINT is set")
 		}
+	}
+	if c.SMSGateway != "" && (c.SMSToken == "" || c.SMSSecret == "") {
+		add("QORGAU_SMS_TOKEN, QORGAU_SMS_SECRET", "what the gateway was given, when QORGAU_SMS_GATEWAY is set")
 	}
 	if c.WebPushKeys != "" {
 		if _, err := os.Stat(c.WebPushKeys); err != nil {
