@@ -50,6 +50,8 @@ func clockReaders() *excuses {
 		exception{path: "internal/pg/embedded/cluster.go", why: "how long initdb took, and the name of a folder set aside"},
 		exception{path: "internal/pg/embedded/server.go", why: "waiting for the child process"},
 		exception{path: "internal/push/fcm/standin/answer.go", why: "the stand-in plays a server elsewhere, which has a clock of its own"},
+		exception{path: "internal/push/telegram/standin/answer.go", atMost: 1, why: "as push/fcm/standin"},
+		exception{path: "internal/push/telegram/standin/standin.go", atMost: 1, why: "as push/fcm/standin"},
 	)
 }
 

@@ -57,6 +57,10 @@ var order = []place{
 	{"internal/push/webpush/standin", nil},
 	{"internal/push/sms", []string{"internal/fault", "internal/push", "internal/push/sms/gsm7"}},
 	{"internal/push/sms/standin", nil},
+	{"internal/push/telegram", []string{"internal/push"}},
+	{"internal/push/telegram/standin", nil},
+	{"internal/push/email", []string{"internal/push"}},
+	{"internal/push/email/standin", nil},
 	{"internal/detention", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/finder")},
 	{"internal/rights", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/finder", "internal/detention", "internal/paper")},
 	{"internal/door", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/finder", "internal/detention", "internal/paper")},
@@ -94,7 +98,7 @@ func TestOrderIsAnOrder(t *testing.T) {
 }
 
 // onlyInTests may be imported by any test, and by no other code but what the table says.
-var onlyInTests = []string{"internal/paper/papertest", "internal/pg/pgtest", "internal/pg/embedded", "internal/push/fcm/standin", "internal/push/pushtest", "internal/push/webpush/standin", "internal/push/sms/standin"}
+var onlyInTests = []string{"internal/paper/papertest", "internal/pg/pgtest", "internal/pg/embedded", "internal/push/fcm/standin", "internal/push/pushtest", "internal/push/webpush/standin", "internal/push/sms/standin", "internal/push/telegram/standin", "internal/push/email/standin"}
 
 func within(pattern, dir string) bool {
 	if below, ok := strings.CutSuffix(pattern, "/..."); ok {
@@ -165,6 +169,10 @@ var confined = []struct {
 		why: "httpapi is the only importer of echo: features must not know that HTTP exists"},
 	{library: "firebase.google.com/", where: []string{"internal/push/fcm"},
 		why: "push/fcm is the only importer of firebase: a notice must not know its carrier"},
+	{library: "github.com/go-telegram/", where: []string{"internal/push/telegram"},
+		why: "push/telegram is the only importer of the Bot API's library: its errors repeat answers, and its poller loses updates"},
+	{library: "github.com/wneessen/go-mail", where: []string{"internal/push/email"},
+		why: "push/email is the only importer of the mail library: a notice must not know its carrier"},
 	{library: "google.golang.org/", where: []string{"internal/push/fcm"},
 		why: "Google's libraries come with firebase and stay with it"},
 	{library: "github.com/SherClockHolmes/webpush-go", where: []string{"internal/push/webpush"},
@@ -233,6 +241,8 @@ var pure = []struct {
 	{"internal/push/webpush/standin", nil, "a stand-in that shared code with what it stands against would share its mistakes"},
 	{"internal/push/sms/standin", nil, "as fcm's"},
 	{"internal/smslog", []string{"github.com/google/uuid", "golang.org/x/text"}, "what people type is read without a database, so that every text can be tried"},
+	{"internal/push/telegram/standin", nil, "as push/fcm/standin"},
+	{"internal/push/email/standin", nil, "as push/fcm/standin"},
 }
 
 // Some packages are worth having elsewhere, and stay light.
