@@ -52,6 +52,9 @@ func clockReaders() *excuses {
 		exception{path: "internal/push/fcm/standin/answer.go", why: "the stand-in plays a server elsewhere, which has a clock of its own"},
 		exception{path: "internal/push/telegram/standin/answer.go", atMost: 1, why: "as push/fcm/standin"},
 		exception{path: "internal/push/telegram/standin/standin.go", atMost: 1, why: "as push/fcm/standin"},
+		exception{path: "internal/push/email/email.go", atMost: 1, why: "here the sender's clock comes in, for the Date of a mail; tests replace it"},
+		exception{path: "internal/push/email/standin/standin.go", atMost: 1, why: "as push/fcm/standin; and its certificate's dates"},
+		exception{path: "internal/push/email/standin/session.go", atMost: 2, why: "as push/fcm/standin; and a deadline on a socket"},
 	)
 }
 
