@@ -32,7 +32,7 @@ func Normalise(raw string) (canonical, code string) {
 		return "", "too_long"
 	}
 	local, domain, ok := strings.Cut(raw, "@")
-	if !ok || !localForm.MatchString(local) || strings.HasSuffix(domain, ".") {
+	if !ok || !localForm.MatchString(local) {
 		return "", "bad_format"
 	}
 	ascii, err := idna.Lookup.ToASCII(domain)

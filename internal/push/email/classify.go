@@ -69,7 +69,7 @@ var notes = map[string]string{
 const pause = 2 * time.Minute
 
 // classify turns a failure into an outcome. caller is the context given to Send, send the one with our timeout.
-func classify(f *failure, caller, send context.Context) push.Result {
+func classify(caller, send context.Context, f *failure) push.Result {
 	var said *textproto.Error
 	if errors.As(f.err, &said) {
 		return classifyReply(f.at, reply{said.Code, enhanced(said.Msg), strings.ToLower(said.Msg)})

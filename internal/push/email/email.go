@@ -148,7 +148,7 @@ func (s *Sender) Send(ctx context.Context, m push.Message) push.Result {
 	defer cancel()
 	res, at := push.Result{Outcome: push.Accepted, Code: codeOK}, step("")
 	if failed := s.submit(sendCtx, to, content); failed != nil {
-		res, at = classify(failed, ctx, sendCtx), failed.at
+		res, at = classify(ctx, sendCtx, failed), failed.at
 	}
 	s.report(ctx, m, res, at)
 	return res

@@ -3,6 +3,9 @@ package email
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -16,8 +19,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"encoding/base64"
 
 	"go.uber.org/goleak"
 
@@ -215,6 +216,11 @@ func TestEveryWayIn(t *testing.T) {
 			}
 			if got.Hello != "sender.example" {
 				t.Errorf("we called ourselves %q", got.Hello)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			defer cancel()
+			if !s.smtp.Wait(ctx, func() bool { return s.smtp.Quits() == 1 }) {
+				t.Error("the session was not ended: servers count that against a sender")
 			}
 			if strings.Contains(got.Params, "SMTPUTF8") {
 				t.Errorf("MAIL had %q: not every server sends such mail on", got.Params)
@@ -472,6 +478,33 @@ func TestSendReturnsInTime(t *testing.T) {
 			t.Errorf("got %+v", got)
 		}
 	})
+}
+
+// The other side breaks off the handshake for a reason: no repetition mends that.
+func TestAServerThatRefusesTLS(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, standin.Options{ImplicitTLS: true}, nil)
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, errors.New("none for you") }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		_ = conn.(*tls.Conn).HandshakeContext(t.Context())
+		_ = conn.Close()
+	}()
+	s.server = l.Addr().String()
+	if got := s.Send(t.Context(), note()); got != (push.Result{Outcome: push.Misconfigured, Code: "tls_failed"}) {
+		t.Errorf("got %+v", got)
+	}
+	_ = l.Close()
+	<-done
 }
 
 func TestNobodyListens(t *testing.T) {

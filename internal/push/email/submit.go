@@ -53,10 +53,7 @@ func (s *Sender) submit(ctx context.Context, to string, content []byte) *failure
 		return &failure{atConnect, err}
 	}
 	defer func() { _ = raw.Close() }()
-	defer context.AfterFunc(ctx, func() { _ = raw.Close() })()
-	if deadline, ok := ctx.Deadline(); ok {
-		_ = raw.SetDeadline(deadline)
-	}
+	defer context.AfterFunc(ctx, func() { _ = raw.Close() })() // whatever waits on it returns
 	var conn net.Conn = &bounded{Conn: raw, left: maxReplies}
 	if s.implicit {
 		secured := tls.Client(conn, s.tls)
@@ -142,7 +139,7 @@ func (b *bounded) Read(p []byte) (int, error) {
 	if b.left <= 0 {
 		return 0, errReplies
 	}
-	n, err := b.Conn.Read(p[:min(len(p), b.left)])
+	n, err := b.Conn.Read(p)
 	b.left -= n
 	return n, err
 }

@@ -65,10 +65,10 @@ const (
 )
 
 // classify turns what an attempt met into an outcome. caller is the context that Send was given, without our own timeout.
-func classify(a *attempt, caller context.Context) push.Result {
+func classify(caller context.Context, a *attempt) push.Result {
 	switch {
 	case a.err != nil || !a.tried:
-		return classifyFault(a.err, caller)
+		return classifyFault(caller, a.err)
 	case a.answer.OK == nil:
 		return unread(a.status)
 	case *a.answer.OK:
@@ -86,7 +86,7 @@ func unread(status int) push.Result {
 	return push.Result{Outcome: push.Retry, Code: codeUnexpected}
 }
 
-func classifyFault(err error, caller context.Context) push.Result {
+func classifyFault(caller context.Context, err error) push.Result {
 	retry := func(code string) push.Result { return push.Result{Outcome: push.Retry, Code: code} }
 	var untrusted *tls.CertificateVerificationError
 	var timeout net.Error

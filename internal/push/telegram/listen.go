@@ -106,7 +106,7 @@ func (s *Sender) updates(ctx context.Context, offset int64) ([]heard, push.Resul
 			_ = resp.Body.Close()
 		}
 	}
-	res := classify(a, ctx)
+	res := classify(ctx, a)
 	var out []heard
 	if res.Outcome == push.Accepted && json.Unmarshal(a.answer.Result, &out) != nil {
 		res = push.Result{Outcome: push.Retry, Code: codeUnexpected}

@@ -153,7 +153,7 @@ func (s *Sender) Username(ctx context.Context) (string, push.Result) {
 	defer cancel()
 	try, a := withAttempt(try)
 	me, err := s.bot.GetMe(try)
-	res := classify(a, ctx)
+	res := classify(ctx, a)
 	if res.Outcome == push.Accepted && (err != nil || me.Username == "") {
 		res = push.Result{Outcome: push.Retry, Code: codeUnexpected}
 	}
@@ -185,7 +185,7 @@ func (s *Sender) say(ctx context.Context, chat, text string) (push.Result, *atte
 	_, _ = s.bot.SendMessage(try, &bot.SendMessageParams{
 		ChatID: id, Text: text, ProtectContent: true, LinkPreviewOptions: &models.LinkPreviewOptions{IsDisabled: bot.True()},
 	})
-	res := classify(a, ctx)
+	res := classify(ctx, a)
 	if res.Outcome == push.Accepted && !a.answer.messageSent() { // "ok" without a message is not Telegram's
 		res = push.Result{Outcome: push.Retry, Code: codeUnexpected}
 	}

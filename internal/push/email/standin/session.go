@@ -86,6 +86,7 @@ func (c *session) command(line string) error {
 	case "NOOP":
 		return c.say("250 2.0.0 ok")
 	case "QUIT":
+		c.s.quit()
 		_ = c.say("221 2.0.0 bye")
 		return errLeft
 	}

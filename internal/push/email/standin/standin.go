@@ -95,6 +95,7 @@ type Server struct {
 	mu       sync.Mutex
 	taken    []Received
 	attempts int
+	quits    int
 	script   map[Step]*Behaviour
 	conns    map[net.Conn]struct{}
 	closed   bool
@@ -157,6 +158,13 @@ func (s *Server) Attempts() int {
 	return s.attempts
 }
 
+// Quits is how many sessions were ended as SMTP wants it.
+func (s *Server) Quits() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.quits
+}
+
 // Fail sets what happens at a step from now on.
 func (s *Server) Fail(at Step, b Behaviour) {
 	s.mu.Lock()
@@ -175,11 +183,11 @@ func (s *Server) Heal() {
 func (s *Server) Forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.taken, s.attempts = nil, 0
+	s.taken, s.attempts, s.quits = nil, 0, 0
 }
 
 // Wait blocks until cond holds and returns true, or until ctx ends and returns what cond says then. cond runs once at the
-// start and after each MAIL command and each mail, outside the lock.
+// start and after each MAIL command, each mail and each QUIT, outside the lock.
 func (s *Server) Wait(ctx context.Context, cond func() bool) bool {
 	for {
 		s.mu.Lock()
@@ -243,6 +251,13 @@ func (s *Server) attempted() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.attempts++
+	s.stir()
+}
+
+func (s *Server) quit() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.quits++
 	s.stir()
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -38,7 +39,7 @@ type talker struct {
 
 func dial(t *testing.T, s *standin.Server) *talker {
 	t.Helper()
-	conn, err := net.Dial("tcp", fmt.Sprintf("%s:%d", s.Host(), s.Port()))
+	conn, err := net.Dial("tcp", net.JoinHostPort(s.Host(), strconv.Itoa(s.Port())))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,11 +118,11 @@ func TestAWholeSession(t *testing.T) {
 	if all := strings.Join(m.Commands, "\n"); strings.Contains(all, enc("u")) || !strings.Contains(all, "RCPT TO:<e@f.kz>") {
 		t.Errorf("commands: %s", all)
 	}
-	if s.Attempts() != 8 {
+	if s.Attempts() != 8 || s.Quits() != 1 {
 		t.Errorf("%d attempts", s.Attempts())
 	}
 	s.Forget()
-	if len(s.Messages()) != 0 || s.Attempts() != 0 {
+	if len(s.Messages()) != 0 || s.Attempts()+s.Quits() != 0 {
 		t.Error("Forget kept something")
 	}
 }
