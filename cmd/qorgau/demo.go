@@ -35,7 +35,7 @@ func (c *cli) demo() *cobra.Command {
 // apart is an environment in which nothing leads to a database of somebody's, or to people's phones.
 func apart() map[string]string {
 	out := map[string]string{}
-	for _, name := range []string{"DATABASE_URL", "DATABASE_URL_FILE", "QORGAU_FCM_CREDENTIALS", "QORGAU_FCM_ENDPOINT", "QORGAU_WEBPUSH_KEYS", "QORGAU_SMS_GATEWAY"} {
+	for _, name := range []string{"DATABASE_URL", "DATABASE_URL_FILE", "QORGAU_FCM_CREDENTIALS", "QORGAU_FCM_ENDPOINT", "QORGAU_WEBPUSH_KEYS", "QORGAU_SMS_GATEWAY", "QORGAU_TELEGRAM_TOKEN", "QORGAU_MAIL_HOST"} {
 		out[name] = ""
 	}
 	return out

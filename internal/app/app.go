@@ -89,7 +89,7 @@ func assemble(ctx context.Context, o Options, db *pg.DB, ring *seal.Ring) (*part
 		return nil, err
 	}
 	log := audit.New(ring)
-	p.center, err = push.New(push.Options{DB: db, Ring: ring, Audit: log, Senders: p.carriers.Senders, Checks: p.carriers.Checks, Log: o.Log, Metrics: p.meters})
+	p.center, err = push.New(push.Options{DB: db, Ring: ring, Audit: log, Senders: p.carriers.Senders, Checks: p.carriers.Checks, Bot: p.carriers.Bot, Log: o.Log, Metrics: p.meters})
 	if err != nil {
 		return nil, err
 	}

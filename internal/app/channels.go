@@ -8,8 +8,10 @@ import (
 
 	"github.com/qorgau/qorgau/internal/config"
 	"github.com/qorgau/qorgau/internal/push"
+	"github.com/qorgau/qorgau/internal/push/email"
 	"github.com/qorgau/qorgau/internal/push/fcm"
 	"github.com/qorgau/qorgau/internal/push/sms"
+	"github.com/qorgau/qorgau/internal/push/telegram"
 	"github.com/qorgau/qorgau/internal/push/webpush"
 )
 
@@ -18,13 +20,16 @@ import (
 type Carriers struct {
 	Senders map[string]push.Sender
 	Checks  map[string]push.Check
-	ends    []func()
+	Bot     string // the name of the Telegram bot
+
+	chat *telegram.Sender // nil: no bot
+	ends []func()
 }
 
 // OpenCarriers makes them. It makes no request, so that a server starts while the internet is cut. Errors name the setting.
 func OpenCarriers(ctx context.Context, c config.Config, log *slog.Logger) (Carriers, error) {
 	out := Carriers{Senders: map[string]push.Sender{}, Checks: map[string]push.Check{}}
-	err := errors.Join(out.openPhones(ctx, c, log), out.openBrowsers(ctx, c, log), out.openTexts(c, log))
+	err := errors.Join(out.openPhones(ctx, c, log), out.openBrowsers(ctx, c, log), out.openTexts(c, log), out.openChat(ctx, c, log), out.openMail(ctx, c, log))
 	if err != nil {
 		out.Close()
 	}
@@ -77,5 +82,31 @@ func (c *Carriers) openTexts(cfg config.Config, log *slog.Logger) error {
 		return fmt.Errorf("QORGAU_SMS_GATEWAY, QORGAU_SMS_TOKEN, QORGAU_SMS_SECRET: %w", err)
 	}
 	c.Senders[push.SMS], c.ends = s, append(c.ends, s.Close)
+	return nil
+}
+
+func (c *Carriers) openChat(ctx context.Context, cfg config.Config, log *slog.Logger) error {
+	if cfg.TelegramToken == "" {
+		return nil
+	}
+	s, err := telegram.New(ctx, telegram.Config{Token: string(cfg.TelegramToken), Endpoint: cfg.TelegramEndpoint, Log: log})
+	if err != nil {
+		return fmt.Errorf("QORGAU_TELEGRAM_TOKEN, QORGAU_TELEGRAM_ENDPOINT: %w", err)
+	}
+	c.Senders[push.Telegram], c.chat, c.Bot, c.ends = s, s, cfg.TelegramBot, append(c.ends, s.Close)
+	return nil
+}
+
+func (c *Carriers) openMail(ctx context.Context, cfg config.Config, log *slog.Logger) error {
+	m := cfg.Mail
+	if m.Host == "" {
+		return nil
+	}
+	s, err := email.New(ctx, email.Config{Host: m.Host, Port: m.Port, ImplicitTLS: m.ImplicitTLS, Username: m.Username, Password: string(m.Password), From: m.From,
+		Unsubscribe: m.Unsubscribe, CAFile: m.CAFile, Log: log})
+	if err != nil {
+		return fmt.Errorf("QORGAU_MAIL_…: %w", err)
+	}
+	c.Senders[push.Email], c.Checks[push.Email] = s, email.Normalise
 	return nil
 }

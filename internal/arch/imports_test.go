@@ -79,7 +79,7 @@ var order = []place{
 	{"internal/app", []string{"api", "internal/...", "pkg/..."}},
 	{"internal/app/demo", []string{"api", "internal/...", "pkg/..."}},
 	{"internal/day", []string{"api", "internal/account", "internal/app", "internal/config", "internal/pg", "internal/push/fcm/standin", "pkg/..."}},
-	{"internal/smoke", []string{"internal/app", "internal/config", "internal/push/fcm/standin", "pkg/client", "api"}},
+	{"internal/smoke", []string{"internal/app", "internal/config", "internal/push/fcm/standin", "internal/push/sms/standin", "internal/push/telegram/standin", "pkg/client", "api"}},
 	{"cmd/qorgau", []string{"internal/...", "pkg/..."}},
 }
 

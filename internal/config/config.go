@@ -61,6 +61,14 @@ type Config struct {
 	SMSSecret  Secret `env:"QORGAU_SMS_SECRET"`
 	SMSLatin   bool   `env:"QORGAU_SMS_LATIN"`
 
+	// TelegramToken is the bot's, TelegramBot its name as in t.me/NAME; empty: nobody is told by Telegram. TelegramEndpoint is a stand-in's base URL.
+	TelegramToken    Secret `env:"QORGAU_TELEGRAM_TOKEN"`
+	TelegramBot      string `env:"QORGAU_TELEGRAM_BOT"`
+	TelegramEndpoint string `env:"QORGAU_TELEGRAM_ENDPOINT"`
+
+	// Mail is the submission server by which mail goes out; without a host there is none.
+	Mail Mail `envPrefix:"QORGAU_MAIL_"`
+
 	// MetricsAddr is the listener of the metrics, host:port; empty: none. Without a host it is loopback.
 	MetricsAddr string `env:"QORGAU_METRICS_ADDR"`
 	// Limits is "", "off" or name=value,…; app reads it, since features own the names.
@@ -75,6 +83,19 @@ type Config struct {
 	LawDir string `env:"QORGAU_LAW_DIR"`
 	// TrustedProxies may name a caller in X-Forwarded-For.
 	TrustedProxies Prefixes `env:"QORGAU_TRUSTED_PROXIES"`
+}
+
+// Mail is a submission server: STARTTLS on Port, or TLS from the start. From is who writes, Unsubscribe a mail address that ends it; CAFile holds the
+// certificates to trust beside the system's.
+type Mail struct {
+	Host        string `env:"HOST"`
+	Port        int    `env:"PORT" envDefault:"587"`
+	ImplicitTLS bool   `env:"IMPLICIT_TLS"`
+	Username    string `env:"USERNAME"`
+	Password    Secret `env:"PASSWORD"`
+	From        string `env:"FROM"`
+	Unsubscribe string `env:"UNSUBSCRIBE"`
+	CAFile      string `env:"CA_FILE"`
 }
 
 // Secret is a setting that must not be printed.
@@ -139,6 +160,9 @@ func Read(getenv func(string) string) (Config, error) {
 		{"QORGAU_LOG", "debug, info, warn or error", func(v string) bool { return new(slog.Level).UnmarshalText([]byte(v)) == nil }},
 		{"QORGAU_TRUSTED_PROXIES", "addresses or networks separated by commas, for example 10.0.0.0/8,::1",
 			func(v string) bool { return new(Prefixes).UnmarshalText([]byte(v)) == nil }},
+		{"QORGAU_MAIL_PORT", "a port, for example 587", func(v string) bool { n, err := strconv.ParseUint(v, 10, 16); return err == nil && n > 0 }},
+		{"QORGAU_MAIL_IMPLICIT_TLS", "true or false", yesOrNo},
+		{"QORGAU_SMS_LATIN", "true or false", yesOrNo},
 	} {
 		if v, there := given[check.name]; there && !check.ok(v) {
 			bad = append(bad, wants(check.name, check.wanted))
@@ -183,6 +207,9 @@ func (c *Config) check() []error {
 	}
 	if c.SMSGateway != "" && (c.SMSToken == "" || c.SMSSecret == "") {
 		add("QORGAU_SMS_TOKEN, QORGAU_SMS_SECRET", "what the gateway was given, when QORGAU_SMS_GATEWAY is set")
+	}
+	if c.TelegramToken != "" && c.TelegramBot == "" {
+		add("QORGAU_TELEGRAM_BOT", "the bot's name, as in https://t.me/NAME, when QORGAU_TELEGRAM_TOKEN is set")
 	}
 	if c.WebPushKeys != "" {
 		if _, err := os.Stat(c.WebPushKeys); err != nil {
@@ -280,4 +307,9 @@ func reason(err error) string {
 		return pe.Err.Error()
 	}
 	return err.Error()
+}
+
+func yesOrNo(v string) bool {
+	_, err := strconv.ParseBool(v)
+	return err == nil
 }

@@ -1,0 +1,46 @@
+package push_test
+
+import (
+	"testing"
+
+	"github.com/qorgau/qorgau/internal/push"
+)
+
+// A stop word ends the number on every ladder on which it stands, and on no other; the owners' phones hear of it.
+func TestAStopWordEndsANumberEverywhere(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t).work()
+	one, two, other := w.mother("sms:"+phone, "fcm:one"), w.mother("sms:"+phone), w.mother("sms:+77019999999")
+	for _, p := range []person{one, two, other} {
+		w.confirms(p)
+	}
+	news := w.tell(w.match(one))[0]
+	w.soonIs("sms:accepted", rungs, news)
+	for _, want := range []int{2, 0} { // said again it is none
+		if n, err := w.center.Stop(t.Context(), push.SMS, phone); err != nil || n != want {
+			t.Fatalf("%d, %v; want %d", n, err, want)
+		}
+	}
+	sent := len(w.provider.to(phone))
+	w.soon("her phone hears of it", func() bool {
+		for _, m := range w.provider.to("one") {
+			if m.Kind == push.Changed {
+				return true
+			}
+		}
+		return false
+	})
+	w.tell(w.match(one), w.match(two), w.match(other))
+	w.soon("the other number is told", func() bool {
+		for _, m := range w.provider.to("+77019999999") {
+			if m.Kind == push.Match {
+				return true
+			}
+		}
+		return false
+	})
+	if len(w.provider.to(phone)) != sent {
+		t.Fatal("told after a stop word")
+	}
+	w.expect("0", "select count(*)::text from channels where kind = 'sms' and address_ct is not null and owner_id in ($1, $2)", one.ID, two.ID)
+}
