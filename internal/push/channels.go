@@ -194,9 +194,9 @@ func (c *Center) queueChannel(b *pgx.Batch, tx *pg.Tx, w writing) (written, erro
 		if !same && (a.Keep == uuid.Nil || a.Keep != o.id || o.position == replaced) {
 			continue
 		}
-		if a.Keep != uuid.Nil || !o.dropped && (o.ct != nil || o.kind == Telegram) && o.key == w.book.Key.ID {
+		if a.Keep != uuid.Nil || !o.dropped && (o.kind == Telegram || o.ct != nil && o.key == w.book.Key.ID) {
 			b.Queue("update channels set position = $2 where id = $1", o.id, w.position)
-			return written{id: o.id}, nil
+			return written{id: o.id, unproved: !o.confirmed && !o.dropped && o.wantsCode(tx.Now)}, nil
 		}
 		ct, err := w.book.Key.Seal(addressPlace, o.id, []byte(a.Value))
 		if err != nil {

@@ -32,6 +32,8 @@ const (
 	// mostCodes is how many codes an address gets within a day, whoever asks: else anybody could have us ring a stranger's phone all night.
 	mostCodes = 3
 	codesFor  = 24 * time.Hour
+	// codeAgain is how long a code is waited for before it is sent anew to who puts the channel again: an app repeats what was lost on the way.
+	codeAgain = time.Minute
 	saltBytes = 16
 	startMAC  = 8
 )
@@ -51,6 +53,17 @@ func (SendCode) Kind() string { return "push_code" }
 // InsertOpts puts it into the queue of deliveries; tried for as long as the code is good.
 func (SendCode) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: Queue, MaxAttempts: 8, Priority: 1}
+}
+
+// wantsCode tells whether a channel that is put again gets another code, or another link: what it has is old, used up, or did not come.
+func (r channelRow) wantsCode(now time.Time) bool {
+	switch {
+	case r.salt == nil || r.until == nil || !r.until.After(now) || r.wrong >= wrongCodes:
+		return true
+	case r.kind == Telegram:
+		return false
+	}
+	return !now.Before(r.until.Add(codeAgain - codeLife))
 }
 
 // sendCodes gives channels their salt and has their codes sent.

@@ -110,16 +110,22 @@ func TestACodeIsGuessedFiveTimesAndGrowsOld(t *testing.T) {
 	if refused, err := w.says(mother, id, code); err != nil || !fault.Is(refused, "wrong_code") {
 		t.Fatal("a sixth guess:", refused, err)
 	}
-	w.setChannels(mother)
 	w.setChannels(mother, "sms:"+phone)
-	id = w.channel(mother, push.SMS).ID
 	again := w.codeTo(phone, 2)
+	w.setChannels(mother, "sms:"+phone) // an app that repeats itself
+	if now := w.codeTo(phone, 2); now != again || len(w.provider.to(phone)) != 2 {
+		t.Fatal("a repeat sends another code")
+	}
 	if again == code {
 		t.Fatal("the same code")
 	}
 	w.db.Clock.Move(16 * time.Minute)
 	if refused, err := w.says(mother, id, again); err != nil || !fault.Is(refused, "wrong_code") {
 		t.Fatal("an old code:", refused, err)
+	}
+	w.setChannels(mother, "sms:"+phone)
+	if refused, err := w.says(mother, id, w.codeTo(phone, 3)); err != nil || refused != nil {
+		t.Fatal(refused, err)
 	}
 }
 

@@ -119,7 +119,7 @@ func unreached(ctx context.Context, tx *pg.Tx, p *pending) error {
 			return fmt.Errorf("climb: %w", err)
 		}
 		return nil
-	case p.Owner.Kind != SearchOwner || p.Kind == Erased || held && !alone:
+	case p.Owner.Kind != SearchOwner || p.Kind == Erased || p.Kind == Changed || held && !alone:
 		return nil
 	}
 	return hotline.Due(ctx, tx, p.Organisation, p.Owner.ID)

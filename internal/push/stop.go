@@ -51,13 +51,13 @@ func (c *Center) Stop(ctx context.Context, kind, address string) (stopped int, e
 	return stopped, nil
 }
 
-// leave takes one channel out, as SetChannels would.
+// leave takes one channel out, as SetChannels would; whoever puts it back has to show again that it is theirs.
 func (c *Center) leave(ctx context.Context, tx *pg.Tx, owner Owner, id uuid.UUID) error {
 	if err := lockOwner(ctx, tx, owner); err != nil {
 		return err
 	}
 	b := &pgx.Batch{}
-	b.Queue("update channels set position = $2, dropped_at = coalesce(dropped_at, $3), address_ct = null where id = $1", id, replaced, tx.Now)
+	b.Queue("update channels set position = $2, dropped_at = coalesce(dropped_at, $3), address_ct = null, confirmed_at = null where id = $1", id, replaced, tx.Now)
 	b.Queue("update deliveries set state = 'superseded', code = 'channel_replaced', updated_at = $2 where state = 'pending' and channel_id = $1", id, tx.Now)
 	if err := tx.Send(ctx, b).Close(); err != nil {
 		return fmt.Errorf("take channel out: %w", err)

@@ -42,5 +42,10 @@ func TestAStopWordEndsANumberEverywhere(t *testing.T) {
 	if len(w.provider.to(phone)) != sent {
 		t.Fatal("told after a stop word")
 	}
+	w.setChannels(two, "sms:"+phone) // against their will
+	if c := w.channel(two, push.SMS); c.State != "unconfirmed" {
+		t.Fatalf("%+v", c)
+	}
+	w.setChannels(two)
 	w.expect("0", "select count(*)::text from channels where kind = 'sms' and address_ct is not null and owner_id in ($1, $2)", one.ID, two.ID)
 }
