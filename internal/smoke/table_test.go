@@ -235,11 +235,13 @@ var table = []row{
 	// Searches and contacts: cities of the grant, or none given; a relative her own.
 	{operation: "createSearch", on: "organisation", lawyer: never, operator: forOwnOrganisation, coordinator: forOwnOrganisation, admin: never, nobody: everyone,
 		method: "POST", path: "/v1/searches", body: `{"client_id": "{new}", "secret": "sssssssssssssssssssssssssssssssssssssssssss", "name": "Тұманбай Ырысты", "organisation_id": "{second}", "language": "ru"}`},
+	{operation: "listNotices", on: "notice", lawyer: never, operator: ofCity, coordinator: ofCity, admin: never, path: "/v1/notices", listed: true},
+	{operation: "redriveNotice", on: "notice", lawyer: never, operator: ofCity, coordinator: ofCity, admin: never, method: "POST", path: "/v1/notices/{id}/redrive", ok: []int{204, 409}},
 	{operation: "listSearches", on: "search", lawyer: never, operator: ofCity, coordinator: ofCity, admin: never, path: "/v1/searches", listed: true},
 	search("getSearch", "search", ofCity, "GET", "", ""),
 	search("patchSearch", "search", entered, "PATCH", "", `{"relation": "x"}`),
 	search("getChannels", "search", ofCity, "GET", "/channels", ""),
-	search("confirmChannel", "search", entered, "POST", "/channels/{second}/confirm", `{"code": "000000"}`), // it is confirmed already
+	search("confirmChannel", "search", entered, "POST", "/channels/{channel_id}/confirm", `{"code": "000000"}`), // it is confirmed already
 	search("putChannels", "search", entered, "PUT", "/channels", `{"channels": []}`),
 	search("acknowledgeNotice", "search", ofCity, "POST", "/acknowledgements", `{"notice_id": "{second}"}`),
 	refusedAs(http.StatusBadRequest, search("answerQuestion", "search", ofCity, "POST", "/answers", `{"client_id": "00000000-0000-0000-0000-000000000000", "question_id": "{new}", "answer": "no"}`)),
@@ -260,11 +262,9 @@ var table = []row{
 	{operation: "releaseCall", on: "call", lawyer: never, operator: ofCity, coordinator: ofCity, admin: never, method: "POST", path: "/v1/calls/{id}/release", ok: []int{200, 409}},
 	{operation: "reportCall", on: "call", lawyer: never, operator: ofCity, coordinator: ofCity, admin: never,
 		method: "POST", path: "/v1/calls/{id}/report", body: `{"outcome": "no_answer"}`, ok: []int{200, 409}},
-	{operation: "listNotices", on: "notice", lawyer: never, operator: ofCity, coordinator: ofCity, admin: never, path: "/v1/notices?show=dead", listed: true},
-	{operation: "redriveNotice", on: "notice", lawyer: never, operator: ofCity, coordinator: ofCity, admin: never, method: "POST", path: "/v1/notices/{id}/redrive", ok: []int{204, 409}},
 	{operation: "listChannelHealth", on: "nothing", lawyer: never, operator: everyone, coordinator: everyone, admin: never, path: "/v1/channel-health"},
-	{operation: "pauseChannelKind", on: "nothing", lawyer: never, operator: never, coordinator: everyone, admin: never, method: "POST", path: "/v1/channel-kinds/fcm/pause", body: `{"minutes": 1}`},
-	{operation: "resumeChannelKind", on: "nothing", lawyer: never, operator: never, coordinator: everyone, admin: never, method: "POST", path: "/v1/channel-kinds/fcm/resume"},
+	{operation: "pauseChannelKind", on: "nothing", lawyer: never, operator: never, coordinator: everyone, admin: never, method: "POST", path: "/v1/channel-kinds/{kind}/pause", body: `{"minutes": 1}`},
+	{operation: "resumeChannelKind", on: "nothing", lawyer: never, operator: never, coordinator: everyone, admin: never, method: "POST", path: "/v1/channel-kinds/{kind}/resume"},
 	{operation: "listAlerts", on: "alert", lawyer: concerned, operator: ownOrganisation, coordinator: ownOrganisation, admin: never, path: "/v1/alerts", listed: true},
 	{operation: "acknowledgeAlert", on: "alert", lawyer: concerned, operator: ownOrganisation, coordinator: ownOrganisation, admin: never, method: "POST", path: "/v1/alerts/{id}/acknowledge"},
 
@@ -533,7 +533,7 @@ func (tr *trial) try(r row) {
 }
 
 func (tr *trial) fill(text string, x *thing, id uuid.UUID) string {
-	return strings.NewReplacer("{id}", id.String(), "{other_id}", x.second.String(), "{org}", tr.orgs[x.org].String(), "{second}", x.second.String(), "{place}", x.place.String(),
+	return strings.NewReplacer("{id}", id.String(), "{other_id}", x.second.String(), "{channel_id}", x.second.String(), "{kind}", "fcm", "{org}", tr.orgs[x.org].String(), "{second}", x.second.String(), "{place}", x.place.String(),
 		"{new}", uuid.NewString(), "{secret}", strings.Repeat("c", 43), "{city}", x.city, "{name}", strings.TrimPrefix(x.name, x.city+" ")).Replace(text)
 }
 

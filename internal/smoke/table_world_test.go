@@ -338,13 +338,15 @@ func (w *world) makeSearches() {
 		t.second = uuid.New()
 		w.exec(`insert into notices (id, organisation_id, kind, subject_kind, subject_id, subject_turn, owner_kind, owner_id, language, created_at)
 			values ($1, $2, 'match', 'search', $3, $3, 'search', $3, 'ru', now())`, t.second, w.orgs[t.org], t.id)
-		// It reached nobody: the phone is gone.
+		// One phone is gone, and of the other nobody knows yet.
 		notice := *t
 		notice.id, notice.owner = t.second, ""
-		w.exec(`with c as (insert into channels (id, owner_kind, owner_id, position, kind, key_id, address_mac, created_at, confirmed_at, dropped_at)
-				select $1, 'search', id, 0, 'fcm', key_id, $2, now(), now(), now() from searches where id = $3 returning id)
-			insert into deliveries (id, notice_id, channel_id, state, code, created_at, updated_at) select $1, $4, id, 'dead', 'unregistered', now(), now() from c`,
-			t.second, t.id[:], t.id, t.second)
+		for channel, state := range map[uuid.UUID]string{t.second: "dead", uuid.New(): "pending"} {
+			w.exec(`with c as (insert into channels (id, owner_kind, owner_id, position, kind, key_id, address_mac, created_at, confirmed_at, dropped_at)
+					select $1, 'search', id, 0, 'fcm', key_id, $2, now(), now(), now() from searches where id = $3 returning id)
+				insert into deliveries (id, notice_id, channel_id, state, attempts, created_at, updated_at) select $1, $4, id, $5, 1, now(), now() from c`,
+				channel, channel[:], t.id, t.second, state)
+		}
 		w.add("notice", &notice)
 	}
 }
