@@ -117,8 +117,9 @@ func TestAMotherIsToldInAChat(t *testing.T) {
 	if a := tw.ask("POST", confirm, mother.Key().Secret, `{"code":"`+strings.Map(func(r rune) rune { return '0' + (r-'0'+1)%10 }, code)+`"}`); a.status != http.StatusConflict || a.code() != "wrong_code" {
 		t.Errorf("a wrong code: %d %s", a.status, a.body)
 	}
-	if a := tw.ask("POST", confirm, mother.Key().Secret, `{"code":"`+code+`"}`); a.status != http.StatusOK {
-		t.Fatalf("%d %s", a.status, a.body)
+	tw.must(mother.Confirm(tw.ctx, have["sms"].ID, code))
+	if list, err := mother.Channels(tw.ctx); err != nil || len(list) != 2 || list[1].State != "active" {
+		t.Fatalf("%+v, %v", list, err)
 	}
 	if n := len(w.textsWith("Жаңалық бар")); n != 0 {
 		t.Errorf("%d SMS of what the chat has already", n)

@@ -133,6 +133,24 @@ func (r *Relative) TellMe(ctx context.Context, channels ...api.ChannelAdd) error
 	return err
 }
 
+// Channels gives where news is told, in the order in which it is tried; what is unconfirmed gets nothing yet.
+func (r *Relative) Channels(ctx context.Context) ([]api.Channel, error) {
+	resp, err := r.GetChannelsWithResponse(ctx, r.key.ID, nil)
+	if err != nil {
+		return nil, err
+	}
+	if resp.JSON200 == nil {
+		return nil, fmt.Errorf("qorgau: status %d holds no channels", resp.StatusCode())
+	}
+	return resp.JSON200.Items, nil
+}
+
+// Confirm says the code that came over a channel: it is hers, and is told from then on.
+func (r *Relative) Confirm(ctx context.Context, channel uuid.UUID, code string) error {
+	_, err := r.ConfirmChannelWithResponse(ctx, r.key.ID, channel, nil, api.ChannelCode{Code: code})
+	return err
+}
+
 // Seen says that a notice was read: no further channel is tried for it.
 func (r *Relative) Seen(ctx context.Context, notice uuid.UUID) error {
 	_, err := r.AcknowledgeNoticeWithResponse(ctx, r.key.ID, nil, api.Acknowledgement{NoticeID: notice})
