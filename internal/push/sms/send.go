@@ -127,18 +127,18 @@ func (s *Sender) send(ctx context.Context, m push.Message) (push.Result, int) {
 	req.Header.Set("Idempotency-Key", msg.ID) // net/http then replaces a dead pooled connection by itself
 	resp, err := s.client.Do(req)
 	if err != nil {
-		return broken(err, ctx, sendCtx), 0
+		return broken(ctx, sendCtx, err), 0
 	}
 	defer func() { _ = resp.Body.Close() }()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil && resp.StatusCode < http.StatusMultipleChoices {
-		return broken(err, ctx, sendCtx), resp.StatusCode // of a refusal the status says enough
+		return broken(ctx, sendCtx, err), resp.StatusCode // of a refusal the status says enough
 	}
 	return s.classify(msg.ID, resp, answer), resp.StatusCode
 }
 
 // broken reads an exchange that ended without an answer. caller is the context given to Send, send the one with our timeout.
-func broken(err error, caller, send context.Context) push.Result {
+func broken(caller, send context.Context, err error) push.Result {
 	var certificate *tls.CertificateVerificationError
 	var op *net.OpError
 	var dns *net.DNSError
