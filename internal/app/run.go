@@ -204,7 +204,9 @@ func (a *App) serve(ctx context.Context) error {
 		a.loops.Go(func() { watchClocks(loops, a.parts.rights, a.log) })
 		a.loops.Go(func() { look(loops, a.log, "notices cannot climb", a.parts.center.Climb) })
 		if chat := a.parts.carriers.chat; chat != nil {
-			a.loops.Go(func() { alone(loops, a.store.db, botLock, func(ctx context.Context) { hearChat(ctx, chat, a.parts.center, a.log) }) })
+			a.loops.Go(func() {
+				alone(loops, a.store.db, botLock, func(ctx context.Context) { hearChat(ctx, chat, a.parts.center, a.log) })
+			})
 		}
 		a.loops.Go(func() { look(loops, a.log, "dispatches cannot be moved on", a.parts.dispatch.Tick) })
 		a.loops.Go(func() { look(loops, a.log, "alarms cannot be told", a.parts.safety.Tick) })

@@ -10,8 +10,9 @@ import (
 )
 
 // unfinished counts jobs that somebody waits for. It is the one question that the day asks past the API: no app may know it, and without it
-// what did not happen could still happen.
+// what did not happen could still happen. An alert that is to be told again, or to others, in some minutes is told to colleagues and tells no family anything.
 const unfinished = `select count(*) from river_job where state in ('available', 'running', 'retryable', 'scheduled', 'pending')
+	and not (kind = 'alert_raised' and state = 'scheduled')
 	and kind not in ('heartbeat', 'watch_sweep', 'places_forget', 'changes_sweep', 'idempotency_purge', 'keys_check')`
 
 // settlePatience is how long the day waits for the last job; a job that cannot be done is a fault to find.

@@ -148,7 +148,7 @@ func TestNoOperationIsOpenByAccident(t *testing.T) {
 		t.Fatal(err)
 	}
 	open := map[string]bool{"openSession": true, "lockByBuddy": true, "refreshSession": true, "createSearch": true,
-		"readCalendarFeed":  true,                                                                              // its address is its proof
+		"readCalendarFeed":  true,                                                                                                        // its address is its proof
 		"listCustodyLimits": true, "listChannelKinds": true, "getChecklist": true, "getChecklistPdf": true, "listObstructionTypes": true} // the law is everyone's
 	tried := 0
 	for id, op := range ops {

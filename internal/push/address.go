@@ -72,7 +72,9 @@ func (c *Center) normalise(pointer string, a Address) (Address, *fault.Field) {
 }
 
 // sends tells whether this server tells people by a kind of channel.
-func (c *Center) sends(kind string) bool { return kind == FCM || kind == Call || c.senders[kind] != nil }
+func (c *Center) sends(kind string) bool {
+	return kind == FCM || kind == Call || c.senders[kind] != nil
+}
 
 func checkToken(token string) (code string) {
 	switch {

@@ -225,4 +225,3 @@ func resume(ctx context.Context, tx *pg.Tx, kind string) error {
 	}
 	return nil
 }
-

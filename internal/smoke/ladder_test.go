@@ -102,7 +102,9 @@ func TestAMotherIsToldInAChat(t *testing.T) {
 	lawyer.logs(almaly, "Ахметов Арман, 1990")
 	_, payload, _ := strings.Cut(*have["telegram"].Link, "?start=")
 	w.chats.Say(42, "/start "+payload)
-	tw.eventually("the chat opens, and she has the news", func() bool { return len(w.chatWith("Готово")) == 1 && len(w.chatWith("Жаңалық бар")) == 1 })
+	tw.eventually("the chat opens, and she has the news", func() bool {
+		return len(w.chatWith("Готово")) == 1 && len(w.chatWith("Жаңалық бар")) == 1
+	})
 	w.chats.Say(43, "/start "+payload)
 	tw.eventually("nobody else opens it", func() bool { return len(w.chatWith("устарела")) == 1 })
 
@@ -126,7 +128,9 @@ func TestAMotherIsToldInAChat(t *testing.T) {
 	}
 
 	w.chats.Say(42, "Стоп!")
-	tw.eventually("the chat ends, and the number hears of it", func() bool { return len(w.chatWith("Больше не пишем")) == 1 && len(w.textsWith("өзгертілді")) == 1 })
+	tw.eventually("the chat ends, and the number hears of it", func() bool {
+		return len(w.chatWith("Больше не пишем")) == 1 && len(w.textsWith("өзгертілді")) == 1
+	})
 	if have = mother.channels("GET", ""); len(have) != 1 || have["sms"].State != "active" {
 		t.Fatalf("%+v", have)
 	}
