@@ -106,10 +106,11 @@ var latin = strings.NewReplacer("а", "a", "б", "b", "в", "v", "г", "g", "д"
 	"л", "l", "м", "m", "н", "n", "о", "o", "п", "p", "р", "r", "с", "s", "т", "t", "у", "u", "ф", "f", "х", "kh", "ц", "ts", "ч", "ch", "ш", "sh", "щ", "shch",
 	"ъ", "", "ы", "y", "ь", "", "э", "e", "ю", "yu", "я", "ya")
 
+var confused = strings.NewReplacer("дж", "ж", "п", "б", "т", "д", "г", "к", "х", "к", "в", "у", "ф", "у", "с", "з", "ш", "ж", "ч", "ж", "щ", "ж", "ц", "з", "ь", "", "ъ", "")
+
 // skeleton is the consonants of a word, those that are taken for each other as one.
 func skeleton(word string) string {
-	s := strings.NewReplacer("дж", "ж", "п", "б", "т", "д", "г", "к", "х", "к", "в", "у", "ф", "у", "с", "з", "ш", "ж", "ч", "ж", "щ", "ж", "ц", "з", "ь", "", "ъ", "").
-		Replace(plain.Replace(strings.ToLower(word)))
+	s := confused.Replace(plain.Replace(strings.ToLower(word)))
 	var out []rune
 	for _, r := range s {
 		if strings.ContainsRune(vowels, r) || len(out) > 0 && out[len(out)-1] == r {

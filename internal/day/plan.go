@@ -100,6 +100,7 @@ type plan struct {
 	searches [][]*family // by wave
 	year     int         // of the day
 	shared   int         // families whose address is one that a whole quarter shares behind its carrier
+	beside   beside      // names of those taken, for what is one slip away
 	sakes    int         // families who search a namesake of somebody detained
 }
 
@@ -125,7 +126,7 @@ const (
 
 // newPlan makes up a day of a year. The same size, year and numbers give the same day.
 func newPlan(s size, year, assemblies int, r *rand.Rand) *plan {
-	p := &plan{size: s, year: year, pool: newPool(), buses: make([][]bus, s.waves), turns: make([][]turn, s.waves), searches: make([][]*family, s.waves)}
+	p := &plan{size: s, year: year, pool: newPool(), buses: make([][]bus, s.waves), turns: make([][]turn, s.waves), searches: make([][]*family, s.waves), beside: beside{}}
 	taken := map[called][]*person{}
 	for len(p.people) < s.people {
 		p.bus(r, taken, assemblies)
@@ -160,10 +161,11 @@ func (p *plan) bus(r *rand.Rand, taken map[called][]*person, assemblies int) {
 			one.year = p.year - 13 - r.IntN(4)
 		}
 		one.called = p.pool.draw(r)
-		for !free(taken[who(one.called)], one.called, one.year) {
+		for !free(taken[who(one.called)], one.called, one.year) || p.beside.mistakable(p.pool, one.called) {
 			one.called = p.pool.draw(r)
 		}
 		taken[who(one.called)] = append(taken[who(one.called)], one)
+		p.beside.add(one.called)
 		p.people = append(p.people, one)
 		b.lines = append(b.lines, p.line(r, one, false))
 	}
@@ -239,7 +241,7 @@ func (p *plan) relatives(r *rand.Rand, taken map[called][]*person) {
 			c.surname, c.given, c.female = like.surname, like.given, like.female
 		}
 		same := taken[who(c)]
-		if !free(same, c, year) {
+		if !free(same, c, year) || p.beside.mistakable(p.pool, c) {
 			continue
 		}
 		if len(same) > 0 {
