@@ -156,7 +156,7 @@ func read(s string) Name {
 			continue
 		}
 		switch lower := strings.ToLower(w.text); {
-		case kinWords[lower]:
+		case kinWords[lower] && !calledSon(words, i):
 			n.kin = true
 			continue
 		case nobody[lower]:
@@ -179,6 +179,27 @@ func read(s string) Name {
 // kinWords name somebody by another: "жена Иванова Сергея" is not Сергей. They are left out of the words, and the name bounds every match.
 var kinWords = set("сын дочь дочка жена муж супруг супруга мать отец мама папа брат сестра бабушка дедушка вдова " +
 	"баласы әйелі күйеуі жұбайы анасы әкесі шешесі ағасы інісі әпкесі wife husband son daughter mother father brother sister")
+
+// calledSon tells whether word i is the Korean surname Сон in Latin letters, which is also an English word of kin: it has a capital, and what stands beside it
+// is one given name, with a patronymic or without. "Son Erdaulet", "Erdaulet Son", "SON ERDAULET ARYSZHANOVICH"; not "son Erdaulet", "Son of Erdaulet", "Son Ivanov Sergei".
+func calledSon(words []word, i int) bool {
+	if t := words[i].text; t != "Son" && t != "SON" {
+		return false
+	}
+	others := 0
+	for j, w := range words {
+		switch {
+		case j == i:
+			continue
+		case strings.EqualFold(w.text, "of"), kinWords[strings.ToLower(w.text)]:
+			return false
+		}
+		if p := newPart(w.text, letters(w.text)); p.n > 0 && !w.initial() && !p.end.patronymic() && !(j > 0 && standsAfter(w, words[j-1])) {
+			others++
+		}
+	}
+	return others == 1
+}
 
 // nobody are words that stand where a name is not known.
 var nobody = set("неизвестный неизвестная неизвестно неизв неустановленный неустановленная мужчина женщина девушка парень подросток " +
