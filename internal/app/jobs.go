@@ -37,7 +37,6 @@ const (
 
 	matchWorkers = 8
 	laterWorkers = 2 // of matchWorkers' work, what took longer than its slice
-	pushWorkers  = 32
 	otherWorkers = 4
 
 	beatEvery   = 5 * time.Second
@@ -66,13 +65,11 @@ func newJobs(db *pg.DB, log *slog.Logger, p *parts, work bool) (*river.Client[pg
 			FetchCooldown: fetchCooldown, FetchPollInterval: fetchPoll, JobTimeout: jobTimeout, RescueStuckJobsAfter: rescueAfter,
 			SoftStopTimeout: softStop, CompletedJobRetentionPeriod: keepCompleted,
 			Workers: workers, PeriodicJobs: chores(),
-			Queues: map[string]river.QueueConfig{
-				detention.MatchQueue: {MaxWorkers: matchWorkers},
-				watch.LaterQueue:     {MaxWorkers: laterWorkers},
-				push.Queue:           {MaxWorkers: pushWorkers},
-				river.QueueDefault:   {MaxWorkers: otherWorkers},
-			},
+			Queues: push.Queues(),
 		}
+		c.Queues[detention.MatchQueue] = river.QueueConfig{MaxWorkers: matchWorkers}
+		c.Queues[watch.LaterQueue] = river.QueueConfig{MaxWorkers: laterWorkers}
+		c.Queues[river.QueueDefault] = river.QueueConfig{MaxWorkers: otherWorkers}
 	}
 	client, err := river.NewClient(riverpgxv5.New(db.Pool), c)
 	if err != nil {

@@ -26,8 +26,8 @@ func rescue(ctx context.Context, db *pg.DB, log *slog.Logger) {
 	failing := false
 	repeat(ctx, rescueEvery, func(ctx context.Context) {
 		// River stamps attempted_at with the machine's time, whatever clock a test has put in.
-		tag, err := db.Pool.Exec(ctx, "update river_job set state = 'available' where state = 'running' and (queue = any($1) or kind = $2) and attempted_at < $3",
-			[]string{detention.MatchQueue, watch.LaterQueue, push.Queue}, alert.Raised{}.Kind(), time.Now().Add(-newsStuckAfter))
+		tag, err := db.Pool.Exec(ctx, "update river_job set state = 'available' where state = 'running' and (queue = any($1) or kind = any($2)) and attempted_at < $3",
+			[]string{detention.MatchQueue, watch.LaterQueue}, append(push.Jobs(), alert.Raised{}.Kind()), time.Now().Add(-newsStuckAfter))
 		if err != nil && !failing && ctx.Err() == nil {
 			log.WarnContext(ctx, "stuck jobs cannot be rescued", "code", coded(pg.Unavailable(err)).Error())
 		}

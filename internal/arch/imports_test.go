@@ -98,7 +98,7 @@ func TestOrderIsAnOrder(t *testing.T) {
 }
 
 // onlyInTests may be imported by any test, and by no other code but what the table says.
-var onlyInTests = []string{"internal/paper/papertest", "internal/pg/pgtest", "internal/pg/embedded", "internal/push/fcm/standin", "internal/push/pushtest", "internal/push/webpush/standin", "internal/push/sms/standin", "internal/push/telegram/standin", "internal/push/email/standin"}
+var onlyInTests = []string{"internal/paper/papertest", "internal/pg/pgtest", "internal/pg/embedded", "internal/push/fcm/standin", "internal/push/fcm/bare", "internal/push/pushtest", "internal/push/webpush/standin", "internal/push/sms/standin", "internal/push/telegram/standin", "internal/push/email/standin"}
 
 func within(pattern, dir string) bool {
 	if below, ok := strings.CutSuffix(pattern, "/..."); ok {
@@ -167,7 +167,7 @@ var confined = []struct {
 }{
 	{library: "github.com/labstack/", where: []string{"internal/httpapi"},
 		why: "httpapi is the only importer of echo: features must not know that HTTP exists"},
-	{library: "firebase.google.com/", where: []string{"internal/push/fcm"},
+	{library: "firebase.google.com/", where: []string{"internal/push/fcm", "internal/push/fcm/bare"},
 		why: "push/fcm is the only importer of firebase: a notice must not know its carrier"},
 	{library: "github.com/go-telegram/", where: []string{"internal/push/telegram"},
 		why: "push/telegram is the only importer of the Bot API's library: its errors repeat answers, and its poller loses updates"},

@@ -50,10 +50,8 @@ type SendCode struct {
 // Kind names the job.
 func (SendCode) Kind() string { return "push_code" }
 
-// InsertOpts puts it into the queue of deliveries; tried for as long as the code is good.
-func (SendCode) InsertOpts() river.InsertOpts {
-	return river.InsertOpts{Queue: Queue, MaxAttempts: 8, Priority: 1}
-}
+// InsertOpts: tried for as long as the code is good.
+func (SendCode) InsertOpts() river.InsertOpts { return river.InsertOpts{MaxAttempts: 8} }
 
 // wantsCode tells whether a channel that is put again gets another code, or another link: what it has is old, used up, or did not come.
 func (r channelRow) wantsCode(now time.Time) bool {
@@ -100,7 +98,7 @@ func (c *Center) sendCode(ctx context.Context, tx *pg.Tx, book Book, r channelRo
 		if err := c.countCode(ctx, tx, book, r); err != nil {
 			return err
 		}
-		tx.Enqueue(SendCode{ChannelID: r.id}, nil)
+		tx.Enqueue(SendCode{ChannelID: r.id}, &river.InsertOpts{Queue: queueOf(r.kind, true), Priority: 1}) // she looks at her phone, and waits
 	}
 	if _, err := tx.Exec(ctx, "update channels set code_salt = $2, code_until = $3, code_wrong = 0 where id = $1", r.id, salt, tx.Now.Add(life)); err != nil {
 		return fmt.Errorf("keep salt: %w", err)

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -19,17 +21,17 @@ import (
 	"github.com/qorgau/qorgau/internal/seal"
 )
 
-// Queue is the name of the queue that deliveries run in: news must not wait behind other work.
-const Queue = "push"
-
 const (
 	jobTimeout  = 15 * time.Second
 	sendTimeout = 11 * time.Second // the sender's own limit is 10 s
 	// An attempt's outcome is worth waiting for a database that restarts: without it an accepted push is sent again.
 	recordTimeout = 10 * time.Second
 	recordPause   = 200 * time.Millisecond
+	// What waits for a provider holds its worker for this long before it is put aside: it is that channel's own worker, and thousands of jobs that are taken up
+	// and put aside again would cost the database what the other channels need.
+	holdSlot = 2 * time.Second
 	// Waiting is done by snoozing, which costs no attempt; what is left are crashes and a database that is away. The end of
-	// a delivery is its lifetime, not a count.
+	// a delivery is its Life, not a count.
 	maxAttempts = 10000
 )
 
@@ -41,20 +43,8 @@ type Deliver struct {
 // Kind names the job.
 func (Deliver) Kind() string { return "push_deliver" }
 
-// InsertOpts puts it into its queue.
-func (Deliver) InsertOpts() river.InsertOpts {
-	return river.InsertOpts{Queue: Queue, MaxAttempts: maxAttempts}
-}
-
-// priority is whose turn comes first, 1 before 2: who calls for help, and who is asked to come within minutes, do not stand behind the families
-// of a bus.
-func priority(kind string) int {
-	switch kind {
-	case Alarm, Timer, Offer, OfferGone:
-		return 1
-	}
-	return 2
-}
+// InsertOpts: the queue is its channel's (turnOf).
+func (Deliver) InsertOpts() river.InsertOpts { return river.InsertOpts{MaxAttempts: maxAttempts} }
 
 // AddWorkers registers the workers of push_deliver, push_code and alert_raised. It fails while a kind of notice has no Recheck: a state
 // that nobody reads again would be told to families by its age.
@@ -76,10 +66,10 @@ func (c *Center) AddWorkers(workers *river.Workers) error {
 	return nil
 }
 
-// patience is the wait after the first, second … attempt that gave no answer; the last goes on until the lifetime ends.
+// patience is the wait after the first, second … attempt that gave no answer; the last goes on until its Life ends.
 var patience = []time.Duration{time.Second, 2 * time.Second, 5 * time.Second, 15 * time.Second, time.Minute, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute}
 
-func wait(attempts int) time.Duration {
+func patienceAfter(attempts int) time.Duration {
 	return jitter(patience[min(max(attempts, 1), len(patience))-1])
 }
 
@@ -100,7 +90,7 @@ func (*deliverer) Timeout(*river.Job[Deliver]) time.Duration { return jobTimeout
 func (*deliverer) NextRetry(job *river.Job[Deliver]) time.Time { return retryAt(len(job.Errors)) }
 
 // retryAt is on River's own clock.
-func retryAt(failed int) time.Time { return time.Now().Add(wait(failed)) }
+func retryAt(failed int) time.Time { return time.Now().Add(patienceAfter(failed)) }
 
 // Work makes one attempt. Its errors are stable codes: River keeps them in a table of plain text.
 func (w *deliverer) Work(ctx context.Context, job *river.Job[Deliver]) (err error) {
@@ -110,18 +100,28 @@ func (w *deliverer) Work(ctx context.Context, job *river.Job[Deliver]) (err erro
 			err = errors.New("deliver: panic")
 		}
 	}()
-	p, snooze, err := w.center.prepare(ctx, job.Args.DeliveryID)
+	c := w.center
+	p, err := c.prepare.ask(ctx, job.Args.DeliveryID)
+	if err == nil {
+		err = p.err
+	}
 	if err != nil {
 		return fmt.Errorf("prepare delivery: %s", code(err))
 	}
-	if snooze > 0 {
-		return river.JobSnooze(snooze)
+	if p.wait > 0 {
+		return hold(ctx, p.wait)
 	}
-	if p == nil {
+	if p.ready == nil {
 		return nil
 	}
-	result := w.center.send(ctx, p)
-	snooze, err = w.center.settle(ctx, p, result)
+	if wait := c.away.wait(p.ready, c.db.Now()); wait > 0 {
+		if err := c.waits(ctx, p.ready); err != nil {
+			return fmt.Errorf("record wait: %s", code(err))
+		}
+		return river.JobSnooze(afterPause(wait))
+	}
+	result := c.send(ctx, p.ready)
+	snooze, err := c.record(ctx, &answered{ready: p.ready, Result: result, pause: c.away.note(p.ready, result, c.db.Now())})
 	if err != nil {
 		return fmt.Errorf("record outcome %s: %s", result.Outcome, code(err))
 	}
@@ -129,6 +129,17 @@ func (w *deliverer) Work(ctx context.Context, job *river.Job[Deliver]) (err erro
 		return river.JobSnooze(snooze)
 	}
 	return nil
+}
+
+// hold keeps the worker for a while of the wait, and puts the delivery aside for the rest.
+func hold(ctx context.Context, wait time.Duration) error {
+	held := min(wait, holdSlot)
+	select {
+	case <-ctx.Done():
+		return errors.New("deliver: cancelled")
+	case <-time.After(held):
+	}
+	return river.JobSnooze(wait - held)
 }
 
 // code is what may be said of an error in plain text.
@@ -169,24 +180,32 @@ const selectPending = `select d.id, d.created_at, d.attempts, n.id, n.organisati
 		c.id, c.kind, c.dropped_at is not null, c.address_ct, k.id, k.scope, k.period, k.wrapped, p.paused_until
 	from deliveries d join notices n on n.id = d.notice_id join channels c on c.id = d.channel_id join data_keys k on k.id = c.key_id
 	left join channel_pauses p on p.channel = c.kind
-	where d.id = $1 and d.state = 'pending'`
+	where d.id = any($1) and d.state = 'pending'`
 
-func readPending(ctx context.Context, tx *pg.Tx, id uuid.UUID) (*pending, error) {
-	var p pending
-	var reporter *uuid.UUID
-	err := tx.QueryRow(ctx, selectPending, id).Scan(&p.id, &p.created, &p.attempts, &p.notice, &p.Organisation, &p.Kind, &p.SubjectKind, &p.Subject, &p.Turn,
-		&p.Owner.Kind, &p.Owner.ID, &p.Language, &reporter, &p.seen, &p.superseded,
-		&p.channel, &p.channelKind, &p.dropped, &p.address, &p.key, &p.keyScope, &p.keyPeriod, &p.wrapped, &p.pausedUntil)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, nil
-	}
+func readPending(ctx context.Context, tx *pg.Tx, ids []uuid.UUID) (map[uuid.UUID]*pending, error) {
+	rows, err := tx.Query(ctx, selectPending, ids)
 	if err != nil {
-		return nil, fmt.Errorf("read delivery: %w", err)
+		return nil, fmt.Errorf("read deliveries: %w", err)
 	}
-	if reporter != nil {
-		p.Reporter = *reporter
+	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (*pending, error) {
+		var p pending
+		var reporter *uuid.UUID
+		err := row.Scan(&p.id, &p.created, &p.attempts, &p.notice, &p.Organisation, &p.Kind, &p.SubjectKind, &p.Subject, &p.Turn,
+			&p.Owner.Kind, &p.Owner.ID, &p.Language, &reporter, &p.seen, &p.superseded,
+			&p.channel, &p.channelKind, &p.dropped, &p.address, &p.key, &p.keyScope, &p.keyPeriod, &p.wrapped, &p.pausedUntil)
+		if reporter != nil {
+			p.Reporter = *reporter
+		}
+		return &p, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read deliveries: %w", err)
 	}
-	return &p, nil
+	out := make(map[uuid.UUID]*pending, len(all))
+	for _, p := range all {
+		out[p.id] = p
+	}
+	return out, nil
 }
 
 // ready is a delivery that may go out now.
@@ -195,36 +214,98 @@ type ready struct {
 	message Message
 }
 
-// prepare reads a delivery and the state of its case in one transaction. nil and no snooze: there is nothing to send any more.
-func (c *Center) prepare(ctx context.Context, id uuid.UUID) (out *ready, snooze time.Duration, err error) {
-	var over *pending
-	var end ending
+// prepared is what became of a delivery that was looked at again: it is ready, or waits, or could not be read (its own fault alone). Neither: there is nothing to
+// send any more.
+type prepared struct {
+	*ready
+	wait time.Duration
+	err  error
+}
+
+// look is a delivery on its way through prepareAll.
+type look struct {
+	*pending
+	token string
+	end   ending
+	err   error
+}
+
+// prepareAll reads deliveries and the state of their cases in one transaction.
+func (c *Center) prepareAll(ctx context.Context, ids []uuid.UUID) (out []prepared, err error) {
+	var over []look
 	err = c.db.InTx(ctx, func(tx *pg.Tx) error {
-		p, err := readPending(ctx, tx, id)
-		if err != nil || p == nil {
+		out, over = make([]prepared, len(ids)), nil
+		found, err := readPending(ctx, tx, ids)
+		if err != nil {
 			return err
 		}
-		var token string
-		if token, end, err = c.standing(ctx, tx, p); err != nil {
+		looks := make([]look, 0, len(found))
+		at := make([]int, 0, len(found))
+		for i, id := range ids {
+			if p := found[id]; p != nil {
+				l := look{pending: p}
+				l.token, l.end, l.err = c.standing(p, tx.Now)
+				looks, at = append(looks, l), append(at, i)
+			}
+		}
+		if err := c.current.ask(ctx, tx, looks); err != nil {
 			return err
 		}
-		if end.state != "" {
-			over = p
-			return finish(ctx, tx, p, end)
+		for i, l := range looks {
+			switch {
+			case l.err != nil:
+				out[at[i]].err = l.err
+			case l.end.state != "":
+				over = append(over, l)
+				if err := finish(ctx, tx, l.pending, l.end); err != nil {
+					return err
+				}
+			case l.pausedUntil != nil && l.pausedUntil.After(tx.Now):
+				out[at[i]].wait = afterPause(l.pausedUntil.Sub(tx.Now))
+			default:
+				text := c.texts[l.Language][l.Kind]
+				out[at[i]].ready = &ready{pending: *l.pending, message: Message{Token: l.token, NoticeID: l.notice.String(), Kind: l.Kind, Title: text.title, Body: text.body, Language: l.Language}}
+			}
 		}
-		if p.pausedUntil != nil && p.pausedUntil.After(tx.Now) {
-			snooze = afterPause(p.pausedUntil.Sub(tx.Now))
-			return nil
-		}
-		text := c.texts[p.Language][p.Kind]
-		out = &ready{pending: *p, message: Message{Token: token, NoticeID: p.notice.String(), Kind: p.Kind, Title: text.title, Body: text.body, Language: p.Language}}
 		return nil
 	})
-	if err == nil && over != nil {
-		c.metrics.ended(over, end)
-		c.log.InfoContext(ctx, "delivery ended unsent", "delivery", over.id, "notice", over.notice, "kind", over.Kind, "state", end.state, "code", end.code)
+	if err != nil {
+		return nil, err
 	}
-	return out, snooze, err
+	for _, l := range over {
+		c.metrics.ended(l.pending, l.end)
+		c.log.InfoContext(ctx, "delivery ended unsent", "delivery", l.id, "notice", l.notice, "kind", l.Kind, "state", l.end.state, "code", l.end.code)
+	}
+	return out, nil
+}
+
+// currents are who knows whether notices of a kind still stand.
+type currents map[string]CurrentAll
+
+// ask ends those of looks whose case has changed.
+func (of currents) ask(ctx context.Context, tx *pg.Tx, looks []look) error {
+	byKind := map[string][]int{}
+	for i, l := range looks {
+		if l.err == nil && l.end.state == "" {
+			byKind[l.Kind] = append(byKind[l.Kind], i)
+		}
+	}
+	for _, kind := range slices.Sorted(maps.Keys(byKind)) {
+		var notices []Notice
+		for _, i := range byKind[kind] {
+			notices = append(notices, looks[i].Notice)
+		}
+		stand, err := of[kind](ctx, tx, notices)
+		if err != nil {
+			return fmt.Errorf("recheck %s: %w", kind, err)
+		}
+		for n, i := range byKind[kind] {
+			if !stand[n] {
+				looks[i].end = ending{state: "superseded", code: "not_current"}
+			}
+		}
+	}
+	return nil
 }
 
 // afterPause lets those that waited together come back one after another.
@@ -238,9 +319,9 @@ type ending struct {
 	attempts    int
 }
 
-// standing decides whether a delivery may still go out, and opens its address. Nothing needs the sender here: what ends, ends
+// standing decides by the delivery alone whether it may still go out, and opens its address. Nothing needs the sender here: what ends, ends
 // while the channel is paused, too.
-func (c *Center) standing(ctx context.Context, tx *pg.Tx, p *pending) (token string, end ending, err error) {
+func (c *Center) standing(p *pending, now time.Time) (token string, end ending, err error) {
 	switch {
 	case p.seen:
 		return "", ending{state: "superseded", code: "seen"}, nil
@@ -248,7 +329,7 @@ func (c *Center) standing(ctx context.Context, tx *pg.Tx, p *pending) (token str
 		return "", ending{state: "superseded", code: "superseded"}, nil
 	case p.dropped:
 		return "", ending{state: "dead", code: "channel_dropped"}, nil
-	case tx.Now.Sub(p.created) >= lifetime:
+	case now.Sub(p.created) >= Life(p.Kind):
 		return "", ending{state: "expired", code: "expired"}, nil
 	}
 	key, err := c.ring.Unwrap(p.keyScope, p.key, p.keyPeriod, p.wrapped)
@@ -261,15 +342,6 @@ func (c *Center) standing(ctx context.Context, tx *pg.Tx, p *pending) (token str
 	plain, err := key.Open(addressPlace, p.channel, p.address)
 	if err != nil {
 		return "", ending{}, err
-	}
-	if current := c.current[p.Kind]; current != nil {
-		stands, err := current(ctx, tx, p.Notice)
-		if err != nil {
-			return "", ending{}, fmt.Errorf("recheck %s: %w", p.Kind, err)
-		}
-		if !stands {
-			return "", ending{state: "superseded", code: "not_current"}, nil
-		}
 	}
 	return string(plain), ending{}, nil
 }
@@ -285,16 +357,13 @@ func (c *Center) send(ctx context.Context, p *ready) Result {
 	return s.Send(ctx, p.message)
 }
 
-// settle records an outcome, and says how long to wait when the delivery goes on. It outlives the job's context: a stop
-// between the provider's yes and this row would tell the family again.
-func (c *Center) settle(ctx context.Context, p *ready, r Result) (snooze time.Duration, err error) {
+// record keeps an outcome, and says how long to wait when the delivery goes on. It outlives the job's context: a stop between the provider's yes and this row
+// would tell the family again.
+func (c *Center) record(ctx context.Context, a *answered) (snooze time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
 	for {
-		err = c.db.InTx(ctx, func(tx *pg.Tx) (err error) {
-			snooze, err = record(ctx, tx, p, r)
-			return err
-		})
+		snooze, err = c.settle.ask(ctx, a)
 		if f := fault.As(err); f == nil || f.Kind != fault.Unavailable {
 			break
 		}
@@ -307,12 +376,12 @@ func (c *Center) settle(ctx context.Context, p *ready, r Result) (snooze time.Du
 	if err != nil {
 		return 0, err
 	}
-	c.metrics.count(p, r, c.db.Now())
+	c.metrics.count(a.ready, a.Result, c.db.Now())
 	level := slog.LevelInfo
-	if r.Outcome != Accepted {
+	if a.Outcome != Accepted {
 		level = slog.LevelWarn
 	}
-	c.log.Log(ctx, level, "push attempt", "delivery", p.id, "notice", p.notice, "kind", p.Kind, "channel", p.channelKind,
-		"outcome", r.Outcome.String(), "code", r.Code, "attempt", p.attempts+1)
+	c.log.Log(ctx, level, "push attempt", "delivery", a.id, "notice", a.notice, "kind", a.Kind, "channel", a.channelKind,
+		"outcome", a.Outcome.String(), "code", a.Code, "attempt", a.attempts+1)
 	return snooze, nil
 }

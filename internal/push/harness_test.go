@@ -128,7 +128,7 @@ func newWorld(t testing.TB, ahead ...time.Duration) *world {
 	workers := river.NewWorkers()
 	must(t, w.center.AddWorkers(workers))
 	w.client, err = river.NewClient(riverpgxv5.New(w.db.Pool), &river.Config{
-		Queues:  map[string]river.QueueConfig{push.Queue: {MaxWorkers: 10}, river.QueueDefault: {MaxWorkers: 4}},
+		Queues:  queues(),
 		Workers: workers, Logger: log, FetchCooldown: 5 * time.Millisecond, FetchPollInterval: 50 * time.Millisecond,
 		JobTimeout: 15 * time.Second, RescueStuckJobsAfter: 2 * time.Minute, TestOnly: true,
 	})
@@ -136,6 +136,12 @@ func newWorld(t testing.TB, ahead ...time.Duration) *world {
 	w.db.UseJobs(w.client)
 	w.exec("insert into organisations (id, name, created_at) values ($1, 'Forum', $2)", w.organisation, w.db.Now())
 	return w
+}
+
+func queues() map[string]river.QueueConfig {
+	q := push.Queues()
+	q[river.QueueDefault] = river.QueueConfig{MaxWorkers: 4}
+	return q
 }
 
 // senders are one provider for all kinds, but those that a server of a test does without.

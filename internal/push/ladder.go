@@ -122,12 +122,14 @@ func give(ctx context.Context, tx *pg.Tx, steps []step) error {
 	var ids, notices, channels []uuid.UUID
 	var calls []bool
 	raised := map[uuid.UUID]bool{}
+	of := make(map[spot]step, len(steps))
 	for _, s := range steps {
 		id, err := uuid.NewV7()
 		if err != nil {
 			return fmt.Errorf("delivery id: %w", err)
 		}
 		ids, notices, channels, calls = append(ids, id), append(notices, s.notice), append(channels, s.channel), append(calls, s.kind == Call)
+		of[spot{s.notice, s.channel}] = s
 		if s.kind == Call && !raised[s.owner] {
 			raised[s.owner] = true
 			if err := hotline.Due(ctx, tx, s.organisation, s.owner); err != nil {
@@ -135,8 +137,36 @@ func give(ctx context.Context, tx *pg.Tx, steps []step) error {
 			}
 		}
 	}
-	return enqueueDeliveries(ctx, tx, ids, notices, channels, calls)
+	rows, err := tx.Query(ctx, insertDeliveries, ids, notices, channels, calls, tx.Now)
+	if err != nil {
+		return fmt.Errorf("write deliveries: %w", err)
+	}
+	var id uuid.UUID
+	var at spot
+	var pending bool
+	if _, err = pgx.ForEachRow(rows, []any{&id, &at.notice, &at.channel, &pending}, func() error {
+		if s := of[at]; pending {
+			tx.Enqueue(Deliver{DeliveryID: id}, turnOf(s.kind, s.about))
+		}
+		return nil
+	}); err != nil {
+		return fmt.Errorf("write deliveries: %w", err)
+	}
+	return nil
 }
+
+// spot is where a notice stands on a ladder.
+type spot struct{ notice, channel uuid.UUID }
+
+// A delivery that ended without reaching anyone is taken up again.
+const insertDeliveries = `insert into deliveries (id, notice_id, channel_id, state, code, created_at, updated_at, accepted_at)
+	select i.id, i.notice, i.channel, case when i.call then 'accepted' else 'pending' end,
+		case when i.call then 'call_due' else '' end, $5, $5, case when i.call then $5::timestamptz end
+	from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bool[]) as i (id, notice, channel, call)
+	on conflict on constraint deliveries_once do update set state = excluded.state, code = excluded.code, attempts = 0,
+		created_at = excluded.created_at, updated_at = excluded.updated_at, accepted_at = excluded.accepted_at
+	where deliveries.state in ('dead', 'expired', 'superseded') and deliveries.accepted_at is null
+	returning id, notice_id, channel_id, state = 'pending'`
 
 // climbs is how many notices climb in one transaction.
 const climbs = 100

@@ -83,7 +83,7 @@ func Progress(ctx context.Context, db *pg.DB) (Waiting, error) {
 	now := db.Now()
 	var w Waiting
 	var oldest, untried *time.Time
-	err := db.Pool.QueryRow(ctx, `select count(*), min(d.created_at), min(d.created_at) filter (where d.attempts = 0 and (p.paused_until is null or p.paused_until <= @now))
+	err := db.Pool.QueryRow(ctx, `select count(*), min(d.created_at), min(d.created_at) filter (where d.attempts = 0 and d.code = '' and (p.paused_until is null or p.paused_until <= @now))
 		from deliveries d join channels c on c.id = d.channel_id left join channel_pauses p on p.channel = c.kind
 		where d.state = 'pending'`, pgx.NamedArgs{"now": now}).Scan(&w.Pending, &oldest, &untried)
 	if err != nil {

@@ -11,7 +11,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/riverqueue/river"
 
 	"github.com/qorgau/qorgau/internal/fault"
 	"github.com/qorgau/qorgau/internal/pg"
@@ -115,31 +114,25 @@ func (c *Center) tell(ctx context.Context, tx *pg.Tx, but []uuid.UUID, notices .
 	if len(told) == 0 {
 		return nil, nil
 	}
+	if slices.ContainsFunc(rows, func(r noticeRow) bool { return r.Kind == Update || r.Kind == Correction }) {
+		if err := newer(ctx, tx, told); err != nil {
+			return nil, err
+		}
+	}
 	return told, c.handOut(ctx, tx, "n.id = any(@notices) and not (c.id = any(coalesce(@but, '{}'::uuid[])))", pgx.NamedArgs{"notices": told, "but": but, "anew": true})
 }
 
-func enqueueDeliveries(ctx context.Context, tx *pg.Tx, ids, notices, channels []uuid.UUID, calls []bool) error {
-	rows, err := tx.Query(ctx, `insert into deliveries (id, notice_id, channel_id, state, code, created_at, updated_at, accepted_at)
-		select i.id, i.notice, i.channel, case when i.call then 'accepted' else 'pending' end,
-			case when i.call then 'call_due' else '' end, $5, $5, case when i.call then $5::timestamptz end
-		from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bool[]) as i (id, notice, channel, call)
-		on conflict on constraint deliveries_once do update set state = excluded.state, code = excluded.code, attempts = 0,
-			created_at = excluded.created_at, updated_at = excluded.updated_at, accepted_at = excluded.accepted_at
-		where deliveries.state in ('dead', 'expired', 'superseded') and deliveries.accepted_at is null
-		returning id, state, (select n.kind from notices n where n.id = deliveries.notice_id)`, ids, notices, channels, calls, tx.Now)
-	if err != nil {
-		return fmt.Errorf("write deliveries: %w", err)
-	}
-	var id uuid.UUID
-	var state, kind string
-	_, err = pgx.ForEachRow(rows, []any{&id, &state, &kind}, func() error {
-		if state == "pending" {
-			tx.Enqueue(Deliver{DeliveryID: id}, &river.InsertOpts{Priority: priority(kind)})
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("write deliveries: %w", err)
+// newer ends what is still on its way of older changes of the cases that these notices tell of: whoever opens the app on the last one reads them all, and a phone
+// that was away must not ring for each. What was handed over already stays, and leaves climbing to the newer one.
+func newer(ctx context.Context, tx *pg.Tx, told []uuid.UUID) error {
+	const older = `from notices t join notices o on o.owner_id = t.owner_id and o.subject_id = t.subject_id
+		where t.id = any($1) and t.hold_id is null and t.kind in ('update', 'correction') and o.kind = 'update' and o.id <> all($1) and o.hold_id is null and o.seen_at is null`
+	b := &pgx.Batch{}
+	b.Queue("update deliveries set state = 'superseded', code = 'newer', updated_at = $2 where state = 'pending' and notice_id in (select o.id "+older+")", told, tx.Now)
+	b.Queue(`update notices n set climb_at = 'infinity', superseded_at = case when exists (select 1 from deliveries d where d.notice_id = n.id and d.state = 'accepted') then n.superseded_at
+		else coalesce(n.superseded_at, $2) end where n.id in (select o.id `+older+")", told, tx.Now)
+	if err := tx.Send(ctx, b).Close(); err != nil {
+		return fmt.Errorf("end older notices: %w", err)
 	}
 	return nil
 }
@@ -147,7 +140,7 @@ func enqueueDeliveries(ctx context.Context, tx *pg.Tx, ids, notices, channels []
 // catchUp brings what an owner has not seen onto the ladder that they have now: what no channel holds any more, to its first rung; what only waits, to
 // fresh phones, too, of which one may be the same phone with another token; and what was handed over elsewhere climbs on to what is fresh.
 func (c *Center) catchUp(ctx context.Context, tx *pg.Tx, owner Owner, fresh []uuid.UUID) error {
-	args := pgx.NamedArgs{"fresh": fresh, "owner": owner.ID, "since": tx.Now.Add(-lifetime), "anew": true}
+	args := pgx.NamedArgs{"fresh": fresh, "owner": owner.ID, "since": tx.Now.Add(-FamilyLife), "anew": true}
 	// That the ladder was changed is for those who stood on it before.
 	const theirs = "n.owner_id = @owner and n.kind <> 'channels' and n.created_at > @since and not exists (select 1 from deliveries e where e.notice_id = n.id and "
 	if err := c.handOut(ctx, tx, theirs+"e.state in ('pending', 'accepted'))", args); err != nil || len(fresh) == 0 {
@@ -158,7 +151,7 @@ func (c *Center) catchUp(ctx context.Context, tx *pg.Tx, owner Owner, fresh []uu
 	}
 	_, err := tx.Exec(ctx, `update notices n set climb_at = @at where n.owner_id = @owner and n.kind <> 'channels' and n.created_at > @since and n.climb_at = 'infinity' and n.seen_at is null
 		and n.hold_id is null and n.superseded_at is null and exists (select 1 from deliveries d where d.notice_id = n.id and d.state = 'accepted')`,
-		pgx.NamedArgs{"owner": owner.ID, "since": tx.Now.Add(-lifetime), "at": tx.Now.Add(unseen[FCM])})
+		pgx.NamedArgs{"owner": owner.ID, "since": tx.Now.Add(-FamilyLife), "at": tx.Now.Add(unseen[FCM])})
 	if err != nil {
 		return fmt.Errorf("let notices climb: %w", err)
 	}

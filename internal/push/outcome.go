@@ -1,6 +1,7 @@
 package push
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -13,47 +14,77 @@ import (
 )
 
 const (
-	// A provider that says "too many" without saying until when.
-	defaultPause = 30 * time.Second
 	// Our credentials do not mend within seconds.
 	leastMisconfigured = time.Minute
 )
 
-// record turns the answer to one attempt into the delivery's state. snooze > 0: it goes on.
-func record(ctx context.Context, tx *pg.Tx, p *ready, r Result) (snooze time.Duration, err error) {
-	switch r.Outcome {
-	case Accepted:
-		return 0, accepted(ctx, tx, p, r.Code)
+// answered is an attempt with its answer. pause: how long the whole channel is left alone by it, because nothing of it answers any more.
+type answered struct {
+	*ready
+	Result
+	pause time.Duration
+}
+
+// settleAll turns answers into the deliveries' states, in one transaction. A wait above zero: that delivery goes on.
+func (c *Center) settleAll(ctx context.Context, all []*answered) (waits []time.Duration, err error) {
+	err = c.db.InTx(ctx, func(tx *pg.Tx) error {
+		waits = make([]time.Duration, len(all))
+		var taken []*answered
+		for i, a := range all {
+			if a.Outcome == Accepted {
+				taken = append(taken, a)
+				continue
+			}
+			var err error
+			if waits[i], err = settle(ctx, tx, a); err != nil {
+				return err
+			}
+		}
+		return accepted(ctx, tx, taken)
+	})
+	return waits, err
+}
+
+// settle keeps an answer that is no yes.
+func settle(ctx context.Context, tx *pg.Tx, a *answered) (wait time.Duration, err error) {
+	switch a.Outcome {
 	case DropToken:
 		// address_ct is what was tried: a token given anew meanwhile has another ciphertext and stays.
 		if _, err := tx.Exec(ctx, "update channels set dropped_at = $3, address_ct = null where id = $1 and address_ct = $2 and dropped_at is null",
-			p.channel, p.address, tx.Now); err != nil {
+			a.channel, a.address, tx.Now); err != nil {
 			return 0, fmt.Errorf("drop channel: %w", err)
 		}
-		return 0, finish(ctx, tx, &p.pending, ending{state: "dead", code: r.Code, attempts: 1})
+		return 0, finish(ctx, tx, &a.pending, ending{state: "dead", code: a.Code, attempts: 1})
 	case Rejected:
-		if err := alert.Raise(ctx, tx, p.trouble(alert.PushRejected, r.Code)); err != nil {
+		if err := alert.Raise(ctx, tx, a.trouble(alert.PushRejected, a.Code)); err != nil {
 			return 0, err
 		}
-		return 0, finish(ctx, tx, &p.pending, ending{state: "dead", code: r.Code, attempts: 1})
-	case Paused:
-		pause := r.RetryAfter
-		if pause <= 0 {
-			pause = defaultPause
-		}
-		if _, err := tx.Exec(ctx, `insert into channel_pauses (channel, paused_until) values ($1, $2)
-			on conflict (channel) do update set paused_until = greatest(channel_pauses.paused_until, excluded.paused_until)`,
-			p.channelKind, tx.Now.Add(pause)); err != nil {
-			return 0, fmt.Errorf("pause channel: %w", err)
-		}
-		return afterPause(pause), again(ctx, tx, p, r.Code)
+		return 0, finish(ctx, tx, &a.pending, ending{state: "dead", code: a.Code, attempts: 1})
 	case Misconfigured:
-		if err := alert.Raise(ctx, tx, p.trouble(alert.PushMisconfigured, r.Code)); err != nil {
+		if err := alert.Raise(ctx, tx, a.trouble(alert.PushMisconfigured, a.Code)); err != nil {
 			return 0, err
 		}
-		return max(wait(p.attempts+1), r.RetryAfter, jitter(leastMisconfigured)), again(ctx, tx, p, r.Code)
+		return max(patienceAfter(a.attempts+1), a.RetryAfter, jitter(leastMisconfigured)), again(ctx, tx, a)
 	}
-	return max(wait(p.attempts+1), r.RetryAfter), again(ctx, tx, p, r.Code)
+	if a.pause > 0 {
+		if err := leaveAlone(ctx, tx, a.channelKind, a.pause); err != nil {
+			return 0, err
+		}
+	}
+	if a.Outcome == Paused {
+		return afterPause(cmp.Or(a.pause, a.RetryAfter, quotaPause)), again(ctx, tx, a)
+	}
+	return max(patienceAfter(a.attempts+1), a.RetryAfter), again(ctx, tx, a)
+}
+
+// leaveAlone pauses a kind of channel, on every node.
+func leaveAlone(ctx context.Context, tx *pg.Tx, channel string, pause time.Duration) error {
+	_, err := tx.Exec(ctx, `insert into channel_pauses (channel, paused_until) values ($1, $2)
+		on conflict (channel) do update set paused_until = greatest(channel_pauses.paused_until, excluded.paused_until)`, channel, tx.Now.Add(pause))
+	if err != nil {
+		return fmt.Errorf("pause channel: %w", err)
+	}
+	return nil
 }
 
 // trouble joins all deliveries that fail in one way into one alert of the organisation.
@@ -61,11 +92,18 @@ func (p *pending) trouble(kind alert.Kind, code string) alert.News {
 	return alert.News{Organisation: p.Organisation, Kind: kind, SubjectKind: "channel", Dedupe: p.channelKind + ":" + code}
 }
 
-// accepted ends a delivery well. One that was superseded while it was on the wire keeps that state, and the time at which it
+// accepted ends deliveries well. One that was superseded while it was on the wire keeps that state, and the time at which it
 // went out all the same: whoever asks later what the family was told must find it.
-func accepted(ctx context.Context, tx *pg.Tx, p *ready, code string) error {
-	_, err := tx.Exec(ctx, `update deliveries set state = case state when 'pending' then 'accepted' else state end, code = $2, attempts = attempts + 1,
-		accepted_at = $3, updated_at = $3 where id = $1 and state in ('pending', 'superseded')`, p.id, code, tx.Now)
+func accepted(ctx context.Context, tx *pg.Tx, all []*answered) error {
+	if len(all) == 0 {
+		return nil
+	}
+	ids, codes := make([]uuid.UUID, len(all)), make([]string, len(all))
+	for i, a := range all {
+		ids[i], codes[i] = a.id, a.Code
+	}
+	_, err := tx.Exec(ctx, `update deliveries d set state = case d.state when 'pending' then 'accepted' else d.state end, code = i.code, attempts = d.attempts + 1,
+		accepted_at = $3, updated_at = $3 from unnest($1::uuid[], $2::text[]) as i (id, code) where d.id = i.id and d.state in ('pending', 'superseded')`, ids, codes, tx.Now)
 	if err != nil {
 		return fmt.Errorf("record acceptance: %w", err)
 	}
@@ -73,8 +111,8 @@ func accepted(ctx context.Context, tx *pg.Tx, p *ready, code string) error {
 }
 
 // again counts an attempt that leaves the delivery pending.
-func again(ctx context.Context, tx *pg.Tx, p *ready, code string) error {
-	_, err := tx.Exec(ctx, "update deliveries set code = $2, attempts = attempts + 1, updated_at = $3 where id = $1 and state = 'pending'", p.id, code, tx.Now)
+func again(ctx context.Context, tx *pg.Tx, a *answered) error {
+	_, err := tx.Exec(ctx, "update deliveries set code = $2, attempts = attempts + 1, updated_at = $3 where id = $1 and state = 'pending'", a.id, a.Code, tx.Now)
 	if err != nil {
 		return fmt.Errorf("record attempt: %w", err)
 	}

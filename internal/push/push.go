@@ -7,7 +7,7 @@
 //
 //	pending → accepted    the provider took it (not: a person saw it), or, for a call, it is on the operators' list
 //	pending → dead        the endpoint is gone, or the provider refuses the message
-//	pending → expired     72 hours of attempts did not help
+//	pending → expired     attempts did not help for as long as it was of use (Life)
 //	pending → superseded  the case changed, the person has seen it, or the channel was replaced before it went out
 //
 // Channels are active or dropped (by the provider's word, or replaced by their owner: then the address is wiped).
@@ -91,6 +91,21 @@ type Notice struct {
 // Current tells whether a notice still says what is so; false and it does not go out. It is asked just before sending.
 type Current func(ctx context.Context, tx *pg.Tx, n Notice) (bool, error)
 
+// CurrentAll is the same for many of one kind: one answer for each, in their order.
+type CurrentAll func(ctx context.Context, tx *pg.Tx, all []Notice) ([]bool, error)
+
+// each asks about one after another.
+func (f Current) each(ctx context.Context, tx *pg.Tx, all []Notice) ([]bool, error) {
+	out := make([]bool, len(all))
+	for i, n := range all {
+		var err error
+		if out[i], err = f(ctx, tx, n); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
 // Options for New. Senders holds the sender of each kind of channel that is sent by us, Checks what knows its addresses (of FCM, SMS and Call push itself
 // does). Bot is the name of the Telegram bot. Log nil is slog.Default(), Metrics nil registers nothing.
 type Options struct {
@@ -113,9 +128,12 @@ type Center struct {
 	senders map[string]Sender
 	checks  map[string]Check
 	bot     string
-	current map[string]Current
+	current currents
 	texts   texts
 	metrics metrics
+	away    breakers
+	prepare gather[uuid.UUID, prepared]
+	settle  gather[*answered, time.Duration]
 	log     *slog.Logger
 }
 
@@ -134,7 +152,9 @@ func New(o Options) (*Center, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Center{db: o.DB, ring: o.Ring, audit: o.Audit, senders: o.Senders, checks: o.Checks, bot: o.Bot, texts: t, log: o.Log, current: map[string]Current{Alert: alertStands, Changed: stays}}
+	c := &Center{db: o.DB, ring: o.Ring, audit: o.Audit, senders: o.Senders, checks: o.Checks, bot: o.Bot, texts: t, log: o.Log, current: currents{Alert: Current(alertStands).each, Changed: Current(stays).each}}
+	c.away.senders = c.senders
+	c.prepare.together, c.settle.together = c.prepareAll, c.settleAll
 	if c.metrics, err = newMetrics(o.DB, o.Metrics); err != nil {
 		return nil, fmt.Errorf("push metrics: %w", err)
 	}
@@ -146,8 +166,7 @@ func stays(context.Context, *pg.Tx, Notice) (bool, error) { return true, nil }
 
 // Recheck registers who knows whether a notice of that kind still stands. All kinds but Alert and Changed (known here) need one before
 // AddWorkers; it is not safe for use beside running workers.
-func (c *Center) Recheck(kind string, f Current) { c.current[kind] = f }
+func (c *Center) Recheck(kind string, f Current) { c.RecheckAll(kind, f.each) }
 
-// lifetime is how long a delivery is attempted. A phone may be off the network for days (domain.md, "Load to plan for");
-// after three, a person has to call.
-const lifetime = 72 * time.Hour
+// RecheckAll registers who knows it of many at once: for what families are told by the hundred.
+func (c *Center) RecheckAll(kind string, f CurrentAll) { c.current[kind] = f }

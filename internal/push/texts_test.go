@@ -37,12 +37,12 @@ func TestPatienceGrows(t *testing.T) {
 	t.Parallel()
 	for i, d := range patience {
 		for range 50 {
-			if got := wait(i + 1); got < d*8/10 || got > d*12/10 {
+			if got := patienceAfter(i + 1); got < d*8/10 || got > d*12/10 {
 				t.Fatalf("after %d attempts: %v", i+1, got)
 			}
 		}
 	}
-	if wait(1000) > 36*patience[len(patience)-1]/30 || wait(0) > patience[1] {
+	if patienceAfter(1000) > 36*patience[len(patience)-1]/30 || patienceAfter(0) > patience[1] {
 		t.Error("out of its bounds")
 	}
 }

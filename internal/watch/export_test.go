@@ -10,7 +10,8 @@ import (
 
 // StillTrue is what push asks just before a notice goes out.
 func (p *Post) StillTrue(ctx context.Context, tx *pg.Tx, n push.Notice) (bool, error) {
-	return p.stillTrue(ctx, tx, n)
+	all, err := p.stillTrue(ctx, tx, []push.Notice{n})
+	return err == nil && all[0], err
 }
 
 // Slice sets how long one job matches.

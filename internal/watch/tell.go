@@ -2,7 +2,6 @@ package watch
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -250,24 +249,37 @@ func (p *Post) told(ctx context.Context, tx *pg.Tx, s Search) ([]ToldMatch, erro
 	return out, nil
 }
 
-// stillTrue is asked by push just before a notice goes out: does the match still say what the notice says, and does anyone
+// stillTrue is asked by push just before notices of one kind go out: do their matches still say what the notices say, and does anyone
 // still want to hear it?
-func (p *Post) stillTrue(ctx context.Context, tx *pg.Tx, n push.Notice) (bool, error) {
-	var matchState, searchState string
-	err := tx.QueryRow(ctx, "select m.state, s.state from matches m join searches s on s.id = m.search_id where m.id = $1", n.Subject).Scan(&matchState, &searchState)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return false, nil
+func (p *Post) stillTrue(ctx context.Context, tx *pg.Tx, all []push.Notice) ([]bool, error) {
+	matches := make([]uuid.UUID, len(all))
+	for i, n := range all {
+		matches[i] = n.Subject
 	}
+	rows, err := tx.Query(ctx, "select m.id, m.state, s.state from matches m join searches s on s.id = m.search_id where m.id = any($1)", matches)
 	if err != nil {
-		return false, fmt.Errorf("look at match again: %w", err)
+		return nil, fmt.Errorf("look at matches again: %w", err)
 	}
-	stands := matchState == notified || matchState == confirmed
-	if n.Kind == push.Retraction {
-		news, err := ofNews(ctx, tx, n.Turn)
-		if err != nil {
-			return false, err
+	stands, open := map[uuid.UUID]bool{}, map[uuid.UUID]bool{}
+	var id uuid.UUID
+	var matchState, searchState string
+	if _, err := pgx.ForEachRow(rows, []any{&id, &matchState, &searchState}, func() error {
+		stands[id], open[id] = matchState == notified || matchState == confirmed, searchState == string(Open)
+		return nil
+	}); err != nil {
+		return nil, fmt.Errorf("look at matches again: %w", err)
+	}
+	out := make([]bool, len(all))
+	for i, n := range all {
+		says := stands[n.Subject]
+		if n.Kind == push.Retraction {
+			if says = !says; !says {
+				if says, err = ofNews(ctx, tx, n.Turn); err != nil { // also while a person looks again
+					return nil, err
+				}
+			}
 		}
-		stands = !stands || news // also while a person looks again
+		out[i] = says && open[n.Subject]
 	}
-	return stands && searchState == string(Open), nil
+	return out, nil
 }

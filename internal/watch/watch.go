@@ -67,7 +67,7 @@ func New(o Options) *Post {
 		hotline: o.Hotline, promise: o.Promise, out: o.Log, sources: newSources(), slice: matchSlice}
 	o.Push.Recheck(push.Erased, func(context.Context, *pg.Tx, push.Notice) (bool, error) { return true, nil })
 	for _, kind := range []string{push.Match, push.Update, push.Retraction, push.Correction} {
-		o.Push.Recheck(kind, p.stillTrue)
+		o.Push.RecheckAll(kind, p.stillTrue)
 	}
 	if o.Inquiries != nil {
 		o.Inquiries.Lend(p.searchFor, p.afterInquiry)

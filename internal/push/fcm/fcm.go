@@ -160,7 +160,7 @@ func (s *Sender) Close() { s.edge.base.CloseIdleConnections() }
 // 4,096 bytes) is refused here, without a request: FCM would count it, and
 // answer 400 with less to go by.
 func (s *Sender) Send(ctx context.Context, m push.Message) push.Result {
-	msg, fault := compose(m)
+	msg, fault := compose(m, s.now())
 	if fault != nil {
 		s.report(ctx, m, *fault, nil)
 		return *fault

@@ -253,7 +253,7 @@ func TestWhatCannotBeSentIsNotTried(t *testing.T) {
 		s := newStage(t, time.Second)
 		n := 2048
 		for ; ; n-- {
-			if _, fault := compose(long(n)); fault == nil {
+			if _, fault := compose(long(n), time.Now()); fault == nil {
 				break
 			}
 		}

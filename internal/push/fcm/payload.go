@@ -2,6 +2,8 @@ package fcm
 
 import (
 	"encoding/json"
+	"strconv"
+	"time"
 
 	"firebase.google.com/go/v4/messaging"
 
@@ -20,10 +22,11 @@ const maxCollapseID = 64
 // compose builds the FCM message, or says why it can never be sent.
 //
 // High priority is set together with a visible notification on purpose:
-// Android demotes an app whose high-priority messages show nothing. Expiry is
-// left at the provider's four weeks: a phone may be offline for days, and a
-// late "there is news" still leads to the present state, which the app fetches.
-func compose(m push.Message) (*messaging.Message, *push.Result) {
+// Android demotes an app whose high-priority messages show nothing. Expiry of
+// what families are told is left at the provider's four weeks: a phone may be
+// offline for days, and a late "there is news" still leads to the present
+// state, which the app fetches. What is of use for minutes or hours expires.
+func compose(m push.Message, now time.Time) (*messaging.Message, *push.Result) {
 	switch {
 	case m.Token == "":
 		return nil, &push.Result{Outcome: push.DropToken, Code: codeNoToken}
@@ -51,6 +54,10 @@ func compose(m push.Message) (*messaging.Message, *push.Result) {
 			},
 			Payload: &messaging.APNSPayload{Aps: &messaging.Aps{Sound: "default"}},
 		},
+	}
+	if life := push.Life(m.Kind); life < push.FamilyLife {
+		msg.Android.TTL = &life
+		msg.APNS.Headers["apns-expiration"] = strconv.FormatInt(now.Add(life).Unix(), 10)
 	}
 	size, err := json.Marshal(msg)
 	if err != nil {

@@ -82,8 +82,10 @@ func (p Post) Deliver(t testing.TB, others ...string) {
 	if err := p.Center.AddWorkers(workers); err != nil {
 		t.Fatal(err)
 	}
+	queues := push.Queues()
+	queues[river.QueueDefault] = river.QueueConfig{MaxWorkers: 1}
 	client, err := river.NewClient(riverpgxv5.New(p.DB.Pool), &river.Config{Workers: workers, TestOnly: true, FetchCooldown: 5 * time.Millisecond, FetchPollInterval: 20 * time.Millisecond,
-		Queues: map[string]river.QueueConfig{push.Queue: {MaxWorkers: 2}, river.QueueDefault: {MaxWorkers: 1}}})
+		Queues: queues})
 	if err != nil {
 		t.Fatal(err)
 	}

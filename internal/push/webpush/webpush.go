@@ -162,6 +162,12 @@ func (s *Sender) exchange(ctx context.Context, m push.Message, sub subscription,
 	return s.classify(sub, resp)
 }
 
+// ProviderOf names the maker of the browser that an address belongs to. It implements push.Providers.
+func (s *Sender) ProviderOf(address string) string {
+	sub, _ := s.rules.parse(address)
+	return sub.service
+}
+
 // report logs what a person may have to act on. Temporary failures are the caller's to count; at debug level they are here
 // for whoever hunts one.
 func (s *Sender) report(ctx context.Context, m push.Message, service string, res push.Result) {
