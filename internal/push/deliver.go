@@ -30,6 +30,8 @@ const (
 	// What waits for a provider holds its worker for this long before it is put aside: it is that channel's own worker, and thousands of jobs that are taken up
 	// and put aside again would cost the database what the other channels need.
 	holdSlot = 2 * time.Second
+	// A pause may be ended by a person at the moment in which a delivery is put aside until its end: nothing sleeps for longer than this without a look.
+	longestSnooze = 30 * time.Second
 	// Waiting is done by snoozing, which costs no attempt; what is left are crashes and a database that is away. The end of
 	// a delivery is its Life, not a count.
 	maxAttempts = 10000
@@ -101,15 +103,17 @@ func (w *deliverer) Work(ctx context.Context, job *river.Job[Deliver]) (err erro
 		}
 	}()
 	c := w.center
-	p, err := c.prepare.ask(ctx, job.Args.DeliveryID)
-	if err == nil {
-		err = p.err
+	p, err := c.look(ctx, job.Args.DeliveryID)
+	if err == nil && p.wait > 0 {
+		if err = hold(ctx, p.wait); err == nil {
+			p, err = c.look(ctx, job.Args.DeliveryID) // let go meanwhile?
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("prepare delivery: %s", code(err))
 	}
 	if p.wait > 0 {
-		return hold(ctx, p.wait)
+		return river.JobSnooze(min(p.wait, longestSnooze))
 	}
 	if p.ready == nil {
 		return nil
@@ -131,15 +135,23 @@ func (w *deliverer) Work(ctx context.Context, job *river.Job[Deliver]) (err erro
 	return nil
 }
 
-// hold keeps the worker for a while of the wait, and puts the delivery aside for the rest.
+// look reads a delivery as it stands now.
+func (c *Center) look(ctx context.Context, id uuid.UUID) (prepared, error) {
+	p, err := c.prepare.ask(ctx, id)
+	if err == nil {
+		err = p.err
+	}
+	return p, err
+}
+
+// hold keeps the worker for a part of the wait.
 func hold(ctx context.Context, wait time.Duration) error {
-	held := min(wait, holdSlot)
 	select {
 	case <-ctx.Done():
-		return errors.New("deliver: cancelled")
-	case <-time.After(held):
+		return ctx.Err()
+	case <-time.After(min(wait, holdSlot)):
+		return nil
 	}
-	return river.JobSnooze(wait - held)
 }
 
 // code is what may be said of an error in plain text.
@@ -222,8 +234,8 @@ type prepared struct {
 	err  error
 }
 
-// look is a delivery on its way through prepareAll.
-type look struct {
+// looked is a delivery on its way through prepareAll.
+type looked struct {
 	*pending
 	token string
 	end   ending
@@ -232,18 +244,18 @@ type look struct {
 
 // prepareAll reads deliveries and the state of their cases in one transaction.
 func (c *Center) prepareAll(ctx context.Context, ids []uuid.UUID) (out []prepared, err error) {
-	var over []look
+	var over []looked
 	err = c.db.InTx(ctx, func(tx *pg.Tx) error {
 		out, over = make([]prepared, len(ids)), nil
 		found, err := readPending(ctx, tx, ids)
 		if err != nil {
 			return err
 		}
-		looks := make([]look, 0, len(found))
+		looks := make([]looked, 0, len(found))
 		at := make([]int, 0, len(found))
 		for i, id := range ids {
 			if p := found[id]; p != nil {
-				l := look{pending: p}
+				l := looked{pending: p}
 				l.token, l.end, l.err = c.standing(p, tx.Now)
 				looks, at = append(looks, l), append(at, i)
 			}
@@ -283,7 +295,7 @@ func (c *Center) prepareAll(ctx context.Context, ids []uuid.UUID) (out []prepare
 type currents map[string]CurrentAll
 
 // ask ends those of looks whose case has changed.
-func (of currents) ask(ctx context.Context, tx *pg.Tx, looks []look) error {
+func (of currents) ask(ctx context.Context, tx *pg.Tx, looks []looked) error {
 	byKind := map[string][]int{}
 	for i, l := range looks {
 		if l.err == nil && l.end.state == "" {
