@@ -123,14 +123,14 @@ func (c *Center) tell(ctx context.Context, tx *pg.Tx, but []uuid.UUID, notices .
 }
 
 // newer ends what is still on its way of older changes of the cases that these notices tell of: whoever opens the app on the last one reads them all, and a phone
-// that was away must not ring for each. What was handed over already stays, and leaves climbing to the newer one.
+// that was away must not ring for each. What was handed over already stays, and leaves climbing to the newer one; so does what she reads without any channel.
 func newer(ctx context.Context, tx *pg.Tx, told []uuid.UUID) error {
 	const older = `from notices t join notices o on o.owner_id = t.owner_id and o.subject_id = t.subject_id
 		where t.id = any($1) and t.hold_id is null and t.kind in ('update', 'correction') and o.kind = 'update' and o.id <> all($1) and o.hold_id is null and o.seen_at is null`
 	b := &pgx.Batch{}
 	b.Queue("update deliveries set state = 'superseded', code = 'newer', updated_at = $2 where state = 'pending' and notice_id in (select o.id "+older+")", told, tx.Now)
-	b.Queue(`update notices n set climb_at = 'infinity', superseded_at = case when exists (select 1 from deliveries d where d.notice_id = n.id and d.state = 'accepted') then n.superseded_at
-		else coalesce(n.superseded_at, $2) end where n.id in (select o.id `+older+")", told, tx.Now)
+	b.Queue(`update notices n set climb_at = 'infinity', superseded_at = case when exists (select 1 from deliveries d where d.notice_id = n.id and d.code = 'newer')
+		and not exists (select 1 from deliveries d where d.notice_id = n.id and d.state = 'accepted') then coalesce(n.superseded_at, $2) else n.superseded_at end where n.id in (select o.id `+older+")", told, tx.Now)
 	if err := tx.Send(ctx, b).Close(); err != nil {
 		return fmt.Errorf("end older notices: %w", err)
 	}
