@@ -130,9 +130,12 @@ func (f *fanout) handed(n int) {
 	}
 }
 
-// processor is how many seconds of processor this process's server and its database have used.
+// processor is how many seconds of processor the server and its database have used.
 func (f *fanout) processor() (server, database float64) {
 	pid := f.process.Process.Pid
+	raw, err := os.ReadFile(filepath.Join(f.cluster.DataDir(), "postmaster.pid"))
+	f.site.must(err)
+	postmaster, _, _ := strings.Cut(string(raw), "\n")
 	all, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, path := range all {
 		raw, err := os.ReadFile(path)
@@ -143,11 +146,11 @@ func (f *fanout) processor() (server, database float64) {
 		fields := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
 		user, _ := strconv.ParseFloat(fields[11], 64)
 		system, _ := strconv.ParseFloat(fields[12], 64)
-		const ticks = 100 // a second, on Linux
+		const ticks = 100 // a second, on Linux; proc(5): the fields after the name are state, parent, …
 		switch {
 		case strings.HasPrefix(text, strconv.Itoa(pid)+" "):
 			server = (user + system) / ticks
-		case strings.Contains(text, "(postgres)"):
+		case strings.HasPrefix(text, postmaster+" "), fields[1] == postmaster:
 			database += (user + system) / ticks
 		}
 	}
