@@ -3,7 +3,9 @@ package push
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -70,7 +72,7 @@ func (m metrics) ended(p *pending, end ending) {
 }
 
 // Waiting is how far deliveries lag. Oldest counts those that wait for a phone or a provider, too; Untried only those that
-// nobody has attempted although their channel is not paused: more than some seconds of it says that jobs do not move.
+// nobody has attempted although their channel is neither paused nor at work: more than some seconds of it says that jobs do not move.
 type Waiting struct {
 	Pending int
 	Oldest  time.Duration
@@ -83,9 +85,12 @@ func Progress(ctx context.Context, db *pg.DB) (Waiting, error) {
 	now := db.Now()
 	var w Waiting
 	var oldest, untried *time.Time
-	err := db.Pool.QueryRow(ctx, `select count(*), min(d.created_at), min(d.created_at) filter (where d.attempts = 0 and d.code = '' and (p.paused_until is null or p.paused_until <= @now))
+	// A channel at work is as fast as its provider: a modem with a thousand texts before it is no fault of ours.
+	err := db.Pool.QueryRow(ctx, `with at_work as (select distinct j.queue from river_job j where j.state = 'running' and j.queue = any(@queues))
+		select count(*), min(d.created_at), min(d.created_at) filter (where d.attempts = 0 and d.code = '' and (p.paused_until is null or p.paused_until <= @now)
+			and 'push_' || c.kind not in (select queue from at_work))
 		from deliveries d join channels c on c.id = d.channel_id left join channel_pauses p on p.channel = c.kind
-		where d.state = 'pending'`, pgx.NamedArgs{"now": now}).Scan(&w.Pending, &oldest, &untried)
+		where d.state = 'pending'`, pgx.NamedArgs{"now": now, "queues": slices.Collect(maps.Keys(Queues()))}).Scan(&w.Pending, &oldest, &untried)
 	if err != nil {
 		return Waiting{}, fmt.Errorf("read progress of deliveries: %w", pg.Unavailable(err))
 	}

@@ -490,3 +490,33 @@ func TestNoGoroutineStays(t *testing.T) {
 	})
 	goleak.VerifyNone(t, before)
 }
+
+// A provider that takes its time with more than its workers can hold is no queue that stands; nobody at work is.
+func TestASlowProviderIsNoQueueThatStands(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	mother := w.mother("fcm:hers")
+	var all []push.Notice
+	for range push.Queues()["push_fcm"].MaxWorkers + 5 {
+		all = append(all, w.match(mother))
+	}
+	w.tell(all...)
+	w.db.Clock.Move(2 * time.Minute)
+	untried := func() time.Duration {
+		p, err := push.Progress(context.Background(), w.db.DB)
+		must(t, err)
+		return p.Untried
+	}
+	if d := untried(); d < time.Minute {
+		t.Fatalf("nobody is at work, and the oldest waits for %s", d)
+	}
+	goOn := make(chan struct{})
+	w.provider.whileSending(func(push.Message) { <-goOn })
+	w.work()
+	w.soonIs(fmt.Sprint(len(all)-5), "select count(*)::text from river_job where state = 'running'")
+	if d := untried(); d != 0 {
+		t.Errorf("all workers wait for the provider, and the oldest is called untried for %s", d)
+	}
+	close(goOn)
+	w.soonIs("0", "select count(*)::text from deliveries where state = 'pending'")
+}
