@@ -219,7 +219,7 @@ func TestEveryWayIn(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 			defer cancel()
-			if !s.smtp.Wait(ctx, func() bool { return s.smtp.Quits() == 1 }) {
+			if !s.smtp.Until(ctx, func() bool { return s.smtp.Quits() == 1 }) {
 				t.Error("the session was not ended: servers count that against a sender")
 			}
 			if strings.Contains(got.Params, "SMTPUTF8") {
@@ -458,7 +458,7 @@ func TestSendReturnsInTime(t *testing.T) {
 		s.smtp.Fail(standin.Mail, silent)
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() {
-			s.smtp.Wait(t.Context(), func() bool { return s.smtp.Attempts() > 0 })
+			s.smtp.Until(t.Context(), func() bool { return s.smtp.Attempts() > 0 })
 			cancel()
 		}()
 		if got := s.Send(ctx, note()); got != (push.Result{Outcome: push.Retry, Code: "cancelled"}) {
@@ -471,7 +471,7 @@ func TestSendReturnsInTime(t *testing.T) {
 		s.smtp.Fail(standin.End, silent)
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() {
-			s.smtp.Wait(t.Context(), func() bool { return len(s.smtp.Messages()) > 0 })
+			s.smtp.Until(t.Context(), func() bool { return len(s.smtp.Messages()) > 0 })
 			cancel()
 		}()
 		if got := s.Send(ctx, note()); got != (push.Result{Outcome: push.Retry, Code: "unconfirmed"}) {

@@ -60,7 +60,7 @@ func (l *listening) confirmed(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	if !l.api.Wait(ctx, func() bool { return l.api.Waiting() == 0 }) {
+	if !l.api.Until(ctx, func() bool { return l.api.Waiting() == 0 }) {
 		t.Errorf("%d updates were not confirmed", l.api.Waiting())
 	}
 }
@@ -160,7 +160,7 @@ func TestAnotherListenerIsNoticed(t *testing.T) {
 	l := listen(t, s, nil)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	s.api.Wait(ctx, func() bool { return len(s.api.Polls()) > 0 })
+	s.api.Until(ctx, func() bool { return len(s.api.Polls()) > 0 })
 	short, stop := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer stop()
 	s.updates(short, 0)
@@ -184,7 +184,7 @@ func TestNumbersThatBeginAnew(t *testing.T) {
 	l.confirmed(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	if !s.api.Wait(ctx, func() bool { p := s.api.Polls(); return len(p) > 0 && p[len(p)-1].Offset == 0 && len(p) > 2 }) {
+	if !s.api.Until(ctx, func() bool { p := s.api.Polls(); return len(p) > 0 && p[len(p)-1].Offset == 0 && len(p) > 2 }) {
 		t.Fatalf("the offset is kept: %+v", s.api.Polls())
 	}
 	s.api.Renumber(41)

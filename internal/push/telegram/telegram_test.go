@@ -251,7 +251,7 @@ func TestSendReturnsInTime(t *testing.T) {
 		s.api.FailAll(standin.Behaviour{Answer: standin.Hang})
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() {
-			s.api.Wait(t.Context(), func() bool { return len(s.api.Attempts()) > 0 })
+			s.api.Until(t.Context(), func() bool { return len(s.api.Attempts()) > 0 })
 			cancel()
 		}()
 		if got := s.Send(ctx, note()); got.Outcome != push.Retry || got.Code != "cancelled" {

@@ -86,7 +86,7 @@ func (c *session) command(line string) error {
 	case "NOOP":
 		return c.say("250 2.0.0 ok")
 	case "QUIT":
-		c.s.quit()
+		c.s.count(&c.s.quits)
 		_ = c.say("221 2.0.0 bye")
 		return errLeft
 	}
@@ -181,7 +181,7 @@ func (c *session) ask(question string) (string, error) {
 }
 
 func (c *session) from(rest string) error {
-	c.s.attempted()
+	c.s.count(&c.s.attempts)
 	address, params, ok := path(rest, "FROM:")
 	switch {
 	case c.hello == "":
@@ -237,7 +237,7 @@ func (c *session) data() error {
 	b = c.s.choose(End)
 	if b.Do != Answer || b.Reply == "" || b.Reply[0] == '2' {
 		mail.At, mail.Raw, mail.Commands = time.Now(), raw, slices.Clone(c.log)
-		c.s.take(mail)
+		c.s.Note(mail, true)
 	}
 	return c.behave(b, "250 2.0.0 queued as 1")
 }

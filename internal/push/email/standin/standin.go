@@ -27,6 +27,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/qorgau/qorgau/internal/push/stage"
 )
 
 // Step is where in a session a behaviour holds.
@@ -62,6 +64,9 @@ type Behaviour struct {
 	Times int    // how often it holds; 0: until Heal
 }
 
+// Holds is Times, for the script.
+func (b Behaviour) Holds() int { return b.Times }
+
 // Options say what the server is. The zero value offers STARTTLS and asks nobody who they are.
 type Options struct {
 	ImplicitTLS        bool   // TLS from the first byte, no STARTTLS
@@ -84,8 +89,11 @@ type Received struct {
 	Commands []string // every command of the session, credentials left out
 }
 
-// Server is the stand-in. Make it with Start.
+// Server is the stand-in, with its book (Messages, Wait …; Until is woken by MAIL commands and QUITs, too). Make it with Start.
 type Server struct {
+	stage.Book[Received]
+	script stage.Script[Behaviour] // by step
+
 	opts Options
 	l    net.Listener
 	tls  *tls.Config
@@ -93,13 +101,10 @@ type Server struct {
 	wg   sync.WaitGroup
 
 	mu       sync.Mutex
-	taken    []Received
 	attempts int
 	quits    int
-	script   map[Step]*Behaviour
 	conns    map[net.Conn]struct{}
 	closed   bool
-	changed  chan struct{} // closed and replaced at every record
 }
 
 // Start listens on a free port of 127.0.0.1 until Close.
@@ -116,7 +121,7 @@ func Start(opts Options) (*Server, error) {
 		return nil, fmt.Errorf("smtp stand-in: listen: %w", err)
 	}
 	s := &Server{
-		opts: opts, l: l, root: root, script: map[Step]*Behaviour{}, conns: map[net.Conn]struct{}{}, changed: make(chan struct{}),
+		opts: opts, l: l, root: root, conns: map[net.Conn]struct{}{},
 		tls: &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate}},
 	}
 	s.wg.Go(s.accept)
@@ -144,13 +149,6 @@ func (s *Server) Close() {
 	s.wg.Wait()
 }
 
-// Messages returns what was taken, in order of arrival.
-func (s *Server) Messages() []Received {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.taken[:len(s.taken):len(s.taken)]
-}
-
 // Attempts is how many MAIL commands came.
 func (s *Server) Attempts() int {
 	s.mu.Lock()
@@ -166,42 +164,17 @@ func (s *Server) Quits() int {
 }
 
 // Fail sets what happens at a step from now on.
-func (s *Server) Fail(at Step, b Behaviour) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.script[at] = &b
-}
+func (s *Server) Fail(at Step, b Behaviour) { s.script.Fail(string(at), b) }
 
 // Heal removes every scripted behaviour. Sessions that are silent stay so.
-func (s *Server) Heal() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.script = map[Step]*Behaviour{}
-}
+func (s *Server) Heal() { s.script.Heal() }
 
 // Forget drops the records; behaviours stay.
 func (s *Server) Forget() {
+	s.Book.Forget()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.taken, s.attempts, s.quits = nil, 0, 0
-}
-
-// Wait blocks until cond holds and returns true, or until ctx ends and returns what cond says then. cond runs once at the
-// start and after each MAIL command, each mail and each QUIT, outside the lock.
-func (s *Server) Wait(ctx context.Context, cond func() bool) bool {
-	for {
-		s.mu.Lock()
-		changed := s.changed // before the question: an arrival in between is not missed
-		s.mu.Unlock()
-		if cond() {
-			return true
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return cond()
-		}
-	}
+	s.attempts, s.quits = 0, 0
 }
 
 func (s *Server) accept() {
@@ -232,46 +205,16 @@ func (s *Server) accept() {
 
 // choose is what happens at a step now; it is used up where it is counted.
 func (s *Server) choose(at Step) Behaviour {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	b := s.script[at]
-	if b == nil {
-		return Behaviour{}
-	}
-	used := *b
-	if b.Times > 0 {
-		if b.Times--; b.Times == 0 {
-			delete(s.script, at)
-		}
-	}
-	return used
+	b, _ := s.script.Choose(string(at))
+	return b
 }
 
-func (s *Server) attempted() {
+// count adds to what is counted only.
+func (s *Server) count(what *int) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.attempts++
-	s.stir()
-}
-
-func (s *Server) quit() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.quits++
-	s.stir()
-}
-
-func (s *Server) take(r Received) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.taken = append(s.taken, r)
-	s.stir()
-}
-
-// stir wakes whoever waits. The lock is held.
-func (s *Server) stir() {
-	close(s.changed)
-	s.changed = make(chan struct{})
+	*what++
+	s.mu.Unlock()
+	s.Stir()
 }
 
 // issue makes a certificate for 127.0.0.1 that is its own root.

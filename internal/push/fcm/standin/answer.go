@@ -1,16 +1,16 @@
 package standin
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/qorgau/qorgau/internal/push/stage"
 )
 
 const (
@@ -118,11 +118,14 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	rec.At, rec.Project = time.Now(), path[1]
-	b := s.choose(rec.Token)
+	b, told := s.Choose(rec.Token)
+	if !told {
+		b = ByToken(rec.Token)
+	}
 	rec.Answer, rec.Status = b.Answer, statusOf(b.Answer)
 	taken := b.Answer == OK || b.Answer == Hang || b.Answer == Reset || b.Answer == Garbled
-	s.record(rec, taken && !dry)
-	if !pause(r.Context(), b.Delay) {
+	s.Note(rec, taken && !dry)
+	if !stage.Pause(r.Context(), b.Delay) {
 		return
 	}
 	answer(w, r, rec.Project, b)
@@ -153,7 +156,7 @@ func answer(w http.ResponseWriter, r *http.Request, project string, b Behaviour)
 	case Hang:
 		<-r.Context().Done()
 	case Reset:
-		reset(w)
+		stage.Reset(w)
 	case Garbled:
 		_, _ = io.WriteString(w, "<html>welcome to the hotel wifi</html>")
 	case BadGateway:
@@ -163,33 +166,6 @@ func answer(w http.ResponseWriter, r *http.Request, project string, b Behaviour)
 	default:
 		name := fmt.Sprintf("projects/%s/messages/0:%d%%%08x", project, time.Now().UnixMicro(), time.Now().Nanosecond())
 		writeJSON(w, http.StatusOK, map[string]string{"name": name})
-	}
-}
-
-// reset breaks the connection so that the sender sees ECONNRESET, or on
-// HTTP/2, where the connection is others' too, RST_STREAM.
-func reset(w http.ResponseWriter) {
-	conn, _, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		panic(http.ErrAbortHandler)
-	}
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0)
-	}
-	_ = conn.Close()
-}
-
-func pause(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return true
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 

@@ -1,10 +1,8 @@
 package standin
 
 import (
-	"context"
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"regexp"
 	"slices"
@@ -12,6 +10,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf16"
+
+	"github.com/qorgau/qorgau/internal/push/stage"
 )
 
 const maxBody = 64 << 10
@@ -99,7 +99,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	b := s.take(rec)
-	if !pause(r.Context(), b.Delay) {
+	if !stage.Pause(r.Context(), b.Delay) {
 		return
 	}
 	answer(w, r, rec.ID, b)
@@ -130,21 +130,17 @@ func parse(body []byte) (Received, *refusal) {
 // take records a request and tells what it meets. A repeat of a message that was taken is answered well and taken no second time, unless a
 // fault is scripted for it.
 func (s *Server) take(rec Received) Behaviour {
+	b, told := s.Choose(rec.To)
+	if !told {
+		b = byNumber(rec.To)
+	}
+	takes := slices.Contains(takes, b.Answer)
 	s.mu.Lock()
-	b := s.choose(rec.To)
-	rec.At, rec.Answer, rec.Status, rec.Repeat = time.Now(), b.Answer, statusOf(b.Answer), s.known[rec.ID]
-	s.attempts = append(s.attempts, rec)
-	if slices.Contains(takes, b.Answer) && !rec.Repeat {
-		s.known[rec.ID] = true
-		s.taken = append(s.taken, rec)
-	}
-	close(s.changed)
-	s.changed = make(chan struct{})
-	observe := s.observe
+	rec.Repeat = s.known[rec.ID]
+	s.known[rec.ID] = rec.Repeat || takes
 	s.mu.Unlock()
-	if observe != nil {
-		observe(rec)
-	}
+	rec.At, rec.Answer, rec.Status = time.Now(), b.Answer, statusOf(b.Answer)
+	s.Note(rec, takes && !rec.Repeat)
 	return b
 }
 
@@ -185,12 +181,12 @@ func answer(w http.ResponseWriter, r *http.Request, id string, b Behaviour) {
 	case Hang:
 		<-r.Context().Done()
 	case Reset:
-		reset(w)
+		stage.Reset(w)
 	case Cut:
 		w.Header().Set("Content-Length", "500")
 		_, _ = io.WriteString(w, `{"id":`)
 		_ = http.NewResponseController(w).Flush()
-		reset(w)
+		stage.Reset(w)
 	case Garbled:
 		_, _ = io.WriteString(w, "<html>welcome to the hotel wifi</html>")
 	case Foreign:
@@ -199,31 +195,5 @@ func answer(w http.ResponseWriter, r *http.Request, id string, b Behaviour) {
 		w.WriteHeader(http.StatusNoContent)
 	default:
 		writeJSON(w, statusOf(b.Answer), map[string]string{"id": id})
-	}
-}
-
-// reset breaks the connection so that the sender sees ECONNRESET, or on HTTP/2, where the connection is others' too, RST_STREAM.
-func reset(w http.ResponseWriter) {
-	conn, _, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		panic(http.ErrAbortHandler)
-	}
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0)
-	}
-	_ = conn.Close()
-}
-
-func pause(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return true
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }

@@ -13,10 +13,11 @@
 package standin
 
 import (
-	"context"
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/qorgau/qorgau/internal/push/stage"
 )
 
 // Answer is what the stand-in does with a well-formed request. The zero value takes the message.
@@ -59,6 +60,9 @@ type Behaviour struct {
 	To         string        // of Redirect
 }
 
+// Holds is Times, for the script.
+func (b Behaviour) Holds() int { return b.Times }
+
 // Received is one well-formed request.
 type Received struct {
 	At           time.Time // arrival
@@ -75,25 +79,21 @@ type Options struct {
 	Secret string // what the gateway signs with
 }
 
-// Server is the stand-in. Make it with New.
+// Server is the stand-in: its script (Fail, FailNext, FailAll, Heal; addresses are numbers) and its book (Messages, each id once: what phones would
+// show; Attempts, repeats included; Forget leaves the ids: a gateway does not send again what it has sent). Make it with New.
 type Server struct {
-	options  Options
-	client   *http.Client
-	mu       sync.Mutex
-	attempts []Received
-	taken    []Received
-	known    map[string]bool
-	byNumber map[string]*Behaviour
-	next     []Behaviour
-	always   *Behaviour
-	changed  chan struct{} // closed and replaced at every record
-	observe  func(Received)
-	count    int // of what was said to the customer
+	stage.Script[Behaviour]
+	stage.Book[Received]
+	options Options
+	client  *http.Client
+	mu      sync.Mutex
+	known   map[string]bool
+	count   int // of what was said to the customer
 }
 
 // New returns a gateway that takes everything and remembers it until Forget.
 func New(o Options) *Server {
-	return &Server{options: o, known: map[string]bool{}, byNumber: map[string]*Behaviour{}, changed: make(chan struct{}),
+	return &Server{options: o, known: map[string]bool{},
 		client: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 10, IdleConnTimeout: 10 * time.Second}}}
 }
 
@@ -102,110 +102,3 @@ func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serve) }
 
 // Close drops idle connections.
 func (s *Server) Close() { s.client.CloseIdleConnections() }
-
-// Messages returns what was taken, in order of arrival, each id once: what phones would show.
-func (s *Server) Messages() []Received {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.taken[:len(s.taken):len(s.taken)]
-}
-
-// Attempts returns every well-formed request, refused ones and repeats included.
-func (s *Server) Attempts() []Received {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.attempts[:len(s.attempts):len(s.attempts)]
-}
-
-// Fail sets the behaviour for one number. It goes before FailNext and FailAll.
-func (s *Server) Fail(number string, b Behaviour) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.byNumber[number] = &b
-}
-
-// FailNext queues the behaviour for the next n requests, whosever they are.
-func (s *Server) FailNext(n int, b Behaviour) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	b.Times = 0
-	for range n {
-		s.next = append(s.next, b)
-	}
-}
-
-// FailAll sets the behaviour for every number without one of its own, once FailNext's queue is empty.
-func (s *Server) FailAll(b Behaviour) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.always = &b
-}
-
-// Heal removes every scripted behaviour. Requests that already hang go on.
-func (s *Server) Heal() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.byNumber, s.next, s.always = map[string]*Behaviour{}, nil, nil
-}
-
-// Forget drops the records; behaviours stay, and so do the ids: a gateway does not send again what it has sent.
-func (s *Server) Forget() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.attempts, s.taken = nil, nil
-}
-
-// Wait blocks until cond holds for Messages and returns true, or until ctx ends and returns what cond says then. cond runs once at the start and
-// after each arrival, outside the lock; it must not change the slice.
-func (s *Server) Wait(ctx context.Context, cond func([]Received) bool) bool {
-	return s.wait(ctx, cond, s.Messages)
-}
-
-// WaitAttempts is Wait over Attempts.
-func (s *Server) WaitAttempts(ctx context.Context, cond func([]Received) bool) bool {
-	return s.wait(ctx, cond, s.Attempts)
-}
-
-func (s *Server) wait(ctx context.Context, cond func([]Received) bool, list func() []Received) bool {
-	for {
-		s.mu.Lock()
-		changed := s.changed // before the list: an arrival in between is not missed
-		s.mu.Unlock()
-		if cond(list()) {
-			return true
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return cond(list())
-		}
-	}
-}
-
-// choose picks the behaviour for a request and uses it up where it is counted.
-func (s *Server) choose(number string) Behaviour {
-	if b := s.byNumber[number]; b != nil {
-		used := *b
-		if b.Times > 0 {
-			if b.Times--; b.Times == 0 {
-				delete(s.byNumber, number)
-			}
-		}
-		return used
-	}
-	if len(s.next) > 0 {
-		used := s.next[0]
-		s.next = s.next[1:]
-		return used
-	}
-	if s.always != nil {
-		used := *s.always
-		if s.always.Times > 0 {
-			if s.always.Times--; s.always.Times == 0 {
-				s.always = nil
-			}
-		}
-		return used
-	}
-	return byNumber(number)
-}

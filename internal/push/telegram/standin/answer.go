@@ -1,18 +1,18 @@
 package standin
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/qorgau/qorgau/internal/push/stage"
 )
 
 const (
@@ -152,12 +152,12 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, params map[string]
 		bad("message is too long").write(w, nil)
 		return
 	}
-	b := s.choose(chat)
+	b, _ := s.Choose(chat)
 	rec := Received{At: time.Now(), ChatID: chat, Text: text, Params: params, Answer: b.Answer, Status: statusOf(b.Answer), Length: length}
 	_, refused := refusals[b.Answer]
 	taken := !refused && b.Answer != BadGateway && b.Answer != Blockpage
 	rec = s.record(rec, taken)
-	if !pause(r.Context(), b.Delay) {
+	if !stage.Pause(r.Context(), b.Delay) {
 		return
 	}
 	if fault(w, r, b) {
@@ -203,7 +203,7 @@ func fault(w http.ResponseWriter, r *http.Request, b Behaviour) bool {
 	case Hang:
 		<-r.Context().Done()
 	case Reset:
-		reset(w)
+		stage.Reset(w)
 	case Garbled:
 		_, _ = io.WriteString(w, "<html>welcome to the hotel wifi</html>")
 	case Hollow:
@@ -216,30 +216,4 @@ func fault(w http.ResponseWriter, r *http.Request, b Behaviour) bool {
 		return false
 	}
 	return true
-}
-
-// reset breaks the connection so that the sender sees ECONNRESET.
-func reset(w http.ResponseWriter) {
-	conn, _, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		panic(http.ErrAbortHandler)
-	}
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0)
-	}
-	_ = conn.Close()
-}
-
-func pause(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return true
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -18,6 +18,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/qorgau/qorgau/internal/push/stage"
 )
 
 // Answer is what the stand-in does with a well-formed request. The zero value takes it.
@@ -54,6 +56,9 @@ type Behaviour struct {
 	Times      int           // how many requests it holds for; 0: until Heal
 }
 
+// Holds is Times, for the script.
+func (b Behaviour) Holds() int { return b.Times }
+
 // Received is one well-formed sendMessage.
 type Received struct {
 	At      time.Time
@@ -78,46 +83,29 @@ type update struct {
 	body map[string]any
 }
 
-// Server is the stand-in. Make it with New.
+// Server is the stand-in: its script (Fail, FailNext, FailAll, Heal; addresses are chats) and its book (Messages, Attempts, Wait …; Until is woken by polls
+// and updates, too). Make it with New.
 type Server struct {
+	stage.Script[Behaviour]
+	stage.Book[Received]
 	token, username string
+	ofPolls         stage.Script[Behaviour]
 
 	mu         sync.Mutex
-	attempts   []Received
-	taken      []Received
 	polls      []Poll
 	queue      []update
 	nextUpdate int64
 	nextID     int64
 	polling    context.CancelCauseFunc // of the poll that is held
-	byChat     map[string]*Behaviour
-	next       []Behaviour
-	nextPolls  []Behaviour
-	always     *Behaviour
-	changed    chan struct{} // closed and replaced at every record
 }
 
 // New returns a stand-in for the bot with this token and username. It takes everything and remembers it until Forget.
 func New(token, username string) *Server {
-	return &Server{token: token, username: username, nextUpdate: 700000001, byChat: map[string]*Behaviour{}, changed: make(chan struct{})}
+	return &Server{token: token, username: username, nextUpdate: 700000001}
 }
 
 // Handler serves the API.
 func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serve) }
-
-// Messages returns what was taken, in order of arrival.
-func (s *Server) Messages() []Received {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.taken[:len(s.taken):len(s.taken)]
-}
-
-// Attempts returns every well-formed sendMessage, refused ones included.
-func (s *Server) Attempts() []Received {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.attempts[:len(s.attempts):len(s.attempts)]
-}
 
 // Polls returns every getUpdates, in order of arrival.
 func (s *Server) Polls() []Poll {
@@ -151,7 +139,7 @@ func (s *Server) Give(kind string, body map[string]any) int64 {
 	id := s.nextUpdate
 	s.nextUpdate++
 	s.queue = append(s.queue, update{id: id, kind: kind, body: body})
-	s.stir()
+	s.Stir()
 	return id
 }
 
@@ -162,115 +150,31 @@ func (s *Server) Renumber(id int64) {
 	s.nextUpdate = id
 }
 
-// Fail sets the behaviour for messages to one chat. It goes before FailNext and FailAll.
-func (s *Server) Fail(chat string, b Behaviour) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.byChat[chat] = &b
-}
-
-// FailNext queues the behaviour for the next n messages, whosever they are.
-func (s *Server) FailNext(n int, b Behaviour) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for range n {
-		s.next = append(s.next, b)
-	}
-}
-
 // FailPolls queues the behaviour for the next n polls.
-func (s *Server) FailPolls(n int, b Behaviour) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for range n {
-		s.nextPolls = append(s.nextPolls, b)
-	}
-}
+func (s *Server) FailPolls(n int, b Behaviour) { s.ofPolls.FailNext(n, b) }
 
-// FailAll sets the behaviour for every chat without one of its own, once FailNext's queue is empty.
-func (s *Server) FailAll(b Behaviour) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.always = &b
-}
-
-// Heal removes every scripted behaviour. Requests that already hang go on.
+// Heal removes every scripted behaviour, of polls too. Requests that already hang go on.
 func (s *Server) Heal() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.byChat, s.next, s.nextPolls, s.always = map[string]*Behaviour{}, nil, nil, nil
+	s.Script.Heal()
+	s.ofPolls.Heal()
 }
 
 // Forget drops the records; behaviours and waiting updates stay.
 func (s *Server) Forget() {
+	s.Book.Forget()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.attempts, s.taken, s.polls = nil, nil, nil
+	s.polls = nil
 }
 
-// Wait blocks until cond holds and returns true, or until ctx ends and returns what cond says then. cond runs once at the
-// start and after each message, poll and update, outside the lock: it may ask the server anything.
-func (s *Server) Wait(ctx context.Context, cond func() bool) bool {
-	for {
-		s.mu.Lock()
-		changed := s.changed // before the question: an arrival in between is not missed
-		s.mu.Unlock()
-		if cond() {
-			return true
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return cond()
-		}
-	}
-}
-
-// stir wakes whoever waits. The lock is held.
-func (s *Server) stir() {
-	close(s.changed)
-	s.changed = make(chan struct{})
-}
-
-// choose picks the behaviour for a message and uses it up where it is counted.
-func (s *Server) choose(chat string) Behaviour {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if b := s.byChat[chat]; b != nil {
-		used := *b
-		if b.Times > 0 {
-			if b.Times--; b.Times == 0 {
-				delete(s.byChat, chat)
-			}
-		}
-		return used
-	}
-	if len(s.next) > 0 {
-		used := s.next[0]
-		s.next = s.next[1:]
-		return used
-	}
-	if s.always != nil {
-		used := *s.always
-		if s.always.Times > 0 {
-			if s.always.Times--; s.always.Times == 0 {
-				s.always = nil
-			}
-		}
-		return used
-	}
-	return Behaviour{}
-}
-
+// record gives a message that is taken its number, and keeps it.
 func (s *Server) record(r Received, taken bool) Received {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if taken {
+		s.mu.Lock()
 		s.nextID++
 		r.Message = s.nextID
-		s.taken = append(s.taken, r)
+		s.mu.Unlock()
 	}
-	s.attempts = append(s.attempts, r)
-	s.stir()
+	s.Note(r, taken)
 	return r
 }

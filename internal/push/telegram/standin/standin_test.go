@@ -180,7 +180,7 @@ func TestUpdatesWaitUntilTheyAreConfirmed(t *testing.T) {
 	go func() { held <- poll("timeout=60") }()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	if !s.Wait(ctx, func() bool { return len(s.Polls()) == 7 }) {
+	if !s.Until(ctx, func() bool { return len(s.Polls()) == 7 }) {
 		t.Fatalf("%d polls came", len(s.Polls()))
 	}
 	s.Say(5, "c")
@@ -196,7 +196,7 @@ func TestASecondPollEndsTheFirst(t *testing.T) {
 	go func() { first <- post("/bot"+token+"/getUpdates", form, "timeout=60") }()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	if !s.Wait(ctx, func() bool { return len(s.Polls()) == 1 }) {
+	if !s.Until(ctx, func() bool { return len(s.Polls()) == 1 }) {
 		t.Fatal("no poll came")
 	}
 	post("/bot"+token+"/getUpdates", form, "timeout=0")

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/qorgau/qorgau/internal/push/stage"
 )
 
 var errOtherPoll = errors.New("another poll came")
@@ -36,7 +38,7 @@ func (s *Server) updates(w http.ResponseWriter, r *http.Request, params map[stri
 	}
 	b, ctx, leave := s.arrive(r.Context(), p)
 	defer leave()
-	if !pause(r.Context(), b.Delay) || fault(w, r, b) {
+	if !stage.Pause(r.Context(), b.Delay) || fault(w, r, b) {
 		return
 	}
 	timer := time.NewTimer(time.Duration(min(p.Timeout, 600)) * time.Second)
@@ -71,21 +73,18 @@ func (s *Server) arrive(parent context.Context, p Poll) (Behaviour, context.Cont
 	}
 	s.polling = cancel
 	s.polls = append(s.polls, p)
-	var b Behaviour
-	if len(s.nextPolls) > 0 {
-		b = s.nextPolls[0]
-		s.nextPolls = s.nextPolls[1:]
-	}
+	b, _ := s.ofPolls.Choose("")
 	if b.Answer == OK && p.Offset > 0 { // one that fails confirms nothing
 		s.queue = slices.DeleteFunc(s.queue, func(u update) bool { return u.id < p.Offset })
 	}
-	s.stir()
+	s.Stir()
 	return b, ctx, func() { cancel(nil) }
 }
 
 // ready are the updates that a poll is answered with now. What is not of an allowed kind is dropped: Telegram would not have
 // kept it.
 func (s *Server) ready(p Poll, allowed []string) ([]map[string]any, <-chan struct{}) {
+	changed := s.Changed() // before the queue is read: what comes in between is not missed
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(allowed) > 0 {
@@ -100,5 +99,5 @@ func (s *Server) ready(p Poll, allowed []string) ([]map[string]any, <-chan struc
 			out = append(out, map[string]any{"update_id": u.id, u.kind: u.body})
 		}
 	}
-	return out, s.changed
+	return out, changed
 }

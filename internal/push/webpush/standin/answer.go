@@ -1,16 +1,16 @@
 package standin
 
 import (
-	"context"
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/qorgau/qorgau/internal/push/stage"
 )
 
 const maxBody = 4096 // bytes that a push service must take at least (RFC 8030, 7.2), and that most take at most
@@ -81,19 +81,19 @@ func (s *Server) push(w http.ResponseWriter, r *http.Request, id string) {
 		rec.judge(r.Header, sub, body)
 	}
 	if rec.Problem != "" {
-		s.record(rec, false)
+		s.Note(rec, false)
 		http.Error(w, rec.Problem, rec.Status)
 		return
 	}
-	b := s.choose(sub)
+	b := s.choose(sub, rec.Endpoint)
 	if b.Status == 0 {
 		b.Status = http.StatusCreated
 	}
 	if b.Fault == None {
 		rec.Status = b.Status
 	}
-	s.record(rec, b.takes())
-	if pause(r.Context(), b.Delay) {
+	s.Note(rec, b.takes())
+	if stage.Pause(r.Context(), b.Delay) {
 		answer(w, r, b)
 	}
 }
@@ -137,8 +137,11 @@ func answer(w http.ResponseWriter, r *http.Request, b Behaviour) {
 	case Hang:
 		<-r.Context().Done()
 		return
-	case Reset, Garbled:
-		breakOff(w, b.Fault)
+	case Reset:
+		stage.Reset(w)
+		return
+	case Garbled:
+		garble(w)
 		return
 	}
 	for name, values := range b.Header {
@@ -151,31 +154,12 @@ func answer(w http.ResponseWriter, r *http.Request, b Behaviour) {
 	_, _ = io.WriteString(w, b.Body) // the sender is gone: nothing to tell it
 }
 
-// breakOff ends the connection so that the sender sees ECONNRESET, or on HTTP/2, where the connection is others' too,
-// RST_STREAM; Garbled says something first that is no answer.
-func breakOff(w http.ResponseWriter, f Fault) {
+// garble says something that is no answer, and ends the connection.
+func garble(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
-	if f == Garbled {
-		_, _ = io.WriteString(conn, "<html>welcome to the hotel wifi</html>\r\n\r\n")
-	} else if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0)
-	}
+	_, _ = io.WriteString(conn, "<html>welcome to the hotel wifi</html>\r\n\r\n")
 	_ = conn.Close()
-}
-
-func pause(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return true
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -12,7 +12,6 @@
 package standin
 
 import (
-	"context"
 	"crypto/ecdh"
 	"crypto/rand"
 	"encoding/base64"
@@ -21,6 +20,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/qorgau/qorgau/internal/push/stage"
 )
 
 // Fault is what goes wrong on the way of an answer. The zero value: nothing.
@@ -44,6 +45,9 @@ type Behaviour struct {
 	Delay      time.Duration // before answering; the message is recorded on arrival
 	Times      int           // how many requests it holds for; 0: until Heal
 }
+
+// Holds is Times, for the script.
+func (b Behaviour) Holds() int { return b.Times }
 
 func (b Behaviour) takes() bool {
 	return b.Fault != None || b.Status == 0 || b.Status >= 200 && b.Status < 300
@@ -81,31 +85,26 @@ type Received struct {
 
 // subscription is the browser's side of one.
 type subscription struct {
-	origin   string // what aud must be
-	key      *ecdh.PrivateKey
-	auth     []byte
-	server   string // the application server's key that it is bound to; empty: any
-	ended    bool
-	scripted *Behaviour
+	origin string // what aud must be
+	key    *ecdh.PrivateKey
+	auth   []byte
+	server string // the application server's key that it is bound to; empty: any
+	ended  bool
 }
 
-// Server is the stand-in. Make it with New.
+// Server is the stand-in: its script (Fail, FailNext, FailAll, Heal; addresses are endpoints; they hold for good requests, and what was ended stays so)
+// and its book (Messages, Attempts, Wait …: every request to a push resource that was once made). Make it with New.
 type Server struct {
+	stage.Script[Behaviour]
+	stage.Book[Received]
 	mu            sync.Mutex
 	subscriptions map[string]*subscription // by the id at the end of the endpoint
-	attempts      []Received
-	taken         []Received
-	next          []Behaviour
-	always        *Behaviour
-	changed       chan struct{} // closed and replaced at every record
-	observe       func(Received)
-	keep          bool
 	now           func() time.Time
 }
 
 // New returns a stand-in that takes every good request and remembers it until Forget.
 func New() *Server {
-	return &Server{subscriptions: map[string]*subscription{}, changed: make(chan struct{}), keep: true, now: time.Now}
+	return &Server{subscriptions: map[string]*subscription{}, now: time.Now}
 }
 
 // Handler serves POST /push/{id} (RFC 8030), DELETE of it (the person takes the permission back), and POST /subscribe, which
@@ -144,28 +143,13 @@ func (s *Server) End(endpoint string) {
 	}
 }
 
-// Messages returns what was taken, in order of arrival. A message sent twice is in it twice.
-func (s *Server) Messages() []Received {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.taken[:len(s.taken):len(s.taken)]
-}
-
-// Attempts returns every request to a push resource that was once made, refused ones included.
-func (s *Server) Attempts() []Received {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.attempts[:len(s.attempts):len(s.attempts)]
-}
-
 // Waiting returns what a browser that was away until now is handed when it comes back at a time: the messages taken for it
 // that have not outlived their TTL, and of one topic the last (RFC 8030, 5.4).
 func (s *Server) Waiting(endpoint string, at time.Time) []Received {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	var out []Received
-	for i, m := range s.taken {
-		replaced := m.Topic != "" && anyOf(s.taken[i+1:], func(later Received) bool { return later.Endpoint == endpoint && later.Topic == m.Topic })
+	taken := s.Messages()
+	for i, m := range taken {
+		replaced := m.Topic != "" && anyOf(taken[i+1:], func(later Received) bool { return later.Endpoint == endpoint && later.Topic == m.Topic })
 		if m.Endpoint == endpoint && !replaced && at.Before(m.At.Add(time.Duration(m.TTL)*time.Second)) {
 			out = append(out, m)
 		}
@@ -182,109 +166,14 @@ func anyOf(all []Received, is func(Received) bool) bool {
 	return false
 }
 
-// Fail sets the behaviour for one subscription. It goes before FailNext and FailAll.
-func (s *Server) Fail(endpoint string, b Behaviour) {
+// choose picks the behaviour for a good request.
+func (s *Server) choose(sub *subscription, endpoint string) Behaviour {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if sub := s.find(endpoint); sub != nil {
-		sub.scripted = &b
-	}
-}
-
-// FailNext queues the behaviour for the next n good requests, whosever they are.
-func (s *Server) FailNext(n int, b Behaviour) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	b.Times = 0
-	for range n {
-		s.next = append(s.next, b)
-	}
-}
-
-// FailAll sets the behaviour for every subscription without one of its own, once FailNext's queue is empty.
-func (s *Server) FailAll(b Behaviour) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.always = &b
-}
-
-// Heal removes every scripted behaviour; what was ended stays so. Requests that already hang go on.
-func (s *Server) Heal() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.next, s.always = nil, nil
-	for _, sub := range s.subscriptions {
-		sub.scripted = nil
-	}
-}
-
-// Forget drops the records; subscriptions and behaviours stay.
-func (s *Server) Forget() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.attempts, s.taken = nil, nil
-}
-
-// Wait blocks until cond holds for Messages and returns true, or until ctx ends and returns what cond says then. cond runs
-// once at the start and after each arrival, outside the lock; it must not change the slice.
-func (s *Server) Wait(ctx context.Context, cond func([]Received) bool) bool {
-	for {
-		s.mu.Lock()
-		changed := s.changed // before the list: an arrival in between is not missed
-		s.mu.Unlock()
-		if cond(s.Messages()) {
-			return true
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return cond(s.Messages())
-		}
-	}
-}
-
-// choose picks the behaviour for a good request and uses it up where it is counted.
-func (s *Server) choose(sub *subscription) Behaviour {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case sub.ended:
-		return Behaviour{Status: http.StatusGone}
-	case sub.scripted != nil:
-		return use(&sub.scripted)
-	case len(s.next) > 0:
-		used := s.next[0]
-		s.next = s.next[1:]
-		return used
-	case s.always != nil:
-		return use(&s.always)
-	}
-	return Behaviour{}
-}
-
-func use(b **Behaviour) Behaviour {
-	used := **b
-	if used.Times > 0 {
-		if (*b).Times--; (*b).Times == 0 {
-			*b = nil
-		}
-	}
-	return used
-}
-
-func (s *Server) record(r Received, taken bool) {
-	s.mu.Lock()
-	if s.keep {
-		s.attempts = append(s.attempts, r)
-		if taken {
-			s.taken = append(s.taken, r)
-		}
-	}
-	close(s.changed)
-	s.changed = make(chan struct{})
-	observe := s.observe
+	ended := sub.ended
 	s.mu.Unlock()
-	if observe != nil {
-		observe(r)
+	if ended {
+		return Behaviour{Status: http.StatusGone}
 	}
+	b, _ := s.Choose(endpoint)
+	return b
 }

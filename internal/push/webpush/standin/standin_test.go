@@ -258,8 +258,8 @@ func do(t *testing.T, req *http.Request) int {
 	return resp.StatusCode
 }
 
-// stage is a stand-in with one key that sends to it.
-type stage struct {
+// scene is a stand-in with one key that sends to it.
+type scene struct {
 	*Server
 	t      *testing.T
 	url    string
@@ -267,16 +267,16 @@ type stage struct {
 	public string
 }
 
-func newStage(t *testing.T) stage {
+func newScene(t *testing.T) scene {
 	t.Helper()
 	s := New()
 	srv := httptest.NewServer(s.Handler())
 	t.Cleanup(srv.Close)
 	key, public := newKey(t)
-	return stage{s, t, srv.URL, key, public}
+	return scene{s, t, srv.URL, key, public}
 }
 
-func (s stage) send(sub Subscription, text, topic string, ttl int) int {
+func (s scene) send(sub Subscription, text, topic string, ttl int) int {
 	s.t.Helper()
 	req, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, sub.Endpoint, bytes.NewReader(encrypt(s.t, sub, []byte(text+"\x02"))))
 	if err != nil {
@@ -290,7 +290,7 @@ func (s stage) send(sub Subscription, text, topic string, ttl int) int {
 
 func TestASubscriptionIsBoundToItsServer(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
+	s := newScene(t)
 	_, other := newKey(t)
 	if got := s.send(s.Subscribe(s.url, other), "x", "", 1); got != 403 {
 		t.Errorf("another server's subscription took it: %d", got)
@@ -305,7 +305,7 @@ func TestASubscriptionIsBoundToItsServer(t *testing.T) {
 
 func TestScriptsAreUsedInOrder(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
+	s := newScene(t)
 	a, b := s.Subscribe(s.url, ""), s.Subscribe(s.url, "")
 	s.Fail(a.Endpoint, Behaviour{Status: 404, Times: 1})
 	s.FailNext(1, Behaviour{Status: 500})
@@ -333,7 +333,7 @@ func TestScriptsAreUsedInOrder(t *testing.T) {
 
 func TestWhatABrowserFindsWhenItComesBack(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
+	s := newScene(t)
 	a, b := s.Subscribe(s.url, ""), s.Subscribe(s.url, "")
 	for _, m := range []struct {
 		sub         Subscription
@@ -362,7 +362,7 @@ func TestWhatABrowserFindsWhenItComesBack(t *testing.T) {
 
 func TestAsADeveloperUsesIt(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
+	s := newScene(t)
 	var sub Subscription
 	post := func(path string) int {
 		resp, err := http.Post(s.url+path, "", nil)
