@@ -152,8 +152,7 @@ func (c *call) oneNotice(who *staff, kind string, mostMessages int) {
 // The promise: killed at any step of an offer's way to the next lawyer and to the coordinator, the step is made when a process runs again, and made once.
 func killedWhileEscalating(t *testing.T, program string) {
 	tw, n := prepareNode(t, program)
-	google := newLine(t, strings.TrimSuffix(tw.opts.Config.FCMEndpoint, "/v1"))
-	n.env = append(n.env, "QORGAU_FCM_ENDPOINT="+google.url()+"/v1")
+	google := n.google(tw)
 	n.start("--role", "api")
 	c := newCall(tw) // the offer is made, and told to nobody yet
 	n.kill()
@@ -171,7 +170,7 @@ func killedWhileEscalating(t *testing.T, program string) {
 		n.start()
 		c.onTheWire()
 		n.kill()
-		google.heal()
+		google = n.google(tw)
 		if len(c.rung(whose, kind)) != 0 {
 			t.Fatalf("%s had arrived: nothing is tested", kind)
 		}

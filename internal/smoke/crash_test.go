@@ -162,6 +162,15 @@ func (n *node) stop() {
 	n.cmd = nil
 }
 
+// google gives the node a new line to its provider, from its next start on. A node that was killed with something on the wire needs one: the old line stays as it is for
+// good, since one that heals hands on what it had not swallowed yet, such as a request on a connection that the dead node had opened and the proxy had still to take.
+func (n *node) google(tw *town) *line {
+	n.Helper()
+	l := newLine(n.T, strings.TrimSuffix(tw.opts.Config.FCMEndpoint, "/v1"))
+	n.env = append(n.env, "QORGAU_FCM_ENDPOINT="+l.url()+"/v1")
+	return l
+}
+
 // rescued is how long the tests wait for news that a killed process was at. Its jobs are taken back after 16 s; how long it took is logged, not
 // judged: a busy machine is slow.
 const rescued = 3 * time.Minute
@@ -199,8 +208,7 @@ func killedBetweenCommitAndPush(t *testing.T, program string) {
 // message that Google had not taken comes once.
 func killedWhilePushing(t *testing.T, program string) {
 	tw, n := prepareNode(t, program)
-	google := newLine(t, strings.TrimSuffix(tw.opts.Config.FCMEndpoint, "/v1"))
-	n.env = append(n.env, "QORGAU_FCM_ENDPOINT="+google.url()+"/v1")
+	google := n.google(tw)
 	n.start()
 	lawyer := tw.invited(account.Lawyer)
 	mother, wife := tw.searches(person(0)), tw.searches(person(1))
@@ -214,7 +222,7 @@ func killedWhilePushing(t *testing.T, program string) {
 	})
 	n.kill()
 	died := time.Now()
-	google.heal()
+	n.google(tw)
 	n.start()
 	for f, want := range map[*family]int{mother: 2, wife: 1} {
 		for end := died.Add(rescued); len(f.pushes("match")) < want && time.Now().Before(end); {
