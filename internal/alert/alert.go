@@ -56,6 +56,8 @@ const (
 	BuddyLocked        Kind = "buddy_locked"        // a buddy's code locked a lawyer's account: something has happened to them
 	ManyCheckIns       Kind = "many_check_ins"      // a lawyer checks in at one department after another that nobody sent them to
 	LockWaits          Kind = "lock_waits"          // who has locked three accounts within ten minutes asks for one more
+	SMSReport          Kind = "sms_report"          // what came in by SMS waits for a person
+	SMSMisused         Kind = "sms_misused"         // a printed code is in other hands, or somebody tries codes
 )
 
 // Alert is one, as its reader sees it.

@@ -60,6 +60,15 @@ const (
 	Public    Disclosure = "public"
 )
 
+// Via is how a record came in.
+type Via string
+
+// The ways.
+const (
+	ViaAPI Via = "api"
+	ViaSMS Via = "sms" // unconfirmed at first: a sender is easily forged
+)
+
 // Row is a detention as it lies in the database.
 type Row struct {
 	ID             uuid.UUID
@@ -73,6 +82,8 @@ type Row struct {
 	Contradicted   bool
 	MergedInto     *uuid.UUID
 	Previous       *uuid.UUID // the earlier custody of someone who was taken anew
+	Via            Via
+	Unconfirmed    bool // nobody has confirmed what came in by SMS: no family is told of it by itself
 	KeyID          uuid.UUID
 	ProfileCT      []byte
 	RecordedBy     uuid.UUID
@@ -84,7 +95,7 @@ type Row struct {
 
 // columns of Row, for a table aliased d.
 const columns = `d.id, d.organisation_id, d.client_id, d.department_id, d.assembly_id, d.state,
-	d.place_kind, d.release, d.contradicted, d.merged_into, d.previous_detention_id, d.key_id, d.profile_ct,
+	d.place_kind, d.release, d.contradicted, d.merged_into, d.previous_detention_id, d.via, d.unconfirmed, d.key_id, d.profile_ct,
 	d.recorded_by, d.off_shift, d.recorded_at, d.updated_at, d.revision`
 
 // Detention is an opened record. It carries the key that opened it, so that a change is sealed under the same one.

@@ -2,6 +2,7 @@ package detention
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -55,7 +56,11 @@ type Batch struct {
 	DepartmentID uuid.UUID
 	AssemblyID   *uuid.UUID
 	Entries      []Entry
+	// Via is ViaAPI where nothing else is said.
+	Via Via
 }
+
+func (b Batch) via() Via { return cmp.Or(b.Via, ViaAPI) }
 
 // Outcome of one entry.
 type Outcome string
@@ -121,31 +126,27 @@ func (l *Ledger) Record(ctx context.Context, p account.Principal, b Batch) (uuid
 	return batchID, results, nil
 }
 
-// RecordIn is Record of one person within the caller's transaction, for a feature that learned of a custody in its own way: it is recorded when,
-// and only when, the caller's own change is. What is wrong with the entry is pointed to as in a batch; the rules and faults are Record's.
-func (l *Ledger) RecordIn(ctx context.Context, tx *pg.Tx, p account.Principal, b Batch) (uuid.UUID, error) {
+// RecordIn is Record within the caller's transaction, for a feature that learned of custodies in its own way: they are recorded when, and only when, the
+// caller's own change is. None may name an earlier custody. What is wrong with an entry is pointed to as in a batch; the rules and faults are Record's.
+func (l *Ledger) RecordIn(ctx context.Context, tx *pg.Tx, p account.Principal, b Batch) ([]Result, error) {
 	if err := mayRecord(p); err != nil {
-		return uuid.Nil, err
+		return nil, err
 	}
 	if err := checkBatch(b); err != nil {
-		return uuid.Nil, err
+		return nil, err
 	}
-	if len(b.Entries) != 1 || b.Entries[0].Previous != nil {
-		return uuid.Nil, errors.New("one person without an earlier custody is recorded within another's transaction")
+	if slices.ContainsFunc(b.Entries, func(e Entry) bool { return e.Previous != nil }) {
+		return nil, errors.New("an earlier custody is not looked for within another's transaction")
 	}
 	id, err := uuid.NewV7()
 	if err != nil {
-		return uuid.Nil, fmt.Errorf("batch id: %w", err)
+		return nil, fmt.Errorf("batch id: %w", err)
 	}
 	rows, err := l.prepare(b, nil, tx.Now)
 	if err != nil {
-		return uuid.Nil, err
+		return nil, err
 	}
-	results, err := l.store(ctx, tx, insertion{principal: p, batch: b, id: id, rows: rows}, nil)
-	if err != nil {
-		return uuid.Nil, err
-	}
-	return results[0].DetentionID, nil
+	return l.store(ctx, tx, insertion{principal: p, batch: b, id: id, rows: rows}, nil)
 }
 
 // store writes a batch that is sealed, and everything that follows from it.

@@ -29,8 +29,8 @@ const insertBatchSQL = `with input as (
 		as i(id, client_id, wrapped, profile_ct, event_id, details_ct, previous)
 ), fresh as (
 	insert into detentions (id, organisation_id, client_id, batch_id, department_id, assembly_id, state, key_id, profile_ct,
-		recorded_by, previous_detention_id, off_shift, recorded_at, updated_at)
-	select i.id, $7, i.client_id, $8, $9, $10, 'held', i.id, i.profile_ct, $11, i.previous,
+		recorded_by, previous_detention_id, via, unconfirmed, off_shift, recorded_at, updated_at)
+	select i.id, $7, i.client_id, $8, $9, $10, 'held', i.id, i.profile_ct, $11, i.previous, $15::text, $15::text = 'sms',
 		not exists (select 1 from shifts s where s.account_id = $11 and s.department_id = $9 and s.state <> 'left'
 			and s.starts_at <= $12 and s.ends_at > $12), $12, $12
 	from input i order by i.client_id, i.id
@@ -59,7 +59,7 @@ func (in insertion) args(now time.Time) []any {
 		wrapped[i], profiles[i], details[i] = r.wrapped, r.profileCT, r.detailsCT
 	}
 	return []any{ids, clients, wrapped, profiles, events, details,
-		in.principal.Organisation, in.id, in.batch.DepartmentID, in.batch.AssemblyID, in.principal.Account, now, seal.Period(now), previous}
+		in.principal.Organisation, in.id, in.batch.DepartmentID, in.batch.AssemblyID, in.principal.Account, now, seal.Period(now), previous, in.batch.via()}
 }
 
 // insertBatch writes the batch and returns the new rows' ids by client_id.
@@ -143,7 +143,7 @@ type cityRow struct {
 // fields are where columns and the department's city go.
 func (r *cityRow) fields() []any {
 	return []any{&r.ID, &r.OrganisationID, &r.ClientID, &r.DepartmentID, &r.AssemblyID, &r.State, &r.PlaceKind, &r.Release, &r.Contradicted,
-		&r.MergedInto, &r.Previous, &r.KeyID, &r.ProfileCT, &r.RecordedBy, &r.OffShift, &r.RecordedAt, &r.UpdatedAt, &r.Revision, &r.City}
+		&r.MergedInto, &r.Previous, &r.Via, &r.Unconfirmed, &r.KeyID, &r.ProfileCT, &r.RecordedBy, &r.OffShift, &r.RecordedAt, &r.UpdatedAt, &r.Revision, &r.City}
 }
 
 // scan reads rows of columns plus the department's city.

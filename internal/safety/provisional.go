@@ -179,7 +179,7 @@ func (g *Guard) ConfirmDetention(ctx context.Context, p account.Principal, id uu
 		if err != nil {
 			return nil, err
 		}
-		return &made, nil
+		return &made[0].DetentionID, nil
 	})
 }
 

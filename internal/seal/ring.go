@@ -54,6 +54,7 @@ const (
 	ForSource                     // in-memory limits by origin; never stored
 	ForChannelCode                // codes by which somebody shows that a channel is theirs
 	ForCodeTarget                 // addresses to which codes were sent, for a day, to see that one gets too many
+	ForSMS                        // what comes in by SMS: numbers, a gateway's ids, and the key of printed codes
 	purposeCount
 )
 

@@ -185,7 +185,7 @@ func (p *Post) openMatches(ctx context.Context, tx *pg.Tx, look *finder.Look, fo
 			reason = hidden // it comes before all others
 		}
 		out = append(out, Match{MatchRow: m, Search: searches[s], Detention: detentions[d], DepartmentName: place.NameRU, Reason: reason,
-			Verdict: look.Compare(searches[s].Person(), detentions[d].Person())})
+			Verdict: atMost(detentions[d], look.Compare(searches[s].Person(), detentions[d].Person()))})
 	}
 	return out, nil
 }

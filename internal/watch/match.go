@@ -145,7 +145,7 @@ func compareAll(look *finder.Look, searches []Search, d detention.Detention) []p
 	}
 	pairs := make([]pair, len(searches))
 	for i, v := range look.Judge(d.Person(), people) {
-		pairs[i] = pair{search: searches[i], detention: d, verdict: v}
+		pairs[i] = pair{search: searches[i], detention: d, verdict: atMost(d, v)}
 	}
 	return pairs
 }
@@ -196,9 +196,17 @@ func (p *Post) MatchSearch(ctx context.Context, id uuid.UUID) error {
 func pairsOf(look *finder.Look, s Search, found []detention.Detention) []pair {
 	pairs := make([]pair, len(found))
 	for i, v := range judged(look, s, found) {
-		pairs[i] = pair{search: s, detention: found[i], verdict: v}
+		pairs[i] = pair{search: s, detention: found[i], verdict: atMost(found[i], v)}
 	}
 	return pairs
+}
+
+// atMost is a verdict as far as it goes: what came in by SMS is likely at most, however well the names agree, until a person has confirmed it.
+func atMost(d detention.Detention, v names.Verdict) names.Verdict {
+	if d.Unconfirmed {
+		v.Tier = min(v.Tier, names.Likely)
+	}
+	return v
 }
 
 // matchedWith gives the detentions that a search is matched with already: after a change of its name they are compared anew.

@@ -139,7 +139,7 @@ func (st *situation) refused(pr pair) bool {
 // (a name that is certain now) or had held back.
 func (st *situation) leftToAPerson(pr pair, m MatchRow, rose bool, a anew) Reason {
 	was := orZero(m.ReviewReason)
-	heldBack := was == ReasonSamePerson || was == reasonPerson
+	heldBack := was == ReasonSamePerson || was == reasonPerson || was == ReasonUnconfirmed
 	switch {
 	case m.State != proposed || m.HoldID != nil || was == "":
 		return ""

@@ -33,6 +33,7 @@ const (
 	ReasonAnotherRecord Reason = "another_record" // the family was told of another record that fits as well or better
 	ReasonToldLimit     Reason = "told_limit"     // many different searches were told of this person already
 	ReasonReporterLimit Reason = "reporter_limit" // many families were told on this reporter's word within the hour
+	ReasonUnconfirmed   Reason = "unconfirmed"    // it came in by SMS, and nobody has confirmed it yet
 	ReasonSamePerson    Reason = "same_person"    // the family knows of this person by another record: nothing to decide while they are merged
 
 	// reasonPerson is what the database keeps of the reasons that say something about the person: who takes the database must
@@ -114,6 +115,8 @@ func (p *Post) review(pr pair, others []MatchRow, otherDetentions map[uuid.UUID]
 	switch {
 	case samePerson(pr, others, otherDetentions):
 		return ReasonSamePerson
+	case pr.detention.Unconfirmed:
+		return ReasonUnconfirmed
 	case pr.verdict.Tier != names.Certain, pr.otherSex():
 		return ReasonTier
 	case pr.search.Guessed:

@@ -205,7 +205,7 @@ func markErasing(ctx context.Context, tx *pg.Tx, id uuid.UUID) error {
 // wipeSearch empties the row, and takes the answers that the edge keeps for the owner of this secret (they are its hash's).
 func wipeSearch(ctx context.Context, tx *pg.Tx, s SearchRow) error {
 	b := &pgx.Batch{}
-	b.Queue(`update searches set state = 'erased', profile_ct = null, city = null, secret_hash = $2, erase_after = null, updated_at = $3,
+	b.Queue(`update searches set state = 'erased', profile_ct = null, city = null, sms_code_mac = null, secret_hash = $2, erase_after = null, updated_at = $3,
 		revision = revision + 1 where id = $1`, s.ID, make([]byte, len(s.SecretHash)), tx.Now)
 	b.Queue("update matches set decision_ct = null, told_ct = null where search_id = $1", s.ID)
 	b.Queue("update calls set note_ct = null, closed_at = coalesce(closed_at, $2), claimed_by = null, claimed_until = null where search_id = $1", s.ID, tx.Now)
