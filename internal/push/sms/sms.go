@@ -175,6 +175,12 @@ func NoticeOf(id string) (string, bool) {
 	return id[:cut], true
 }
 
+// Names tells whether a message's id, as a delivery report has it, is that of a notice to this number.
+func (s *Sender) Names(id, number string) bool {
+	notice, ok := NoticeOf(id)
+	return ok && hmac.Equal([]byte(id), []byte(s.id(push.Message{NoticeID: notice, Token: number})))
+}
+
 // Send makes one attempt. What cannot be sent at all (no number, a body over one SMS) is refused here, without a request.
 func (s *Sender) Send(ctx context.Context, m push.Message) push.Result {
 	res, status := s.send(ctx, m)

@@ -1,0 +1,327 @@
+package texting
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/qorgau/qorgau/internal/account"
+	"github.com/qorgau/qorgau/internal/alert"
+	"github.com/qorgau/qorgau/internal/audit"
+	"github.com/qorgau/qorgau/internal/detention"
+	"github.com/qorgau/qorgau/internal/pg"
+	"github.com/qorgau/qorgau/internal/seal"
+	"github.com/qorgau/qorgau/internal/smslog"
+)
+
+// holder is an account whose number it may be.
+type holder struct {
+	account, organisation uuid.UUID
+	language              string
+	next, last            int
+}
+
+// report takes what reads as a report. Both must fit: a number that a coordinator has registered, and a code of its holder's sheet that is still good.
+func (d *Desk) report(ctx context.Context, tx *pg.Tx, m message, said smslog.Message) (outcome, error) {
+	holders, err := holdersOf(ctx, tx, m.from)
+	if err != nil {
+		return outcome{}, err
+	}
+	switch {
+	case len(holders) == 0 && m.heard >= mostHeard:
+		return outcome{silent: true}, nil
+	case len(holders) == 0 && said.Code == "": // who knows no code is told what can be sent
+		said.Kind = smslog.Help
+		return outcome{reply: smslog.Reply{Message: said}}, nil
+	case said.Code == "":
+		return outcome{reply: smslog.Reply{Message: said, Language: holders[0].language, Outcome: smslog.BadCode}}, nil
+	}
+	for _, h := range holders {
+		who, ok, err := mayReport(ctx, tx, h)
+		if err != nil {
+			return outcome{}, err
+		}
+		index, fits := smslog.Match(d.sheetKey(), smslog.Holder{Account: h.account, Next: h.next, Window: h.last - h.next}, said.Code)
+		if !ok || !fits {
+			continue
+		}
+		reply, err := d.enter(ctx, tx, m, said, taken{holder: h, who: who, code: index})
+		return outcome{reply: reply, owed: true}, err
+	}
+	return d.refused(ctx, tx, m, said, holders)
+}
+
+// holdersOf are those in whose name a number is registered, one for each organisation, held so that a code is taken once.
+func holdersOf(ctx context.Context, tx *pg.Tx, number []byte) ([]holder, error) {
+	rows, err := tx.Query(ctx, "select account_id, organisation_id, language, next_code, last_code from sms_senders where number_mac = $1 order by account_id for no key update", number)
+	if err != nil {
+		return nil, fmt.Errorf("look for sender: %w", err)
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (h holder, err error) {
+		return h, row.Scan(&h.account, &h.organisation, &h.language, &h.next, &h.last)
+	})
+}
+
+// mayReport is false of an account that is locked, or may log nobody any more.
+func mayReport(ctx context.Context, tx *pg.Tx, h holder) (account.Principal, bool, error) {
+	p, active, err := account.Acting(ctx, tx, h.account)
+	logs := slices.ContainsFunc(p.Grants, func(g account.Grant) bool { return g.Organisation == p.Organisation && g.Role != account.Admin })
+	return p, active && logs, err
+}
+
+// refused answers a code that does not fit. Where the same list was taken within the day, it says so again: an answer was lost, or the network sent the message
+// twice. Where the code is good and the number is not, somebody has the sheet, or its holder another telephone: the code is void, and a person asks.
+func (d *Desk) refused(ctx context.Context, tx *pg.Tx, m message, said smslog.Message, holders []holder) (outcome, error) {
+	out := outcome{reply: smslog.Reply{Message: said, Outcome: smslog.BadCode}, wrong: true}
+	for _, h := range holders {
+		before, err := d.saidBefore(ctx, tx, h.account, said)
+		if err != nil {
+			return out, err
+		}
+		if before != nil {
+			return outcome{reply: d.takenReply(said, h, before.code)}, nil
+		}
+		out.reply.Language = h.language
+	}
+	if err := d.elsewhere(ctx, tx, said.Code); err != nil || len(holders) == 0 {
+		return out, err
+	}
+	var wrong int
+	if err := tx.QueryRow(ctx, "select count(*) from sms_messages where from_mac = $1 and wrong_code and received_at > $2", m.from, tx.Now.Add(-within)).Scan(&wrong); err != nil {
+		return out, fmt.Errorf("count wrong codes: %w", err)
+	}
+	if wrong+1 < mostWrong {
+		return out, nil
+	}
+	for _, h := range holders {
+		if err := misused(ctx, tx, h); err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+// elsewhere voids a code, with those before it, that is good and came from another number than its holder's.
+func (d *Desk) elsewhere(ctx context.Context, tx *pg.Tx, code string) error {
+	var h holder
+	var index int
+	err := tx.QueryRow(ctx, `select s.account_id, s.organisation_id, c.code from sms_codes c join sms_senders s on s.account_id = c.account_id
+		where c.code_mac = $1 and c.code >= s.next_code for no key update of s`, d.codeMAC(code)).Scan(&h.account, &h.organisation, &index)
+	if pg.NoRow(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look whose code it is: %w", err)
+	}
+	if err := void(ctx, tx, h.account, index+1); err != nil {
+		return err
+	}
+	return misused(ctx, tx, h)
+}
+
+func misused(ctx context.Context, tx *pg.Tx, h holder) error {
+	return alert.Raise(ctx, tx, alert.News{Organisation: h.organisation, Kind: alert.SMSMisused, SubjectKind: "account", Subject: h.account})
+}
+
+func (d *Desk) codeMAC(code string) []byte { return d.mac("code", []byte(code)) }
+
+// void makes the codes of an account below next stop working.
+func void(ctx context.Context, tx *pg.Tx, who uuid.UUID, next int) error {
+	b := &pgx.Batch{}
+	b.Queue("update sms_senders set next_code = $2 where account_id = $1", who, next)
+	b.Queue("delete from sms_codes where account_id = $1 and code < $2", who, next)
+	if err := tx.Send(ctx, b).Close(); err != nil {
+		return fmt.Errorf("void codes: %w", err)
+	}
+	return nil
+}
+
+// taken is a report that is believed: whose, and by which code.
+type taken struct {
+	holder
+	who  account.Principal
+	code int
+}
+
+// place is a department as a report's.
+type place struct {
+	id   *uuid.UUID
+	code string
+}
+
+// reported is what is sealed of a report until a person has decided on it.
+type reported struct {
+	People  []smslog.Person `json:"people"`
+	Unclear []string        `json:"unclear,omitempty"`
+	Place   string          `json:"place,omitempty"` // as it was understood, when the directory has none of that code
+}
+
+// enter records one report, and has a person asked.
+func (d *Desk) enter(ctx context.Context, tx *pg.Tx, m message, said smslog.Message, t taken) (smslog.Reply, error) {
+	if err := void(ctx, tx, t.account, t.code+1); err != nil {
+		return smslog.Reply{}, err
+	}
+	if len(said.People) == 0 {
+		return smslog.Reply{Message: said, Language: t.language}, nil
+	}
+	before, err := d.saidBefore(ctx, tx, t.account, said)
+	if err != nil {
+		return smslog.Reply{}, err
+	}
+	if before != nil {
+		return d.takenReply(said, t.holder, before.code), nil
+	}
+	at, err := placeOf(ctx, tx, said.Department, t.who)
+	if err != nil {
+		return smslog.Reply{}, err
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return smslog.Reply{}, fmt.Errorf("report id: %w", err)
+	}
+	var ids []uuid.UUID
+	if at.id != nil {
+		if ids, err = d.record(ctx, tx, t.who, detention.Batch{DepartmentID: *at.id, Via: detention.ViaSMS, Entries: entries(id, said.People, tx)}); err != nil {
+			return smslog.Reply{}, err
+		}
+	}
+	r := reported{People: said.People, Unclear: said.Unclear}
+	if at.id == nil {
+		r.Place = said.Department
+	}
+	period := seal.Period(tx.Now)
+	ct, err := d.sealed(reportPlace, id, period, r)
+	if err != nil {
+		return smslog.Reply{}, err
+	}
+	if _, err := tx.Exec(ctx, `insert into sms_reports (id, organisation_id, account_id, state, department_id, detention_ids, list_mac, received_at, period, content_ct)
+		values ($1, $2, $3, 'waiting', $4, $5, $6, $7, $8, $9)`, id, t.who.Organisation, t.account, at.id, ids, d.listMAC(t.account, said), tx.Now, period, ct); err != nil {
+		return smslog.Reply{}, fmt.Errorf("keep report: %w", err)
+	}
+	if err := alert.Raise(ctx, tx, alert.News{Organisation: t.who.Organisation, Kind: alert.SMSReport, SubjectKind: "account", Subject: t.account}); err != nil {
+		return smslog.Reply{}, err
+	}
+	d.log.InfoContext(ctx, "sms report", "message", m.id, "report", id, "people", len(said.People), "unclear", len(said.Unclear))
+	return d.takenReply(said, t.holder, at.code), d.audit.Write(ctx, tx, audit.Entry{Organisation: t.who.Organisation, Actor: t.account, Action: "sms.reported",
+		SubjectKind: "sms_report", Subject: id, Details: map[string]int{"people": len(said.People), "unclear": len(said.Unclear)}})
+}
+
+// takenReply says what was understood; a department that the directory does not have was not.
+func (*Desk) takenReply(said smslog.Message, h holder, department string) smslog.Reply {
+	said.Department = ""
+	return smslog.Reply{Message: said, Language: h.language, Department: department}
+}
+
+// record writes people, as many at a time as a batch may hold.
+func (d *Desk) record(ctx context.Context, tx *pg.Tx, who account.Principal, b detention.Batch) ([]uuid.UUID, error) {
+	var ids []uuid.UUID
+	for some := range slices.Chunk(b.Entries, detention.MaxBatch) {
+		part := b
+		part.Entries = some
+		results, err := d.ledger.RecordIn(ctx, tx, who, part)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range results {
+			ids = append(ids, r.DetentionID)
+		}
+	}
+	return ids, nil
+}
+
+const mostName = 300 // characters, as the API has it; a longer one is a sentence, and its rest stands among the unclear
+
+// entries are the people of a report as a batch has them. Their ids come from the report: recorded twice they are the same.
+func entries(report uuid.UUID, people []smslog.Person, tx *pg.Tx) []detention.Entry {
+	out := make([]detention.Entry, len(people))
+	for i, p := range people {
+		e := detention.Entry{ClientID: uuid.NewSHA1(report, []byte(strconv.Itoa(i))), Name: p.Name}
+		if utf8.RuneCountInString(e.Name) > mostName {
+			e.Name = string([]rune(e.Name)[:mostName])
+		}
+		switch year := p.Year; {
+		case year > 0:
+			e.Facts.BirthYear = json.RawMessage(strconv.Itoa(year))
+		case p.Age > 0:
+			e.Facts.BirthYear = json.RawMessage(strconv.Itoa(tx.Now.Year() - p.Age))
+		}
+		switch {
+		case p.Flags.Woman:
+			e.Facts.Sex = json.RawMessage(`"female"`)
+		case p.Flags.Man:
+			e.Facts.Sex = json.RawMessage(`"male"`)
+		}
+		var needs []string
+		for _, n := range []struct {
+			said bool
+			need string
+		}{{p.Flags.Minor, "minor"}, {p.Flags.Injured, "injured"}, {p.Flags.Lawyer, "lawyer"}} {
+			if n.said {
+				needs = append(needs, n.need)
+			}
+		}
+		if len(needs) > 0 {
+			e.Facts.Needs, _ = json.Marshal(needs) // strings: it cannot fail
+		}
+		out[i] = e
+	}
+	return out
+}
+
+// placeOf finds the department: by the directory's code; where none was understood, that at which the lawyer is present by their shift. None is an answer, too.
+func placeOf(ctx context.Context, tx *pg.Tx, department string, who account.Principal) (p place, err error) {
+	var code *string
+	if department != "" {
+		err = tx.QueryRow(ctx, "select id, code from departments where code = $1", department).Scan(&p.id, &code)
+	} else {
+		err = tx.QueryRow(ctx, `select d.id, d.code from shifts s join departments d on d.id = s.department_id
+			where s.account_id = $1 and s.organisation_id = $2 and s.state = 'present' and s.starts_at <= $3 and s.ends_at > $3 order by s.starts_at desc limit 1`,
+			who.Account, who.Organisation, tx.Now).Scan(&p.id, &code)
+	}
+	if pg.NoRow(err) {
+		return place{}, nil
+	}
+	if err != nil {
+		return place{}, fmt.Errorf("look for department: %w", err)
+	}
+	if code != nil {
+		p.code = *code
+	}
+	return p, nil
+}
+
+// listMAC tells whether two messages of one lawyer have the same list, whatever their codes.
+func (d *Desk) listMAC(who uuid.UUID, said smslog.Message) []byte {
+	list, _ := json.Marshal(struct { // strings, numbers and bools: it cannot fail
+		Department string
+		People     []smslog.Person
+	}{said.Department, said.People})
+	return d.mac("list", who[:], list)
+}
+
+// saidBefore is the place of the report that the same lawyer made with the same list within the day; nil when there is none, or it was refused.
+func (d *Desk) saidBefore(ctx context.Context, tx *pg.Tx, who uuid.UUID, said smslog.Message) (*place, error) {
+	if len(said.People) == 0 {
+		return nil, nil
+	}
+	var p place
+	var code *string
+	err := tx.QueryRow(ctx, `select r.department_id, d.code from sms_reports r left join departments d on d.id = r.department_id
+		where r.account_id = $1 and r.list_mac = $2 and r.received_at > $3 and r.state <> 'refused' limit 1`, who, d.listMAC(who, said), tx.Now.Add(-saidAgain)).Scan(&p.id, &code)
+	if pg.NoRow(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look for the same list: %w", err)
+	}
+	if code != nil {
+		p.code = *code
+	}
+	return &p, nil
+}
