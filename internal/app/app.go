@@ -44,6 +44,7 @@ import (
 	"github.com/qorgau/qorgau/internal/roster"
 	"github.com/qorgau/qorgau/internal/safety"
 	"github.com/qorgau/qorgau/internal/seal"
+	"github.com/qorgau/qorgau/internal/texting"
 	"github.com/qorgau/qorgau/internal/watch"
 )
 
@@ -67,6 +68,7 @@ type parts struct {
 	roster   *roster.Calendar
 	safety   *safety.Guard
 	live     *live.Hub
+	texts    *texting.Desk
 	carriers Carriers
 	meters   *prometheus.Registry
 }
@@ -117,11 +119,13 @@ func assemble(ctx context.Context, o Options, db *pg.DB, ring *seal.Ring) (*part
 	})
 	p.dispatch = newDispatch(db, log, p, overview)
 	p.safety = safety.New(safety.Options{DB: db, Ring: ring, Audit: log, Push: p.center, Detentions: ledger, Names: p.desk.Names})
+	p.texts = texting.New(texting.Options{DB: db, Ring: ring, Audit: log, Accounts: p.desk, Push: p.center, Detentions: ledger, Watch: p.post, Gateway: p.carriers.texts,
+		Number: o.Config.SMSNumber, Latin: o.Config.SMSLatin, Log: o.Log})
 	p.live = live.NewHub(db, limits.streams, seeing(db, p.desk, ledger))
 	p.server = &httpapi.Server{
 		DB: db, Ring: ring, Audit: log, Accounts: p.desk, Departments: department.New(db, log), Push: p.center,
 		Detentions: ledger, Watch: p.post, Calendar: p.roster, Law: book, Rights: p.rights, Inquiries: inquiries, Doors: doors,
-		Board: overview, Dispatch: p.dispatch, Hotline: newHotline(db, ring, log, p.center), Safety: p.safety, Live: p.live, Log: o.Log, Version: o.Version,
+		Board: overview, Dispatch: p.dispatch, Hotline: newHotline(db, ring, log, p.center), Safety: p.safety, Texts: p.texts, Live: p.live, Log: o.Log, Version: o.Version,
 		Limits: limits.api, TrustedProxies: o.Config.TrustedProxies, Metrics: p.meters, Indexed: p.finder.Ready,
 		// Deliveries that nobody has tried say that jobs do not move; those that wait for a provider say nothing about us.
 		OldestPending: func(ctx context.Context) (time.Duration, error) {
@@ -151,7 +155,7 @@ func deskOptions(db *pg.DB, ring *seal.Ring, log *slog.Logger, center *push.Cent
 			return center.SetChannels(ctx, tx, push.Book{Owner: owner(id)}, nil)
 		},
 		Locked: func(ctx context.Context, tx *pg.Tx, who uuid.UUID) error {
-			return errors.Join(dispatch.Return(ctx, tx, who), roster.Locked(ctx, tx, who), roster.DropFeed(ctx, tx, who))
+			return errors.Join(dispatch.Return(ctx, tx, who), roster.Locked(ctx, tx, who), roster.DropFeed(ctx, tx, who), texting.Locked(ctx, tx, who))
 		},
 		ShadowPush: func(ctx context.Context, tx *pg.Tx, of, shadow uuid.UUID, key seal.Key) error {
 			have, err := center.OpenChannels(ctx, tx, owner(of), key)

@@ -22,8 +22,9 @@ type Carriers struct {
 	Checks  map[string]push.Check
 	Bot     string // the name of the Telegram bot
 
-	chat *telegram.Sender // nil: no bot
-	ends []func()
+	chat  *telegram.Sender // nil: no bot
+	texts *sms.Sender      // nil: no gateway
+	ends  []func()
 }
 
 // OpenCarriers makes them. It makes no request, so that a server starts while the internet is cut. Errors name the setting.
@@ -81,7 +82,7 @@ func (c *Carriers) openTexts(cfg config.Config, log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("QORGAU_SMS_GATEWAY, QORGAU_SMS_TOKEN, QORGAU_SMS_SECRET: %w", err)
 	}
-	c.Senders[push.SMS], c.ends = s, append(c.ends, s.Close)
+	c.Senders[push.SMS], c.texts, c.ends = s, s, append(c.ends, s.Close)
 	return nil
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/qorgau/qorgau/internal/push"
 	"github.com/qorgau/qorgau/internal/rights"
 	"github.com/qorgau/qorgau/internal/seal"
+	"github.com/qorgau/qorgau/internal/texting"
 	"github.com/qorgau/qorgau/internal/watch"
 )
 
@@ -37,6 +38,7 @@ const (
 
 	matchWorkers = 8
 	laterWorkers = 2 // of matchWorkers' work, what took longer than its slice
+	textWorkers  = 4
 	otherWorkers = 4
 
 	beatEvery   = 5 * time.Second
@@ -69,6 +71,7 @@ func newJobs(db *pg.DB, log *slog.Logger, p *parts, work bool) (*river.Client[pg
 		}
 		c.Queues[detention.MatchQueue] = river.QueueConfig{MaxWorkers: matchWorkers}
 		c.Queues[watch.LaterQueue] = river.QueueConfig{MaxWorkers: laterWorkers}
+		c.Queues[texting.Queue] = river.QueueConfig{MaxWorkers: textWorkers}
 		c.Queues[river.QueueDefault] = river.QueueConfig{MaxWorkers: otherWorkers}
 	}
 	client, err := river.NewClient(riverpgxv5.New(db.Pool), c)
@@ -85,6 +88,7 @@ func addWorkers(workers *river.Workers, db *pg.DB, p *parts) error {
 	}
 	watch.AddWorkers(workers, p.post)
 	p.desk.AddWorkers(workers)
+	p.texts.AddWorkers(workers)
 	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, job *river.Job[heartbeat]) error {
 		return coded(beat(ctx, db, job.Args.Node))
 	}))
@@ -95,7 +99,7 @@ func addWorkers(workers *river.Workers, db *pg.DB, p *parts) error {
 	river.AddWorker(workers, &chore[forget]{do: func(ctx context.Context) error {
 		_, err := p.roster.ForgetPlaces(ctx)
 		_, also := p.safety.Forget(ctx)
-		return errors.Join(err, also, p.center.ForgetCodes(ctx))
+		return errors.Join(err, also, p.center.ForgetCodes(ctx), p.texts.Forget(ctx))
 	}})
 	river.AddWorker(workers, &chore[sweepChanges]{do: func(ctx context.Context) error {
 		_, err := live.Sweep(ctx, db)

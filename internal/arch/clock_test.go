@@ -25,6 +25,7 @@ func clockReaders() *excuses {
 		exception{path: "pkg/client/client.go", atMost: 1, why: "here the client's clock comes in: Options.Now, or the machine's"},
 		exception{path: "internal/push/deliver.go", atMost: 1, why: "River's NextRetry is asked for a time on River's own clock, which is the machine's"},
 		exception{path: "internal/watch/jobs.go", atMost: 1, why: "River's NextRetry, as in push/deliver.go"},
+		exception{path: "internal/texting/texting.go", atMost: 1, why: "River's NextRetry, as in push/deliver.go"},
 		exception{path: "internal/httpapi/body.go", why: "a deadline on a socket is on the machine's clock"},
 		exception{path: "internal/httpapi/stream.go", atMost: 1, why: "a deadline on a socket, as in body.go"},
 		exception{path: "internal/httpapi/visit.go", why: "how long a request took, for the log and the metrics"},

@@ -67,16 +67,17 @@ var order = []place{
 	{"internal/rights", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/finder", "internal/detention", "internal/paper")},
 	{"internal/door", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/finder", "internal/detention", "internal/paper")},
 	{"internal/inquiry", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/finder", "internal/detention")},
-	{"internal/watch", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/finder", "internal/detention", "internal/door", "internal/inquiry", "internal/hotline")},
+	{"internal/watch", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/finder", "internal/detention", "internal/door", "internal/inquiry", "internal/hotline", "internal/smslog")},
 	{"internal/roster", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/finder", "internal/detention", "internal/rights", "internal/door", "internal/watch")},
 	{"internal/board", upTo("internal/account", "internal/finder", "internal/detention", "internal/door", "internal/rights")},
 	{"internal/dispatch", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/detention", "internal/roster")},
+	{"internal/texting", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/push/sms", "internal/finder", "internal/detention", "internal/inquiry", "internal/watch", "internal/smslog")},
 	{"internal/safety", upTo("internal/alert", "internal/account", "internal/department", "internal/push", "internal/finder", "internal/detention")},
 	{"internal/live", upTo("internal/account", "internal/detention")},
 
 	// The edge and the whole.
 	{"internal/httpapi", upTo("api", "internal/alert", "internal/account", "internal/department", "internal/push", "internal/detention",
-		"internal/rights", "internal/door", "internal/inquiry", "internal/watch", "internal/roster", "internal/board", "internal/dispatch", "internal/hotline", "internal/safety", "internal/live", "internal/paper", "internal/web")},
+		"internal/rights", "internal/door", "internal/inquiry", "internal/watch", "internal/roster", "internal/board", "internal/dispatch", "internal/hotline", "internal/safety", "internal/texting", "internal/live", "internal/paper", "internal/web")},
 	{"internal/config", []string{"internal/fault", "internal/httpapi", "internal/law", "internal/watch"}}, // the two read their own limits
 	{"internal/app", []string{"api", "internal/...", "pkg/..."}},
 	{"internal/app/demo", []string{"api", "internal/...", "pkg/..."}},

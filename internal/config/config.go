@@ -17,6 +17,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -26,6 +27,9 @@ import (
 
 // DefaultAddr is where the API listens when nothing else is said.
 const DefaultAddr = "127.0.0.1:8080"
+
+// smsNumber is a number as it is dialled: international, or a short code.
+var smsNumber = regexp.MustCompile(`^\+?[0-9]{3,15}$`)
 
 // Config is every setting of the program (api.md, "Command line").
 type Config struct {
@@ -55,10 +59,12 @@ type Config struct {
 	WebPushStandIn string `env:"QORGAU_WEBPUSH_STANDIN"`
 
 	// SMSGateway is the base URL of an SMS gateway (docs/sms.md); empty: nobody is told by SMS. SMSToken is how we show ourselves to it, SMSSecret how it does to us.
+	// SMSNumber is where people send to, and stands on printed sheets; empty: no SMS comes in.
 	// SMSLatin: Cyrillic is written in Latin letters, two and a half times as many of which fit.
 	SMSGateway string `env:"QORGAU_SMS_GATEWAY"`
 	SMSToken   Secret `env:"QORGAU_SMS_TOKEN"`
 	SMSSecret  Secret `env:"QORGAU_SMS_SECRET"`
+	SMSNumber  string `env:"QORGAU_SMS_NUMBER"`
 	SMSLatin   bool   `env:"QORGAU_SMS_LATIN"`
 
 	// TelegramToken is the bot's, TelegramBot its name as in t.me/NAME; empty: nobody is told by Telegram. TelegramEndpoint is a stand-in's base URL.
@@ -207,6 +213,9 @@ func (c *Config) check() []error {
 	}
 	if c.SMSGateway != "" && (c.SMSToken == "" || c.SMSSecret == "") {
 		add("QORGAU_SMS_TOKEN, QORGAU_SMS_SECRET", "what the gateway was given, when QORGAU_SMS_GATEWAY is set")
+	}
+	if c.SMSNumber != "" && (c.SMSGateway == "" || !smsNumber.MatchString(c.SMSNumber)) {
+		add("QORGAU_SMS_NUMBER", "the number that people send to, as it is dialled (+77011234567, or a short code), beside QORGAU_SMS_GATEWAY")
 	}
 	if c.TelegramToken != "" && c.TelegramBot == "" {
 		add("QORGAU_TELEGRAM_BOT", "the bot's name, as in https://t.me/NAME, when QORGAU_TELEGRAM_TOKEN is set")

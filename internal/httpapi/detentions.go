@@ -208,7 +208,7 @@ func (s *Server) detentionWire(p account.Principal, d detention.Detention) api.D
 		Citizenship: orNil(d.Citizenship), Needs: orEmpty(d.Needs), Flags: []api.Need{}, Note: orNil(d.Note), ReportedBy: orNil(d.ReportedBy),
 		Disclosure: api.Disclosure(d.Disclosure), DoNotTell: orEmpty(d.DoNotTell), AsGiven: d.AsGiven,
 		Consent:  api.Consent{Status: api.ConsentStatus(d.Consent.Status), At: d.Consent.At, Basis: orNil(d.Consent.Basis)},
-		OffShift: d.OffShift, RecordedAt: d.RecordedAt, RecordedBy: d.RecordedBy, RepresentedBy: orEmpty(d.RepresentedBy),
+		OffShift: d.OffShift, Unconfirmed: orNil(d.Unconfirmed), RecordedAt: d.RecordedAt, RecordedBy: d.RecordedBy, RepresentedBy: orEmpty(d.RepresentedBy),
 		UpdatedAt: d.UpdatedAt, Revision: int64(d.Revision)}
 	for _, need := range d.Flags(s.DB.Now()) {
 		out.Flags = append(out.Flags, api.Need(need))
@@ -220,6 +220,10 @@ func (s *Server) detentionWire(p account.Principal, d detention.Detention) api.D
 	if d.BirthYear != 0 || d.Minor(s.DB.Now()) {
 		minor := d.Minor(s.DB.Now())
 		out.Minor = &minor
+	}
+	if d.Via == detention.ViaSMS {
+		via := api.DetentionVia(d.Via)
+		out.Via = &via
 	}
 	if d.Canary && p.Has(account.Coordinator) {
 		out.Canary = &d.Canary

@@ -28,6 +28,7 @@ type operation struct {
 	bodyRequired bool
 	ifMatch      bool // PATCH of a record
 	repeatable   bool // takes an Idempotency-Key
+	signed       bool // proved by a signature over the body
 	streams      bool // answers as it happens: nothing is held back
 	contract     *routers.Route
 }
@@ -74,6 +75,8 @@ func (op *operation) take(p *openapi3.Parameter) {
 		op.ifMatch = true
 	case "Idempotency-Key":
 		op.repeatable = true
+	case signatureHeader:
+		op.signed = true
 	}
 	if p.In == openapi3.ParameterInQuery {
 		op.query[p.Name] = true
@@ -120,6 +123,9 @@ func (s *Server) pass(c echo.Context, op *operation, next echo.HandlerFunc) erro
 	}
 	r := c.Request().WithContext(ctx)
 	c.SetRequest(r)
+	if op.signed {
+		return s.signed(c, next)
+	}
 	raw, err := s.validate(c, op)
 	if err != nil {
 		return err

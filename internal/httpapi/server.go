@@ -45,6 +45,7 @@ import (
 	"github.com/qorgau/qorgau/internal/roster"
 	"github.com/qorgau/qorgau/internal/safety"
 	"github.com/qorgau/qorgau/internal/seal"
+	"github.com/qorgau/qorgau/internal/texting"
 	"github.com/qorgau/qorgau/internal/watch"
 	"github.com/qorgau/qorgau/internal/web"
 )
@@ -64,6 +65,7 @@ type Server struct {
 	Board       *board.Board
 	Hotline     *hotline.Desk
 	Safety      *safety.Guard
+	Texts       *texting.Desk
 	Live        *live.Hub
 	Law         law.Book
 	Rights      *rights.Watch

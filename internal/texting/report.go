@@ -185,7 +185,7 @@ func (d *Desk) enter(ctx context.Context, tx *pg.Tx, m message, said smslog.Mess
 	if err != nil {
 		return smslog.Reply{}, fmt.Errorf("report id: %w", err)
 	}
-	var ids []uuid.UUID
+	ids := []uuid.UUID{}
 	if at.id != nil {
 		if ids, err = d.record(ctx, tx, t.who, detention.Batch{DepartmentID: *at.id, Via: detention.ViaSMS, Entries: entries(id, said.People, tx)}); err != nil {
 			return smslog.Reply{}, err

@@ -106,7 +106,10 @@ func New(o Options) *Desk {
 }
 
 // Takes tells whether SMS comes in here at all.
-func (d *Desk) Takes() bool { return d.gateway != nil && d.number != "" }
+func (d *Desk) Takes() bool { return d != nil && d.gateway != nil && d.number != "" }
+
+// Number is where people send to.
+func (d *Desk) Number() string { return d.number }
 
 func (d *Desk) mac(what string, parts ...[]byte) []byte {
 	return d.ring.MAC(seal.ForSMS, append([][]byte{[]byte(what)}, parts...)...)

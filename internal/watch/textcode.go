@@ -17,7 +17,9 @@ import (
 // not be the secret, and it opens nothing. It is kept as a keyed hash alone, and asked for anew it is another.
 
 // textCodeMAC is how a code is kept and found.
-func (p *Post) textCodeMAC(code string) []byte { return p.ring.MAC(seal.ForSMS, []byte("search"), []byte(code)) }
+func (p *Post) textCodeMAC(code string) []byte {
+	return p.ring.MAC(seal.ForSMS, []byte("search"), []byte(code))
+}
 
 // MakeTextCode gives a search its code for asking by SMS, shown once; an earlier one stops working. Faults: not_found, forbidden (staff, of a search that the
 // relative made herself), conflict (it is closed).
@@ -26,7 +28,7 @@ func (p *Post) MakeTextCode(ctx context.Context, who Caller, id uuid.UUID) (stri
 	if err != nil {
 		return "", err
 	}
-	return code, p.setTextCode(ctx, who, id, "search.sms_code_made", p.textCodeMAC(code))
+	return smslog.Grouped(code), p.setTextCode(ctx, who, id, "search.sms_code_made", p.textCodeMAC(code))
 }
 
 // DropTextCode makes the code stop working; without one it changes nothing. Faults as MakeTextCode's.
