@@ -30,6 +30,7 @@ import (
 	"github.com/qorgau/qorgau/internal/account"
 	"github.com/qorgau/qorgau/internal/app"
 	"github.com/qorgau/qorgau/internal/pg/embedded"
+	"github.com/qorgau/qorgau/internal/push/sms/standin"
 	"github.com/qorgau/qorgau/pkg/client"
 )
 
@@ -46,11 +47,12 @@ func TestNoNameIsLeftBehind(t *testing.T) {
 	}
 	place := &ownPlace{T: t, dir: dir}
 	place.start()
-	tw := prepareTown(t, place.server.URL(), func(o *app.Options) { o.Config.MetricsAddr = "127.0.0.1:0" })
+	gateway, texts := withTexts(t)
+	tw := prepareTown(t, place.server.URL(), texts, func(o *app.Options) { o.Config.MetricsAddr = "127.0.0.1:0" })
 	sent := &eavesdropper{next: tw.answers.next}
 	tw.answers.next = sent
 	tw.start()
-	p := &planter{town: tw, find: newFinder(), place: place}
+	p := &planter{town: tw, find: newFinder(), place: place, gateway: gateway}
 
 	p.plant("on a silent PostgreSQL")
 	p.placesByName()
@@ -190,10 +192,11 @@ func (e *eavesdropper) RoundTrip(req *http.Request) (*http.Response, error) {
 // planter puts names in.
 type planter struct {
 	*town
-	find  *finder
-	place *ownPlace
-	n     int
-	pass  string
+	find    *finder
+	place   *ownPlace
+	gateway *standin.Server
+	n       int
+	pass    string
 
 	lawyer, operator, chief, second *staff
 	held                            uuid.UUID // someone detained
@@ -249,6 +252,7 @@ func (p *planter) plant(pass string) {
 	p.detentions()
 	p.searches()
 	p.decisions()
+	p.texts()
 	p.wrongly()
 	p.readable()
 }
@@ -601,6 +605,43 @@ func (p *planter) clashes(lawyer, batch string) {
 
 // placesByName asks the directory. It holds no people and its questions are not sealed from the database, so this is done on
 // the PostgreSQL that keeps questions to itself.
+// texts sends names and codes by SMS: in a report that is confirmed, in one that is refused, in one without a place, with a wrong code, and from nobody.
+func (p *planter) texts() {
+	p.Helper()
+	number, stranger := p.phone("number of a lawyer"), p.phone("number of somebody who writes")
+	for _, n := range []string{number, stranger} {
+		p.find.spared[strings.TrimPrefix(n, "+")] = "SMS" // it is whom the answer is for
+	}
+	codes := p.chief.sheetOf(p.lawyer, number)
+	report := func(way, place string) string {
+		return codes[0] + " " + place + "\n" + p.name("name in "+way) + " 1977\n" + p.name("another name in "+way) + " 2009 ж н " + p.name("unclear piece in "+way)
+	}
+	said := []standin.Said{{From: number, Text: report("an SMS that is confirmed", "UP-75-ALMALY")}}
+	codes = codes[1:]
+	said = append(said, standin.Said{From: number, Text: report("an SMS that is refused", "UP-75-ALMALY")})
+	codes = codes[1:]
+	said = append(said, standin.Said{From: number, Text: report("an SMS without a place", "?")})
+	said = append(said, standin.Said{From: number, Text: "K7T4X2M UP-75-ALMALY\n" + p.name("name in an SMS with a wrong code")},
+		standin.Said{From: stranger, Text: p.name("name in a stranger's SMS")}, standin.Said{From: stranger, Text: "СТАТУС " + p.name("name where a code should stand")},
+		standin.Said{From: stranger, Text: "СТОП " + p.name("name behind a stop word")})
+	for _, m := range said {
+		p.brings(p.gateway, m, http.StatusNoContent)
+	}
+	forged := standin.Said{From: stranger, Text: p.name("name in a forged SMS"), Forged: true}
+	p.brings(p.gateway, forged, http.StatusUnauthorized)
+	unknown := `{"id": "x", "at": "2026-07-01T12:00:00Z", "from": ` + p.quoted("name for a number") + `, "text": ` + p.quoted("name in an SMS that cannot be read") + `}`
+	p.expect(400, p.ask("POST", "/v1/sms", "", unknown, "Qorgau-Signature", standin.Signature("0123456789abcdef", unknown, time.Now())))
+	p.eventually("the reports", func() bool { return len(p.chief.textReports()) == 3 })
+	for i, decision := range []string{`{"decision": "confirm", "department_id": "` + medeu.String() + `"}`, `{"decision": "refuse"}`, `{"decision": "confirm"}`} {
+		reports := p.chief.textReports()
+		p.expect(200, p.ask("POST", "/v1/sms-reports/"+reports[0].ID.String()+"/decision", p.chief.bearer(), decision))
+		if len(reports) != 3-i {
+			p.Errorf("%d reports wait", len(reports))
+		}
+	}
+	p.eventually("answers", func() bool { return p.count("select count(*) from sms_messages where state <> 'over'") == 0 })
+}
+
 func (p *planter) placesByName() {
 	p.Helper()
 	q := p.name("name asked for in the directory")
@@ -799,6 +840,12 @@ func (p *planter) searchTraffic(sent *eavesdropper) {
 	// What is asked for by name stands after q=, by the contract; what was misdirected on purpose went another way.
 	for _, u := range p.answers.seen() {
 		p.find.search("URLs of requests", "", regexp.MustCompile(`\bq=[^&]*`).ReplaceAll([]byte(u), nil))
+	}
+	for _, m := range p.gateway.Attempts() {
+		p.find.search("SMS", "the gateway", []byte(m.Raw))
+	}
+	if len(p.gateway.Attempts()) == 0 {
+		p.Error("no SMS went out")
 	}
 	sent.mu.Lock()
 	defer sent.mu.Unlock()

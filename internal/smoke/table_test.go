@@ -159,6 +159,8 @@ var table = []row{
 	public("openSession", "POST", "/v1/sessions", `{"invitation": "AAAA-BBBB-CCCC", "device": {"name": "x", "platform": "web"}}`, closedDoor),
 	public("refreshSession", "POST", "/v1/sessions/refresh", `{"refresh_token": "rrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrr"}`, closedDoor),
 	public("lockByBuddy", "POST", "/v1/locks", `{"code": "0000-0000-0000"}`, closedDoor),
+	// A gateway signs what it brings; nobody here can.
+	public("hearSms", "POST", "/v1/sms", `{"id": "x", "at": "2026-07-01T12:00:00Z", "from": "+77015550101", "text": "HELP"}`, closedDoor),
 	public("getHealth", "GET", "/healthz", "", everyone),
 	public("getReadiness", "GET", "/readyz", "", everyone),
 	public("getSigningKeys", "GET", "/.well-known/jwks.json", "", everyone),
@@ -242,6 +244,8 @@ var table = []row{
 	search("patchSearch", "search", entered, "PATCH", "", `{"relation": "x"}`),
 	search("getChannels", "search", ofCity, "GET", "/channels", ""),
 	search("confirmChannel", "search", entered, "POST", "/channels/{channel_id}/confirm", `{"code": "000000"}`), // it is confirmed already
+	search("makeSearchSmsCode", "search", entered, "POST", "/sms-code", ""),
+	search("dropSearchSmsCode", "search", entered, "DELETE", "/sms-code", ""),
 	search("putChannels", "search", entered, "PUT", "/channels", `{"channels": []}`),
 	search("acknowledgeNotice", "search", ofCity, "POST", "/acknowledgements", `{"notice_id": "{second}"}`),
 	refusedAs(http.StatusBadRequest, search("answerQuestion", "search", ofCity, "POST", "/answers", `{"client_id": "00000000-0000-0000-0000-000000000000", "question_id": "{new}", "answer": "no"}`)),
@@ -257,6 +261,10 @@ var table = []row{
 	{operation: "listHolds", on: "hold", lawyer: never, operator: ownOrganisation, coordinator: ownOrganisation, admin: never, path: "/v1/holds", listed: true},
 	{operation: "decideHold", on: "hold", lawyer: never, operator: ownOrganisation, coordinator: ownOrganisation, admin: never,
 		method: "POST", path: "/v1/holds/{id}/decision", body: `{"decision": "reject", "reason": "x"}`},
+	// What came by SMS is for who coordinates there; of a report whose place nobody knows, for all who coordinate.
+	{operation: "listSmsReports", on: "sms report", lawyer: never, operator: never, coordinator: ofCity, admin: never, path: "/v1/sms-reports", listed: true},
+	{operation: "decideSmsReport", on: "sms report", lawyer: never, operator: never, coordinator: ofCity, admin: never,
+		method: "POST", path: "/v1/sms-reports/{id}/decision", body: `{"decision": "refuse"}`},
 	{operation: "listCalls", on: "call", lawyer: never, operator: ofCity, coordinator: ofCity, admin: never, path: "/v1/calls", listed: true},
 	{operation: "claimCall", on: "call", lawyer: never, operator: ofCity, coordinator: ofCity, admin: never, method: "POST", path: "/v1/calls/{id}/claim", ok: []int{200, 409}},
 	{operation: "releaseCall", on: "call", lawyer: never, operator: ofCity, coordinator: ofCity, admin: never, method: "POST", path: "/v1/calls/{id}/release", ok: []int{200, 409}},
@@ -374,6 +382,11 @@ var table = []row{
 	// An admin's word is not for coordinators to take back, and an admin coordinates nobody.
 	{operation: "retractReports", on: "account", lawyer: never, operator: never, coordinator: overAccount, admin: never,
 		method: "POST", path: "/v1/accounts/{id}/retract-reports", body: `{"client_id": "{new}", "reason": "x"}`},
+	// Who reports by SMS from which number, and with what codes. 409: the number was given to another here a moment ago, or nobody has one.
+	{operation: "putSmsNumber", on: "account", lawyer: never, operator: never, coordinator: overAccount, admin: everyone,
+		method: "PUT", path: "/v1/accounts/{id}/sms-number", body: `{"phone": "+77015550101", "language": "ru"}`, ok: []int{200, 409}},
+	{operation: "printSmsSheet", on: "account", lawyer: never, operator: never, coordinator: overAccount, admin: everyone, method: "POST", path: "/v1/accounts/{id}/sms-sheet", ok: []int{201, 409}},
+	{operation: "dropSmsNumber", on: "account", lawyer: never, operator: never, coordinator: overAccount, admin: everyone, method: "DELETE", path: "/v1/accounts/{id}/sms-number"},
 	{operation: "lockAccount", on: "account", lawyer: never, operator: never, coordinator: overAccount, admin: everyone, method: "POST", path: "/v1/accounts/{id}/lock"},
 	{operation: "unlockAccount", on: "account", lawyer: never, operator: never, coordinator: overAccount, admin: everyone, method: "POST", path: "/v1/accounts/{id}/unlock"},
 	// Who has no PIN yet is told so; who sets one stays in.
@@ -438,7 +451,8 @@ func refusedAs(status int, r row) row {
 // Who sees and does what: every role, in every state, tries every operation on things of every organisation and city.
 func TestWhoSeesAndDoesWhat(t *testing.T) {
 	t.Parallel()
-	w := newWorld(newTown(t))
+	_, texts := withTexts(t)
+	w := newWorld(newTown(t, texts))
 	everyOperationStands(t)
 	tr := &trial{world: w, missing: map[string]answer{}}
 	for _, r := range table {

@@ -423,6 +423,9 @@ func (w *world) makeRest() {
 			w.add("shift", &thing{org: org, city: city, id: w.onDuty(id, reporter.me.ID, placeIn[city])})
 			w.add("dispatch", &thing{org: org, city: city, id: w.called(id, reporter.me.ID, placeIn[city], reporter.me.ID)})
 		}
+		for _, city := range []string{almaty, outside, nowhere} {
+			w.add("sms report", &thing{org: org, city: city, id: w.texted(id, reporter.me.ID, placeIn[city])})
+		}
 		w.add("timer", &thing{org: org, id: w.timed(id, reporter.me.ID)})
 		w.add("alarm", &thing{org: org, id: w.cried(id, reporter.me.ID)})
 		w.add("provisional", &thing{org: org, id: w.held(id, reporter.me.ID)})
@@ -457,6 +460,15 @@ func (w *world) makeRest() {
 			w.add("invitation", &thing{name: role, city: city, admin: role == "admin"})
 		}
 	}
+}
+
+// texted is a report by SMS of nobody; without a place when there is none.
+func (w *world) texted(org, who, place uuid.UUID) uuid.UUID {
+	w.Helper()
+	id := uuid.New()
+	w.exec(`insert into sms_reports (id, organisation_id, account_id, state, department_id, list_mac, received_at, period)
+		values ($1, $2, $3, 'waiting', nullif($4, '00000000-0000-0000-0000-000000000000'::uuid), '\x00', now(), '2026-11')`, id, org, who, place)
+	return id
 }
 
 func (w *world) timed(org, who uuid.UUID) uuid.UUID {

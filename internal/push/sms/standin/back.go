@@ -73,10 +73,15 @@ func (s *Server) Sign(m Said) ([]byte, http.Header) {
 	if m.Forged {
 		secret += "?"
 	}
-	t := strconv.FormatInt(m.Signed.Unix(), 10)
-	mac := hmac.New(sha256.New, []byte(secret))
-	_, _ = mac.Write([]byte(t + "." + string(body)))
 	header := http.Header{"Content-Type": {"application/json"}}
-	header.Set("Qorgau-Signature", "t="+t+",v1="+hex.EncodeToString(mac.Sum(nil)))
+	header.Set("Qorgau-Signature", Signature(secret, string(body), m.Signed))
 	return body, header
+}
+
+// Signature is what stands in the header of a body, for those that Sign does not make.
+func Signature(secret, body string, at time.Time) string {
+	t := strconv.FormatInt(at.Unix(), 10)
+	mac := hmac.New(sha256.New, []byte(secret))
+	_, _ = mac.Write([]byte(t + "." + body))
+	return "t=" + t + ",v1=" + hex.EncodeToString(mac.Sum(nil))
 }
