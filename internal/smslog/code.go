@@ -74,7 +74,7 @@ func typedCode(piece string) (string, bool) {
 	return code, ok && formed(code) && strings.ContainsAny(piece, "0123456789")
 }
 
-// Sheet derives the codes first … first+n-1 of an account. Nothing of them is stored but how far the account has come.
+// Sheet derives the codes first … first+n-1 of an account. Nothing that they could be read from is stored.
 func Sheet(key []byte, account uuid.UUID, first, n int) []string {
 	var out []string
 	for i := range max(n, 0) {
@@ -103,24 +103,24 @@ func derive(key []byte, account uuid.UUID, index int) string {
 	}
 }
 
-// Holder is whose codes are tried: the account, the index of the first code that was not used, and how many from there are tried.
+// Holder is whose codes are tried: the account, the index of the first code of its sheet, and how many from there are tried.
 type Holder struct {
 	Account uuid.UUID
-	Next    int
+	First   int
 	Window  int
 }
 
-// Match finds which of the holder's next codes this is, as typed or folded. Whoever takes it stores index+1 as the next: the code and those before it are
-// then void. The time it takes depends on the window alone.
+// Match finds which of the holder's codes this is, as typed or folded. Whether it was taken before the caller knows. The time it takes depends on the window
+// alone.
 func Match(key []byte, h Holder, code string) (index int, ok bool) {
 	given, wellFormed := Fold(code)
 	if !wellFormed || len(given) != CodeLength {
 		given = "-------" // is none, and takes as long
 	}
 	found, at := 0, 0
-	for i, c := range Sheet(key, h.Account, h.Next, h.Window) {
+	for i, c := range Sheet(key, h.Account, h.First, h.Window) {
 		same := subtle.ConstantTimeCompare([]byte(c), []byte(given))
-		at = subtle.ConstantTimeSelect(same&(1-found), h.Next+i, at)
+		at = subtle.ConstantTimeSelect(same&(1-found), h.First+i, at)
 		found |= same
 	}
 	return at, found == 1

@@ -132,7 +132,7 @@ func TestNamesAreNoCodes(t *testing.T) {
 func TestMatchFindsOnlyTheHoldersNextCodes(t *testing.T) {
 	t.Parallel()
 	sheet := Sheet(key, account, 0, 60)
-	h := Holder{Account: account, Next: 10, Window: 20}
+	h := Holder{Account: account, First: 10, Window: 20}
 	for i, c := range sheet {
 		at, ok := Match(key, h, c)
 		if want := i >= 10 && i < 30; ok != want || ok && at != i {

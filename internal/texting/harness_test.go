@@ -24,6 +24,7 @@ import (
 	"github.com/qorgau/qorgau/internal/detention"
 	"github.com/qorgau/qorgau/internal/fault"
 	"github.com/qorgau/qorgau/internal/finder"
+	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/pg/pgtest"
 	"github.com/qorgau/qorgau/internal/push"
 	"github.com/qorgau/qorgau/internal/push/sms"
@@ -99,7 +100,8 @@ func newTown(t *testing.T) *town {
 	index := finder.New(tw.db.DB, tw.ring, quiet)
 	t.Cleanup(index.Close)
 	tw.ledger = detention.New(tw.db.DB, tw.ring, log, index)
-	tw.people = account.New(account.Options{DB: tw.db.DB, Ring: tw.ring, Audit: log, Log: quiet, Issuer: "test", Locked: texting.Locked})
+	tw.people = account.New(account.Options{DB: tw.db.DB, Ring: tw.ring, Audit: log, Log: quiet, Issuer: "test", Locked: texting.Locked,
+		DropPushToken: func(context.Context, *pg.Tx, uuid.UUID) error { return nil }})
 	tw.center, err = push.New(push.Options{DB: tw.db.DB, Ring: tw.ring, Log: loud, Senders: map[string]push.Sender{push.SMS: tw.sender}})
 	tw.must(err)
 	tw.post = watch.New(watch.Options{DB: tw.db.DB, Ring: tw.ring, Audit: log, Finder: index, Detentions: tw.ledger, Push: tw.center, Limits: watch.Limits{Told: 5, Reporter: 100}, Log: quiet})
@@ -173,7 +175,7 @@ func (tw *town) printed(who account.Principal) []string {
 	if !bytes.HasPrefix(page, []byte("%PDF")) {
 		tw.Fatalf("%.20q is no page", page)
 	}
-	first := tw.count("select next_code from sms_senders where account_id = $1", who.Account)
+	first := tw.count("select first_code from sms_senders where account_id = $1", who.Account)
 	return smslog.Sheet(tw.ring.MAC(seal.ForSMS, []byte("sheet")), who.Account, first, 40)
 }
 

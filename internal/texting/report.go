@@ -24,7 +24,7 @@ import (
 type holder struct {
 	account, organisation uuid.UUID
 	language              string
-	next, last            int
+	first, last           int
 }
 
 // report takes what reads as a report. Both must fit: a number that a coordinator has registered, and a code of its holder's sheet that is still good.
@@ -47,11 +47,18 @@ func (d *Desk) report(ctx context.Context, tx *pg.Tx, m message, said smslog.Mes
 		if err != nil {
 			return outcome{}, err
 		}
-		index, fits := smslog.Match(d.sheetKey(), smslog.Holder{Account: h.account, Next: h.next, Window: h.last - h.next}, said.Code)
+		index, fits := smslog.Match(d.sheetKey(), smslog.Holder{Account: h.account, First: h.first, Window: h.last - h.first}, said.Code)
 		if !ok || !fits {
 			continue
 		}
-		reply, err := d.enter(ctx, tx, m, said, taken{holder: h, who: who, code: index})
+		good, err := takeCode(ctx, tx, h.account, index)
+		if err != nil {
+			return outcome{}, err
+		}
+		if !good {
+			continue
+		}
+		reply, err := d.enter(ctx, tx, m, said, taken{holder: h, who: who})
 		return outcome{reply: reply, owed: true}, err
 	}
 	return d.refused(ctx, tx, m, said, holders)
@@ -59,12 +66,12 @@ func (d *Desk) report(ctx context.Context, tx *pg.Tx, m message, said smslog.Mes
 
 // holdersOf are those in whose name a number is registered, one for each organisation, held so that a code is taken once.
 func holdersOf(ctx context.Context, tx *pg.Tx, number []byte) ([]holder, error) {
-	rows, err := tx.Query(ctx, "select account_id, organisation_id, language, next_code, last_code from sms_senders where number_mac = $1 order by account_id for no key update", number)
+	rows, err := tx.Query(ctx, "select account_id, organisation_id, language, first_code, last_code from sms_senders where number_mac = $1 order by account_id for no key update", number)
 	if err != nil {
 		return nil, fmt.Errorf("look for sender: %w", err)
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (h holder, err error) {
-		return h, row.Scan(&h.account, &h.organisation, &h.language, &h.next, &h.last)
+		return h, row.Scan(&h.account, &h.organisation, &h.language, &h.first, &h.last)
 	})
 }
 
@@ -107,20 +114,16 @@ func (d *Desk) refused(ctx context.Context, tx *pg.Tx, m message, said smslog.Me
 	return out, nil
 }
 
-// elsewhere voids a code, with those before it, that is good and came from another number than its holder's.
+// elsewhere voids a code that is good and came from another number than its holder's. Its sheet stays good: she may have sent it from a colleague's telephone.
 func (d *Desk) elsewhere(ctx context.Context, tx *pg.Tx, code string) error {
 	var h holder
-	var index int
-	err := tx.QueryRow(ctx, `select s.account_id, s.organisation_id, c.code from sms_codes c join sms_senders s on s.account_id = c.account_id
-		where c.code_mac = $1 and c.code >= s.next_code for no key update of s`, d.codeMAC(code)).Scan(&h.account, &h.organisation, &index)
+	err := tx.QueryRow(ctx, `with gone as (delete from sms_codes where code_mac = $1 returning account_id)
+		select s.account_id, s.organisation_id from gone join sms_senders s on s.account_id = gone.account_id limit 1`, d.codeMAC(code)).Scan(&h.account, &h.organisation)
 	if pg.NoRow(err) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("look whose code it is: %w", err)
-	}
-	if err := void(ctx, tx, h.account, index+1); err != nil {
-		return err
 	}
 	return misused(ctx, tx, h)
 }
@@ -131,22 +134,19 @@ func misused(ctx context.Context, tx *pg.Tx, h holder) error {
 
 func (d *Desk) codeMAC(code string) []byte { return d.mac("code", []byte(code)) }
 
-// void makes the codes of an account below next stop working.
-func void(ctx context.Context, tx *pg.Tx, who uuid.UUID, next int) error {
-	b := &pgx.Batch{}
-	b.Queue("update sms_senders set next_code = $2 where account_id = $1", who, next)
-	b.Queue("delete from sms_codes where account_id = $1 and code < $2", who, next)
-	if err := tx.Send(ctx, b).Close(); err != nil {
-		return fmt.Errorf("void codes: %w", err)
+// takeCode takes a code of an account; false when it was taken, or is void.
+func takeCode(ctx context.Context, tx *pg.Tx, who uuid.UUID, code int) (bool, error) {
+	n, err := tx.Exec(ctx, "delete from sms_codes where account_id = $1 and code = $2", who, code)
+	if err != nil {
+		return false, fmt.Errorf("take code: %w", err)
 	}
-	return nil
+	return n == 1, nil
 }
 
-// taken is a report that is believed: whose, and by which code.
+// taken is a report that is believed, and whose.
 type taken struct {
 	holder
-	who  account.Principal
-	code int
+	who account.Principal
 }
 
 // place is a department as a report's.
@@ -164,9 +164,6 @@ type reported struct {
 
 // enter records one report, and has a person asked.
 func (d *Desk) enter(ctx context.Context, tx *pg.Tx, m message, said smslog.Message, t taken) (smslog.Reply, error) {
-	if err := void(ctx, tx, t.account, t.code+1); err != nil {
-		return smslog.Reply{}, err
-	}
 	if len(said.People) == 0 {
 		return smslog.Reply{Message: said, Language: t.language}, nil
 	}

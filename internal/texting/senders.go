@@ -43,7 +43,7 @@ func (d *Desk) Register(ctx context.Context, p account.Principal, id uuid.UUID, 
 		}
 		err = tx.QueryRow(ctx, `insert into sms_senders (account_id, organisation_id, number_mac, language, registered_at) values ($1, $2, $3, $4, $5)
 			on conflict (account_id) do update set number_mac = excluded.number_mac, language = excluded.language, registered_at = excluded.registered_at
-			returning account_id, language, last_code - next_code, registered_at, sheet_at`, id, who.OrganisationID, d.numberMAC(a.Value), language, tx.Now).
+			returning account_id, language, (select count(*) from sms_codes c where c.account_id = sms_senders.account_id), registered_at, sheet_at`, id, who.OrganisationID, d.numberMAC(a.Value), language, tx.Now).
 			Scan(&s.Account, &s.Language, &s.CodesLeft, &s.RegisteredAt, &s.SheetAt)
 		if pg.Violates(err, "sms_senders_number") {
 			return fault.Clash("conflict")
@@ -114,8 +114,8 @@ func (d *Desk) Sheet(ctx context.Context, p account.Principal, id uuid.UUID) (pa
 func (d *Desk) print(ctx context.Context, tx *pg.Tx, id uuid.UUID) ([]byte, error) {
 	var first int
 	var language string
-	err := tx.QueryRow(ctx, `update sms_senders set next_code = last_code, last_code = last_code + $2, sheet_at = $3 where account_id = $1 and number_mac is not null
-		returning next_code, language`, id, sheetCodes, tx.Now).Scan(&first, &language)
+	err := tx.QueryRow(ctx, `update sms_senders set first_code = last_code, last_code = last_code + $2, sheet_at = $3 where account_id = $1 and number_mac is not null
+		returning first_code, language`, id, sheetCodes, tx.Now).Scan(&first, &language)
 	if pg.NoRow(err) {
 		return nil, fault.Clash("conflict")
 	}
@@ -129,8 +129,7 @@ func (d *Desk) print(ctx context.Context, tx *pg.Tx, id uuid.UUID) ([]byte, erro
 	}
 	b := &pgx.Batch{}
 	b.Queue("delete from sms_codes where account_id = $1", id)
-	// Of two equal codes on two sheets, one in a thousand million, one is not watched for from other numbers; both are good.
-	b.Queue("insert into sms_codes (code_mac, account_id, code) select m, $1, i from unnest($2::bytea[], $3::int[]) as c(m, i) on conflict do nothing", id, macs, indexes)
+	b.Queue("insert into sms_codes (account_id, code, code_mac) select $1, i, m from unnest($2::bytea[], $3::int[]) as c(m, i)", id, macs, indexes)
 	if err := tx.Send(ctx, b).Close(); err != nil {
 		return nil, fmt.Errorf("keep codes: %w", err)
 	}
@@ -139,10 +138,7 @@ func (d *Desk) print(ctx context.Context, tx *pg.Tx, id uuid.UUID) ([]byte, erro
 
 // Locked voids the sheet of an account: whoever holds their phone may hold it, too. Unlocked they get a new one.
 func Locked(ctx context.Context, tx *pg.Tx, id uuid.UUID) error {
-	b := &pgx.Batch{}
-	b.Queue("update sms_senders set next_code = last_code where account_id = $1", id)
-	b.Queue("delete from sms_codes where account_id = $1", id)
-	if err := tx.Send(ctx, b).Close(); err != nil {
+	if _, err := tx.Exec(ctx, "delete from sms_codes where account_id = $1", id); err != nil {
 		return fmt.Errorf("void sheet: %w", err)
 	}
 	return nil

@@ -10,7 +10,7 @@
 // coordinator names one.
 //
 // Invariants.
-//   - A gateway's id counts once, on any number of nodes; a code of a sheet counts once, and voids those before it.
+//   - A gateway's id counts once, on any number of nodes; a code of a sheet counts once, in whatever order they come.
 //   - Nobody is logged as a lawyer's report without both a registered number and a code that is still good: a sender is easily forged, a sheet is found.
 //   - Nothing that was said ends a custody: "released" and "taken elsewhere" are shown to a person.
 //   - A number is kept as a keyed hash, for an hour; beside it stands nothing that it could be found by. Number and text are sealed while they are needed.

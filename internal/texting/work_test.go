@@ -41,6 +41,7 @@ func TestARelativeAsks(t *testing.T) {
 		t.Errorf("the old code: %q", answer)
 	}
 	contains(t, tw.says(mother, "ЖАҒДАЙ"), "ЖАҒДАЙ және код")
+	contains(t, tw.says(mother, "СТАТУС "+code), "Есть новости")
 	if answer := tw.says(mother, "СТАТУС "+code); answer != "" { // the sixth within the hour
 		t.Errorf("%q", answer)
 	}

@@ -24,21 +24,22 @@ create table sms_senders (
     organisation_id uuid not null references organisations,
     number_mac      bytea,
     language        text not null check (language in ('kk', 'ru', 'en')),
-    next_code       integer not null default 0,
+    first_code      integer not null default 0,
     last_code       integer not null default 0,
     sheet_at        timestamptz,
     registered_at   timestamptz not null,
     constraint sms_senders_number unique (organisation_id, number_mac),
-    check (0 <= next_code and next_code <= last_code)
+    check (0 <= first_code and first_code <= last_code)
 );
 create index sms_senders_by_number on sms_senders (number_mac) where number_mac is not null;
--- The codes that are still good, to see that one comes from another number.
+-- The codes that are still good: a code is taken by taking its row. In any order: two messages overtake each other.
 create table sms_codes (
-    code_mac   bytea primary key,
     account_id uuid not null references accounts,
-    code       integer not null
+    code       integer not null,
+    code_mac   bytea not null,
+    primary key (account_id, code)
 );
-create index sms_codes_account on sms_codes (account_id, code);
+create index sms_codes_mac on sms_codes (code_mac);
 
 create table sms_reports (
     id              uuid primary key,
