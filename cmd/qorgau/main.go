@@ -100,7 +100,7 @@ func (c *cli) root() *cobra.Command {
 			return errors.Join(cmd.Help(), usageError{errors.New("no command given")})
 		},
 	}
-	root.AddCommand(c.demo(), c.simulate(), c.serve(), c.migrate(), c.invite(), c.importing(), c.verify(), c.organisations(), c.keys(), c.notify(), c.names(),
+	root.AddCommand(c.demo(), c.simulate(), c.serve(), c.migrate(), c.invite(), c.importing(), c.verify(), c.organisations(), c.keys(), c.notify(), c.texts(), c.names(),
 		c.standIn(), c.health(), c.showVersion())
 	return root
 }

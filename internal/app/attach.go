@@ -7,18 +7,21 @@ import (
 	"path/filepath"
 
 	"github.com/qorgau/qorgau/internal/account"
+	"github.com/qorgau/qorgau/internal/audit"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/pg/embedded"
 	"github.com/qorgau/qorgau/internal/push"
 	"github.com/qorgau/qorgau/internal/seal"
+	"github.com/qorgau/qorgau/internal/texting"
 )
 
 // Tools are what a command needs that works beside a running server, or on the database of one that is stopped.
 type Tools struct {
 	DB *pg.DB
-	// Ring and Accounts are nil from AttachData: not every command needs the keys.
+	// Ring, Accounts and Texts are nil from AttachData: not every command needs the keys.
 	Ring     *seal.Ring
 	Accounts *account.Desk
+	Texts    *texting.Desk // prints sheets; nothing comes in here
 
 	store store
 }
@@ -98,6 +101,7 @@ func (t *Tools) openDesk(ctx context.Context, o Options) error {
 		return err
 	}
 	t.Accounts = account.New(deskOptions(t.DB, t.Ring, o.Log, center, limits{}))
+	t.Texts = texting.New(texting.Options{DB: t.DB, Ring: t.Ring, Audit: audit.New(t.Ring), Accounts: t.Accounts, Push: center, Number: o.Config.SMSNumber, Log: o.Log})
 	return nil
 }
 

@@ -42,13 +42,14 @@ func (d *Desk) report(ctx context.Context, tx *pg.Tx, m message, said smslog.Mes
 	case said.Code == "":
 		return outcome{reply: smslog.Reply{Message: said, Language: holders[0].language, Outcome: smslog.BadCode}}, nil
 	}
+	own := false
 	for _, h := range holders {
 		who, ok, err := mayReport(ctx, tx, h)
 		if err != nil {
 			return outcome{}, err
 		}
 		index, fits := smslog.Match(d.sheetKey(), smslog.Holder{Account: h.account, First: h.first, Window: h.last - h.first}, said.Code)
-		if !ok || !fits {
+		if own = own || fits; !ok || !fits {
 			continue
 		}
 		good, err := takeCode(ctx, tx, h.account, index)
@@ -61,7 +62,11 @@ func (d *Desk) report(ctx context.Context, tx *pg.Tx, m message, said smslog.Mes
 		reply, err := d.enter(ctx, tx, m, said, taken{holder: h, who: who})
 		return outcome{reply: reply, owed: true}, err
 	}
-	return d.refused(ctx, tx, m, said, holders)
+	out, err := d.refused(ctx, tx, m, said, holders)
+	if err == nil && out.wrong && !own {
+		err = d.elsewhere(ctx, tx, said.Code)
+	}
+	return out, err
 }
 
 // holdersOf are those in whose name a number is registered, one for each organisation, held so that a code is taken once.
@@ -83,7 +88,7 @@ func mayReport(ctx context.Context, tx *pg.Tx, h holder) (account.Principal, boo
 }
 
 // refused answers a code that does not fit. Where the same list was taken within the day, it says so again: an answer was lost, or the network sent the message
-// twice. Where the code is good and the number is not, somebody has the sheet, or its holder another telephone: the code is void, and a person asks.
+// twice.
 func (d *Desk) refused(ctx context.Context, tx *pg.Tx, m message, said smslog.Message, holders []holder) (outcome, error) {
 	out := outcome{reply: smslog.Reply{Message: said, Outcome: smslog.BadCode}, wrong: true}
 	for _, h := range holders {
@@ -96,8 +101,8 @@ func (d *Desk) refused(ctx context.Context, tx *pg.Tx, m message, said smslog.Me
 		}
 		out.reply.Language = h.language
 	}
-	if err := d.elsewhere(ctx, tx, said.Code); err != nil || len(holders) == 0 {
-		return out, err
+	if len(holders) == 0 {
+		return out, nil
 	}
 	var wrong int
 	if err := tx.QueryRow(ctx, "select count(*) from sms_messages where from_mac = $1 and wrong_code and received_at > $2", m.from, tx.Now.Add(-within)).Scan(&wrong); err != nil {
@@ -114,7 +119,8 @@ func (d *Desk) refused(ctx context.Context, tx *pg.Tx, m message, said smslog.Me
 	return out, nil
 }
 
-// elsewhere voids a code that is good and came from another number than its holder's. Its sheet stays good: she may have sent it from a colleague's telephone.
+// elsewhere voids a code that is good and came from another number than its holder's, and has a person ask: somebody has the sheet, or she sent it from a
+// colleague's telephone. So the rest of the sheet stays good.
 func (d *Desk) elsewhere(ctx context.Context, tx *pg.Tx, code string) error {
 	var h holder
 	err := tx.QueryRow(ctx, `with gone as (delete from sms_codes where code_mac = $1 returning account_id)

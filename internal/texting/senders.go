@@ -110,6 +110,25 @@ func (d *Desk) Sheet(ctx context.Context, p account.Principal, id uuid.UUID) (pa
 	return page, err
 }
 
+// SheetFromServer prints a sheet at the server's own command line, where whoever types holds the keys anyway. Faults: not_found (there is no number to send
+// to), conflict (no number is registered).
+func (d *Desk) SheetFromServer(ctx context.Context, id uuid.UUID) (page []byte, err error) {
+	if d.number == "" {
+		return nil, fault.Absent()
+	}
+	err = d.db.InTx(ctx, func(tx *pg.Tx) error {
+		if page, err = d.print(ctx, tx, id); err != nil {
+			return err
+		}
+		var organisation uuid.UUID
+		if err := tx.QueryRow(ctx, "select organisation_id from sms_senders where account_id = $1", id).Scan(&organisation); err != nil {
+			return fmt.Errorf("read sender: %w", err)
+		}
+		return d.audit.Write(ctx, tx, audit.Entry{Organisation: organisation, Actor: audit.System, Action: "sms.sheet_printed", SubjectKind: "account", Subject: id})
+	})
+	return page, err
+}
+
 // print moves an account on to codes that were never printed, and prints them.
 func (d *Desk) print(ctx context.Context, tx *pg.Tx, id uuid.UUID) ([]byte, error) {
 	var first int
