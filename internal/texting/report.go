@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -190,7 +191,7 @@ func (d *Desk) enter(ctx context.Context, tx *pg.Tx, m message, said smslog.Mess
 	}
 	ids := []uuid.UUID{}
 	if at.id != nil {
-		if ids, err = d.record(ctx, tx, t.who, detention.Batch{DepartmentID: *at.id, Via: detention.ViaSMS, Entries: entries(id, said.People, tx)}); err != nil {
+		if ids, err = d.record(ctx, tx, t.who, detention.Batch{DepartmentID: *at.id, Via: detention.ViaSMS, Entries: entries(id, said.People, tx.Now)}); err != nil {
 			return smslog.Reply{}, err
 		}
 	}
@@ -241,7 +242,7 @@ func (d *Desk) record(ctx context.Context, tx *pg.Tx, who account.Principal, b d
 const mostName = 300 // characters, as the API has it; a longer one is a sentence, and its rest stands among the unclear
 
 // entries are the people of a report as a batch has them. Their ids come from the report: recorded twice they are the same.
-func entries(report uuid.UUID, people []smslog.Person, tx *pg.Tx) []detention.Entry {
+func entries(report uuid.UUID, people []smslog.Person, now time.Time) []detention.Entry {
 	out := make([]detention.Entry, len(people))
 	for i, p := range people {
 		e := detention.Entry{ClientID: uuid.NewSHA1(report, []byte(strconv.Itoa(i))), Name: p.Name}
@@ -252,7 +253,7 @@ func entries(report uuid.UUID, people []smslog.Person, tx *pg.Tx) []detention.En
 		case year > 0:
 			e.Facts.BirthYear = json.RawMessage(strconv.Itoa(year))
 		case p.Age > 0:
-			e.Facts.BirthYear = json.RawMessage(strconv.Itoa(tx.Now.Year() - p.Age))
+			e.Facts.BirthYear = json.RawMessage(strconv.Itoa(now.Year() - p.Age))
 		}
 		switch {
 		case p.Flags.Woman:

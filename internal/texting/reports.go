@@ -173,7 +173,7 @@ func (d *Desk) decide(ctx context.Context, tx *pg.Tx, p account.Principal, r *Re
 	who := p
 	who.Organisation = r.Organisation
 	var err error
-	if r.Detentions, err = d.record(ctx, tx, who, detention.Batch{DepartmentID: *at, Via: detention.ViaSMS, Entries: entries(r.ID, people, tx)}); err != nil {
+	if r.Detentions, err = d.record(ctx, tx, who, detention.Batch{DepartmentID: *at, Via: detention.ViaSMS, Entries: entries(r.ID, people, tx.Now)}); err != nil {
 		return err
 	}
 	r.DepartmentID = at
