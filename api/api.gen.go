@@ -144,6 +144,7 @@ const (
 	AlertKindInquiryDenied      AlertKind = "inquiry_denied"
 	AlertKindKeysRunningOut     AlertKind = "keys_running_out"
 	AlertKindLockWaits          AlertKind = "lock_waits"
+	AlertKindManyCheckIns       AlertKind = "many_check_ins"
 	AlertKindNeed               AlertKind = "need"
 	AlertKindObstruction        AlertKind = "obstruction"
 	AlertKindPinGuessed         AlertKind = "pin_guessed"
@@ -156,6 +157,8 @@ const (
 	AlertKindReportsKept        AlertKind = "reports_kept"
 	AlertKindRightsBreach       AlertKind = "rights_breach"
 	AlertKindRightsOverdue      AlertKind = "rights_overdue"
+	AlertKindSmsMisused         AlertKind = "sms_misused"
+	AlertKindSmsReport          AlertKind = "sms_report"
 	AlertKindTokenReuse         AlertKind = "token_reuse"
 )
 
@@ -196,6 +199,8 @@ func (e AlertKind) Valid() bool {
 		return true
 	case AlertKindLockWaits:
 		return true
+	case AlertKindManyCheckIns:
+		return true
 	case AlertKindNeed:
 		return true
 	case AlertKindObstruction:
@@ -219,6 +224,10 @@ func (e AlertKind) Valid() bool {
 	case AlertKindRightsBreach:
 		return true
 	case AlertKindRightsOverdue:
+		return true
+	case AlertKindSmsMisused:
+		return true
+	case AlertKindSmsReport:
 		return true
 	case AlertKindTokenReuse:
 		return true
@@ -659,6 +668,21 @@ func (e BatchOutcome) Valid() bool {
 	case BatchOutcomeCreated:
 		return true
 	case BatchOutcomeDuplicate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DetentionVia.
+const (
+	DetentionViaSms DetentionVia = "sms"
+)
+
+// Valid indicates whether the value is a known member of the DetentionVia enum.
+func (e DetentionVia) Valid() bool {
+	switch e {
+	case DetentionViaSms:
 		return true
 	default:
 		return false
@@ -1667,6 +1691,7 @@ const (
 	ReviewReasonSealed        ReviewReason = "sealed"
 	ReviewReasonTier          ReviewReason = "tier"
 	ReviewReasonToldLimit     ReviewReason = "told_limit"
+	ReviewReasonUnconfirmed   ReviewReason = "unconfirmed"
 )
 
 // Valid indicates whether the value is a known member of the ReviewReason enum.
@@ -1697,6 +1722,8 @@ func (e ReviewReason) Valid() bool {
 	case ReviewReasonTier:
 		return true
 	case ReviewReasonToldLimit:
+		return true
+	case ReviewReasonUnconfirmed:
 		return true
 	default:
 		return false
@@ -1898,6 +1925,45 @@ func (e ShiftLeftOutWhy) Valid() bool {
 	case ShiftLeftOutWhyCity:
 		return true
 	case ShiftLeftOutWhyWindow:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SmsReportState.
+const (
+	SmsReportStateConfirmed SmsReportState = "confirmed"
+	SmsReportStateRefused   SmsReportState = "refused"
+	SmsReportStateWaiting   SmsReportState = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the SmsReportState enum.
+func (e SmsReportState) Valid() bool {
+	switch e {
+	case SmsReportStateConfirmed:
+		return true
+	case SmsReportStateRefused:
+		return true
+	case SmsReportStateWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SmsReportDecisionKind.
+const (
+	SmsReportDecisionKindConfirm SmsReportDecisionKind = "confirm"
+	SmsReportDecisionKindRefuse  SmsReportDecisionKind = "refuse"
+)
+
+// Valid indicates whether the value is a known member of the SmsReportDecisionKind enum.
+func (e SmsReportDecisionKind) Valid() bool {
+	switch e {
+	case SmsReportDecisionKindConfirm:
+		return true
+	case SmsReportDecisionKindRefuse:
 		return true
 	default:
 		return false
@@ -2264,6 +2330,21 @@ func (e ListSearchesParamsState) Valid() bool {
 	}
 }
 
+// Defines values for ListSmsReportsParamsState.
+const (
+	ListSmsReportsParamsStateWaiting ListSmsReportsParamsState = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the ListSmsReportsParamsState enum.
+func (e ListSmsReportsParamsState) Valid() bool {
+	switch e {
+	case ListSmsReportsParamsStateWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
 // AccessContradiction For this time somebody says what cannot be true together with the interval.
 type AccessContradiction struct {
 	From time.Time `json:"from"`
@@ -2590,6 +2671,8 @@ type Alert struct {
 	// `call_failed`: a family cannot be reached by telephone.
 	// `reports_kept`: a reporter was retracted, and of these people somebody must decide what stays; it gathers by department, too.
 	// `bulk_endings`: one account (`subject_id`) reported more than 50 people free, dead or entered by mistake within an hour: is it who it says?
+	// `sms_report`: what a lawyer (`subject_id`) reported by SMS waits for a person (`/v1/sms-reports`). `sms_misused`: a good code of their sheet came from another number, or somebody tries
+	// codes in their name: give them a new sheet.
 	// `many_check_ins`: a lawyer (`subject_id`) checks in at a fifth department within an hour at which nobody expects them, and was refused there: plan a shift for them, or ask whose hands their phone is in.
 	Kind AlertKind `json:"kind"`
 
@@ -2631,6 +2714,8 @@ type AlertItem struct {
 // `call_failed`: a family cannot be reached by telephone.
 // `reports_kept`: a reporter was retracted, and of these people somebody must decide what stays; it gathers by department, too.
 // `bulk_endings`: one account (`subject_id`) reported more than 50 people free, dead or entered by mistake within an hour: is it who it says?
+// `sms_report`: what a lawyer (`subject_id`) reported by SMS waits for a person (`/v1/sms-reports`). `sms_misused`: a good code of their sheet came from another number, or somebody tries
+// codes in their name: give them a new sheet.
 // `many_check_ins`: a lawyer (`subject_id`) checks in at a fifth department within an hour at which nobody expects them, and was refused there: plan a shift for them, or ask whose hands their phone is in.
 type AlertKind string
 
@@ -3612,9 +3697,18 @@ type Detention struct {
 	State DetentionState `json:"state"`
 
 	// TakenAt When liberty was really restricted.
-	TakenAt   *time.Time `json:"taken_at,omitempty"`
-	UpdatedAt time.Time  `json:"updated_at"`
+	TakenAt *time.Time `json:"taken_at,omitempty"`
+
+	// Unconfirmed It came in by SMS and waits for a coordinator (`/v1/sms-reports`): until then it is likely at most for a search, and no family is told of it by itself.
+	Unconfirmed *bool     `json:"unconfirmed,omitempty"`
+	UpdatedAt   time.Time `json:"updated_at"`
+
+	// Via How it came in. Absent when by this API.
+	Via *DetentionVia `json:"via,omitempty"`
 }
+
+// DetentionVia How it came in. Absent when by this API.
+type DetentionVia string
 
 // DetentionBatch Example: {"department_id":"0198f3b2-6c1a-7d30-9a41-5b0c7de1f2b1","detainees":[{"birth_year":1990,"client_id":"3e2f9f9c-ac43-4f2d-9c70-4d3c2e1fa091","name":"Ахметов Арман Серікұлы","sex":"male","source":"seen"},{"birth_year":"около 1985","client_id":"4f30a0ad-bd54-4a3e-8d81-5e4d3f20b1a2","disclosure":"relatives","name":"Сәтбаева Дана Ерланқызы","needs":["medical"]},{"client_id":"5041b1be-ce65-4b4f-9e92-6f5e4031c2b3","description":"женщина, около 30, красное пальто"}]}
 type DetentionBatch struct {
@@ -5147,6 +5241,14 @@ type SearchPatch struct {
 	State    *SearchState              `json:"state,omitempty"`
 }
 
+// SearchSmsCode Example: {"code":"K7T4X 2M9AC","number":"+77000000002"}
+type SearchSmsCode struct {
+	Code string `json:"code"`
+
+	// Number Where to send it.
+	Number string `json:"number"`
+}
+
 // SearchState `found`: at least one match stands. `closed`: ended by the relative or after 30 days without a renewal.
 type SearchState string
 
@@ -5341,6 +5443,113 @@ type SigningKey struct {
 // SigningKeys defines model for SigningKeys.
 type SigningKeys struct {
 	Keys []SigningKey `json:"keys"`
+}
+
+// SmsHeard Example: {"at":"2026-07-01T12:00:00Z","from":"+77011234567","id":"gw-1","text":"STATUS K7T4X 2M9AC"}
+type SmsHeard struct {
+	At time.Time `json:"at"`
+
+	// From E.164.
+	From *string `json:"from,omitempty"`
+
+	// ID The gateway's, the same in each repeat.
+	ID     string `json:"id"`
+	Report *struct {
+		// Delivered The phone took it; not: somebody read it.
+		Delivered bool `json:"delivered"`
+
+		// ID Of the message that we sent.
+		ID string `json:"id"`
+	} `json:"report,omitempty"`
+	Text *string `json:"text,omitempty"`
+}
+
+// SmsNumber defines model for SmsNumber.
+type SmsNumber struct {
+	// Language Kazakh, Russian or English.
+	Language Language `json:"language"`
+
+	// Phone As it was said: `8 (701) 123-45-67`, `+7 727 …`, `7011234567`. Without a plus it is a number of Kazakhstan. It is kept, and shown, as E.164; what cannot be
+	// a number is refused with its pointer.
+	//
+	//
+	// Example: 8 (701) 123-45-67
+	Phone Phone `json:"phone"`
+}
+
+// SmsPerson defines model for SmsPerson.
+type SmsPerson struct {
+	Age         *int                `json:"age,omitempty"`
+	BirthYear   *int                `json:"birth_year,omitempty"`
+	DetentionID *openapi_types.UUID `json:"detention_id,omitempty"`
+	Name        string              `json:"name"`
+
+	// Released The lawyer says so; nothing follows by itself.
+	Released bool `json:"released"`
+
+	// Transferred Taken elsewhere, the lawyer says; nothing follows by itself.
+	Transferred bool `json:"transferred"`
+}
+
+// SmsReport defines model for SmsReport.
+type SmsReport struct {
+	// AccountID Who reported.
+	AccountID openapi_types.UUID  `json:"account_id"`
+	DecidedAt *time.Time          `json:"decided_at,omitempty"`
+	DecidedBy *openapi_types.UUID `json:"decided_by,omitempty"`
+
+	// DepartmentID Absent while none was understood: then nobody is recorded yet.
+	DepartmentID *openapi_types.UUID  `json:"department_id,omitempty"`
+	DetentionIds []openapi_types.UUID `json:"detention_ids"`
+	ID           openapi_types.UUID   `json:"id"`
+
+	// People As they were sent; empty once somebody has decided.
+	People []SmsPerson `json:"people"`
+
+	// Place What was understood for a department, where the directory has none.
+	Place      *string        `json:"place,omitempty"`
+	ReceivedAt time.Time      `json:"received_at"`
+	State      SmsReportState `json:"state"`
+
+	// Unclear Pieces of the message that were not understood.
+	Unclear []string `json:"unclear"`
+}
+
+// SmsReportState defines model for SmsReport.state.
+type SmsReportState string
+
+// SmsReportDecision Example: {"decision":"confirm"}
+type SmsReportDecision struct {
+	Decision SmsReportDecisionKind `json:"decision"`
+
+	// DepartmentID Where they are; only where none was understood.
+	DepartmentID *openapi_types.UUID `json:"department_id,omitempty"`
+}
+
+// SmsReportDecisionKind defines model for SmsReportDecision.decision.
+type SmsReportDecisionKind string
+
+// SmsReportPage defines model for SmsReportPage.
+type SmsReportPage struct {
+	Items []SmsReport `json:"items"`
+
+	// NextCursor Pass it as `cursor` to read on. Absent on the last page.
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// SmsSender defines model for SmsSender.
+type SmsSender struct {
+	AccountID openapi_types.UUID `json:"account_id"`
+
+	// CodesLeft Of the last sheet.
+	CodesLeft int `json:"codes_left"`
+
+	// Language Kazakh, Russian or English.
+	Language     Language  `json:"language"`
+	RegisteredAt time.Time `json:"registered_at"`
+
+	// SheetAt When the last sheet was printed. Absent when none was.
+	SheetAt *time.Time `json:"sheet_at,omitempty"`
 }
 
 // Source Who says so.
@@ -5652,6 +5861,27 @@ type LockAccountParams struct {
 
 // RetractReportsParams defines parameters for RetractReports.
 type RetractReportsParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// DropSmsNumberParams defines parameters for DropSmsNumber.
+type DropSmsNumberParams struct {
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// PutSmsNumberParams defines parameters for PutSmsNumber.
+type PutSmsNumberParams struct {
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// PrintSmsSheetParams defines parameters for PrintSmsSheet.
+type PrintSmsSheetParams struct {
 	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
@@ -6973,6 +7203,21 @@ type PutPromiseParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// DropSearchSmsCodeParams defines parameters for DropSearchSmsCode.
+type DropSearchSmsCodeParams struct {
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// MakeSearchSmsCodeParams defines parameters for MakeSearchSmsCode.
+type MakeSearchSmsCodeParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // ListSessionsParams defines parameters for ListSessions.
 type ListSessionsParams struct {
 	// Cursor `next_cursor` of the page before. Opaque; good only with the same filters.
@@ -7107,6 +7352,44 @@ type GetHandOverParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// HearSmsParams defines parameters for HearSms.
+type HearSmsParams struct {
+	QorgauSignature string `json:"Qorgau-Signature"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListSmsReportsParams defines parameters for ListSmsReports.
+type ListSmsReportsParams struct {
+	// State `waiting`: only those on which nobody has decided.
+	State *ListSmsReportsParamsState `form:"state,omitempty" json:"state,omitempty"`
+
+	// Cursor `next_cursor` of the page before. Opaque; good only with the same filters.
+	Cursor *PageCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Limit At most so many items.
+	Limit *PageLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListSmsReportsParamsState defines parameters for ListSmsReports.
+type ListSmsReportsParamsState string
+
+// DecideSmsReportParams defines parameters for DecideSmsReport.
+type DecideSmsReportParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // ListTimersParams defines parameters for ListTimers.
 type ListTimersParams struct {
 	// Cursor `next_cursor` of the page before. Opaque; good only with the same filters.
@@ -7163,6 +7446,9 @@ type LockAccountJSONRequestBody = ReasonGiven
 
 // RetractReportsJSONRequestBody defines body for RetractReports for application/json ContentType.
 type RetractReportsJSONRequestBody = RetractReports
+
+// PutSmsNumberJSONRequestBody defines body for PutSmsNumber for application/json ContentType.
+type PutSmsNumberJSONRequestBody = SmsNumber
 
 // UnlockAccountJSONRequestBody defines body for UnlockAccount for application/json ContentType.
 type UnlockAccountJSONRequestBody = ReasonGiven
@@ -7313,6 +7599,12 @@ type PlanShiftsJSONRequestBody = ShiftPlan
 
 // CheckInJSONRequestBody defines body for CheckIn for application/json ContentType.
 type CheckInJSONRequestBody = CheckIn
+
+// HearSmsJSONRequestBody defines body for HearSms for application/json ContentType.
+type HearSmsJSONRequestBody = SmsHeard
+
+// DecideSmsReportJSONRequestBody defines body for DecideSmsReport for application/json ContentType.
+type DecideSmsReportJSONRequestBody = SmsReportDecision
 
 // StartTimerJSONRequestBody defines body for StartTimer for application/json ContentType.
 type StartTimerJSONRequestBody = TimerStart

@@ -62,6 +62,15 @@ type ServerInterface interface {
 	// RetractReports Take back what someone reported
 	// (POST /v1/accounts/{id}/retract-reports)
 	RetractReports(ctx echo.Context, id PathID, params RetractReportsParams) error
+	// DropSmsNumber Take someone's number away
+	// (DELETE /v1/accounts/{id}/sms-number)
+	DropSmsNumber(ctx echo.Context, id PathID, params DropSmsNumberParams) error
+	// PutSmsNumber Say from which number someone reports by SMS
+	// (PUT /v1/accounts/{id}/sms-number)
+	PutSmsNumber(ctx echo.Context, id PathID, params PutSmsNumberParams) error
+	// PrintSmsSheet Print a sheet of one-time codes
+	// (POST /v1/accounts/{id}/sms-sheet)
+	PrintSmsSheet(ctx echo.Context, id PathID, params PrintSmsSheetParams) error
 	// UnlockAccount Unlock an account
 	// (POST /v1/accounts/{id}/unlock)
 	UnlockAccount(ctx echo.Context, id PathID, params UnlockAccountParams) error
@@ -416,6 +425,12 @@ type ServerInterface interface {
 	// PutPromise Promise when the family hears next
 	// (PUT /v1/searches/{id}/promise)
 	PutPromise(ctx echo.Context, id PathID, params PutPromiseParams) error
+	// DropSearchSmsCode Make the code for asking by SMS stop working
+	// (DELETE /v1/searches/{id}/sms-code)
+	DropSearchSmsCode(ctx echo.Context, id PathID, params DropSearchSmsCodeParams) error
+	// MakeSearchSmsCode Get a code for asking by SMS
+	// (POST /v1/searches/{id}/sms-code)
+	MakeSearchSmsCode(ctx echo.Context, id PathID, params MakeSearchSmsCodeParams) error
 	// ListSessions List one's own sessions
 	// (GET /v1/sessions)
 	ListSessions(ctx echo.Context, params ListSessionsParams) error
@@ -455,6 +470,15 @@ type ServerInterface interface {
 	// GetHandOver What to hand over
 	// (GET /v1/shifts/{id}/hand-over)
 	GetHandOver(ctx echo.Context, id PathID, params GetHandOverParams) error
+	// HearSms Hand over what came by SMS
+	// (POST /v1/sms)
+	HearSms(ctx echo.Context, params HearSmsParams) error
+	// ListSmsReports List what lawyers reported by SMS
+	// (GET /v1/sms-reports)
+	ListSmsReports(ctx echo.Context, params ListSmsReportsParams) error
+	// DecideSmsReport Confirm or refuse a report
+	// (POST /v1/sms-reports/{id}/decision)
+	DecideSmsReport(ctx echo.Context, id PathID, params DecideSmsReportParams) error
 	// ListTimers Timers that run
 	// (GET /v1/timers)
 	ListTimers(ctx echo.Context, params ListTimersParams) error
@@ -1004,6 +1028,129 @@ func (w *ServerInterfaceWrapper) RetractReports(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.RetractReports(ctx, id, params)
+	return err
+}
+
+// DropSmsNumber converts echo context to params.
+func (w *ServerInterfaceWrapper) DropSmsNumber(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id PathID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DropSmsNumberParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DropSmsNumber(ctx, id, params)
+	return err
+}
+
+// PutSmsNumber converts echo context to params.
+func (w *ServerInterfaceWrapper) PutSmsNumber(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id PathID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PutSmsNumberParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PutSmsNumber(ctx, id, params)
+	return err
+}
+
+// PrintSmsSheet converts echo context to params.
+func (w *ServerInterfaceWrapper) PrintSmsSheet(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id PathID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PrintSmsSheetParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PrintSmsSheet(ctx, id, params)
 	return err
 }
 
@@ -7105,6 +7252,93 @@ func (w *ServerInterfaceWrapper) PutPromise(ctx echo.Context) error {
 	return err
 }
 
+// DropSearchSmsCode converts echo context to params.
+func (w *ServerInterfaceWrapper) DropSearchSmsCode(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id PathID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DropSearchSmsCodeParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DropSearchSmsCode(ctx, id, params)
+	return err
+}
+
+// MakeSearchSmsCode converts echo context to params.
+func (w *ServerInterfaceWrapper) MakeSearchSmsCode(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id PathID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params MakeSearchSmsCodeParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.MakeSearchSmsCode(ctx, id, params)
+	return err
+}
+
 // ListSessions converts echo context to params.
 func (w *ServerInterfaceWrapper) ListSessions(ctx echo.Context) error {
 	var err error
@@ -7763,6 +7997,167 @@ func (w *ServerInterfaceWrapper) GetHandOver(ctx echo.Context) error {
 	return err
 }
 
+// HearSms converts echo context to params.
+func (w *ServerInterfaceWrapper) HearSms(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params HearSmsParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Qorgau-Signature" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Qorgau-Signature")]; found {
+		var QorgauSignature string
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Qorgau-Signature, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Qorgau-Signature", valueList[0], &QorgauSignature, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Qorgau-Signature: %s", err))
+		}
+
+		params.QorgauSignature = QorgauSignature
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Qorgau-Signature is required, but not found"))
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.HearSms(ctx, params)
+	return err
+}
+
+// ListSmsReports converts echo context to params.
+func (w *ServerInterfaceWrapper) ListSmsReports(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSmsReportsParams
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", ctx.QueryParams(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter state: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListSmsReports(ctx, params)
+	return err
+}
+
+// DecideSmsReport converts echo context to params.
+func (w *ServerInterfaceWrapper) DecideSmsReport(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id PathID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DecideSmsReportParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DecideSmsReport(ctx, id, params)
+	return err
+}
+
 // ListTimers converts echo context to params.
 func (w *ServerInterfaceWrapper) ListTimers(ctx echo.Context) error {
 	var err error
@@ -8027,6 +8422,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/accounts/:id/invitations", wrapper.ReinviteAccount, options.OperationMiddlewares["reinviteAccount"]...)
 	router.POST(options.BaseURL+"/v1/accounts/:id/lock", wrapper.LockAccount, options.OperationMiddlewares["lockAccount"]...)
 	router.POST(options.BaseURL+"/v1/accounts/:id/retract-reports", wrapper.RetractReports, options.OperationMiddlewares["retractReports"]...)
+	router.DELETE(options.BaseURL+"/v1/accounts/:id/sms-number", wrapper.DropSmsNumber, options.OperationMiddlewares["dropSmsNumber"]...)
+	router.PUT(options.BaseURL+"/v1/accounts/:id/sms-number", wrapper.PutSmsNumber, options.OperationMiddlewares["putSmsNumber"]...)
+	router.POST(options.BaseURL+"/v1/accounts/:id/sms-sheet", wrapper.PrintSmsSheet, options.OperationMiddlewares["printSmsSheet"]...)
 	router.POST(options.BaseURL+"/v1/accounts/:id/unlock", wrapper.UnlockAccount, options.OperationMiddlewares["unlockAccount"]...)
 	router.GET(options.BaseURL+"/v1/alarms", wrapper.ListAlarms, options.OperationMiddlewares["listAlarms"]...)
 	router.POST(options.BaseURL+"/v1/alarms", wrapper.RaiseAlarm, options.OperationMiddlewares["raiseAlarm"]...)
@@ -8145,6 +8543,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.PUT(options.BaseURL+"/v1/searches/:id/channels", wrapper.PutChannels, options.OperationMiddlewares["putChannels"]...)
 	router.POST(options.BaseURL+"/v1/searches/:id/channels/:channel_id/confirm", wrapper.ConfirmChannel, options.OperationMiddlewares["confirmChannel"]...)
 	router.PUT(options.BaseURL+"/v1/searches/:id/promise", wrapper.PutPromise, options.OperationMiddlewares["putPromise"]...)
+	router.DELETE(options.BaseURL+"/v1/searches/:id/sms-code", wrapper.DropSearchSmsCode, options.OperationMiddlewares["dropSearchSmsCode"]...)
+	router.POST(options.BaseURL+"/v1/searches/:id/sms-code", wrapper.MakeSearchSmsCode, options.OperationMiddlewares["makeSearchSmsCode"]...)
 	router.GET(options.BaseURL+"/v1/sessions", wrapper.ListSessions, options.OperationMiddlewares["listSessions"]...)
 	router.POST(options.BaseURL+"/v1/sessions", wrapper.OpenSession, options.OperationMiddlewares["openSession"]...)
 	router.DELETE(options.BaseURL+"/v1/sessions/:id", wrapper.EndSession, options.OperationMiddlewares["endSession"]...)
@@ -8158,6 +8558,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/shifts/:id/check-out", wrapper.CheckOut, options.OperationMiddlewares["checkOut"]...)
 	router.POST(options.BaseURL+"/v1/shifts/:id/confirm", wrapper.ConfirmShift, options.OperationMiddlewares["confirmShift"]...)
 	router.GET(options.BaseURL+"/v1/shifts/:id/hand-over", wrapper.GetHandOver, options.OperationMiddlewares["getHandOver"]...)
+	router.POST(options.BaseURL+"/v1/sms", wrapper.HearSms, options.OperationMiddlewares["hearSms"]...)
+	router.GET(options.BaseURL+"/v1/sms-reports", wrapper.ListSmsReports, options.OperationMiddlewares["listSmsReports"]...)
+	router.POST(options.BaseURL+"/v1/sms-reports/:id/decision", wrapper.DecideSmsReport, options.OperationMiddlewares["decideSmsReport"]...)
 	router.GET(options.BaseURL+"/v1/timers", wrapper.ListTimers, options.OperationMiddlewares["listTimers"]...)
 	router.POST(options.BaseURL+"/v1/timers", wrapper.StartTimer, options.OperationMiddlewares["startTimer"]...)
 	router.POST(options.BaseURL+"/v1/timers/:id/end", wrapper.EndTimer, options.OperationMiddlewares["endTimer"]...)
@@ -8617,6 +9020,76 @@ func (response RetractReports202JSONResponse) VisitRetractReportsResponse(w http
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(202)
 	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DropSmsNumberRequestObject struct {
+	ID     PathID `json:"id"`
+	Params DropSmsNumberParams
+}
+
+type DropSmsNumberResponseObject interface {
+	VisitDropSmsNumberResponse(w http.ResponseWriter) error
+}
+
+type DropSmsNumber204Response struct {
+}
+
+func (response DropSmsNumber204Response) VisitDropSmsNumberResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type PutSmsNumberRequestObject struct {
+	ID     PathID `json:"id"`
+	Params PutSmsNumberParams
+	Body   *PutSmsNumberJSONRequestBody
+}
+
+type PutSmsNumberResponseObject interface {
+	VisitPutSmsNumberResponse(w http.ResponseWriter) error
+}
+
+type PutSmsNumber200JSONResponse SmsSender
+
+func (response PutSmsNumber200JSONResponse) VisitPutSmsNumberResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PrintSmsSheetRequestObject struct {
+	ID     PathID `json:"id"`
+	Params PrintSmsSheetParams
+}
+
+type PrintSmsSheetResponseObject interface {
+	VisitPrintSmsSheetResponse(w http.ResponseWriter) error
+}
+
+type PrintSmsSheet201ApplicationPdfResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response PrintSmsSheet201ApplicationPdfResponse) VisitPrintSmsSheetResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/pdf")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(201)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
 	return err
 }
 
@@ -12484,6 +12957,46 @@ func (response PutPromise200JSONResponse) VisitPutPromiseResponse(w http.Respons
 	return err
 }
 
+type DropSearchSmsCodeRequestObject struct {
+	ID     PathID `json:"id"`
+	Params DropSearchSmsCodeParams
+}
+
+type DropSearchSmsCodeResponseObject interface {
+	VisitDropSearchSmsCodeResponse(w http.ResponseWriter) error
+}
+
+type DropSearchSmsCode204Response struct {
+}
+
+func (response DropSearchSmsCode204Response) VisitDropSearchSmsCodeResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type MakeSearchSmsCodeRequestObject struct {
+	ID     PathID `json:"id"`
+	Params MakeSearchSmsCodeParams
+}
+
+type MakeSearchSmsCodeResponseObject interface {
+	VisitMakeSearchSmsCodeResponse(w http.ResponseWriter) error
+}
+
+type MakeSearchSmsCode201JSONResponse SearchSmsCode
+
+func (response MakeSearchSmsCode201JSONResponse) VisitMakeSearchSmsCodeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListSessionsRequestObject struct {
 	Params ListSessionsParams
 }
@@ -12911,6 +13424,86 @@ func (response GetHandOver304Response) VisitGetHandOverResponse(w http.ResponseW
 	return nil
 }
 
+type HearSmsRequestObject struct {
+	Params HearSmsParams
+	Body   *HearSmsJSONRequestBody
+}
+
+type HearSmsResponseObject interface {
+	VisitHearSmsResponse(w http.ResponseWriter) error
+}
+
+type HearSms204Response struct {
+}
+
+func (response HearSms204Response) VisitHearSmsResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type ListSmsReportsRequestObject struct {
+	Params ListSmsReportsParams
+}
+
+type ListSmsReportsResponseObject interface {
+	VisitListSmsReportsResponse(w http.ResponseWriter) error
+}
+
+type ListSmsReports200ResponseHeaders struct {
+	ETag *string
+}
+
+type ListSmsReports200JSONResponse struct {
+	Body    SmsReportPage
+	Headers ListSmsReports200ResponseHeaders
+}
+
+func (response ListSmsReports200JSONResponse) VisitListSmsReportsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSmsReports304Response = NotModifiedResponse
+
+func (response ListSmsReports304Response) VisitListSmsReportsResponse(w http.ResponseWriter) error {
+	w.WriteHeader(304)
+	return nil
+}
+
+type DecideSmsReportRequestObject struct {
+	ID     PathID `json:"id"`
+	Params DecideSmsReportParams
+	Body   *DecideSmsReportJSONRequestBody
+}
+
+type DecideSmsReportResponseObject interface {
+	VisitDecideSmsReportResponse(w http.ResponseWriter) error
+}
+
+type DecideSmsReport200JSONResponse SmsReport
+
+func (response DecideSmsReport200JSONResponse) VisitDecideSmsReportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListTimersRequestObject struct {
 	Params ListTimersParams
 }
@@ -13078,6 +13671,15 @@ type StrictServerInterface interface {
 	// RetractReports Take back what someone reported
 	// (POST /v1/accounts/{id}/retract-reports)
 	RetractReports(ctx context.Context, request RetractReportsRequestObject) (RetractReportsResponseObject, error)
+	// DropSmsNumber Take someone's number away
+	// (DELETE /v1/accounts/{id}/sms-number)
+	DropSmsNumber(ctx context.Context, request DropSmsNumberRequestObject) (DropSmsNumberResponseObject, error)
+	// PutSmsNumber Say from which number someone reports by SMS
+	// (PUT /v1/accounts/{id}/sms-number)
+	PutSmsNumber(ctx context.Context, request PutSmsNumberRequestObject) (PutSmsNumberResponseObject, error)
+	// PrintSmsSheet Print a sheet of one-time codes
+	// (POST /v1/accounts/{id}/sms-sheet)
+	PrintSmsSheet(ctx context.Context, request PrintSmsSheetRequestObject) (PrintSmsSheetResponseObject, error)
 	// UnlockAccount Unlock an account
 	// (POST /v1/accounts/{id}/unlock)
 	UnlockAccount(ctx context.Context, request UnlockAccountRequestObject) (UnlockAccountResponseObject, error)
@@ -13432,6 +14034,12 @@ type StrictServerInterface interface {
 	// PutPromise Promise when the family hears next
 	// (PUT /v1/searches/{id}/promise)
 	PutPromise(ctx context.Context, request PutPromiseRequestObject) (PutPromiseResponseObject, error)
+	// DropSearchSmsCode Make the code for asking by SMS stop working
+	// (DELETE /v1/searches/{id}/sms-code)
+	DropSearchSmsCode(ctx context.Context, request DropSearchSmsCodeRequestObject) (DropSearchSmsCodeResponseObject, error)
+	// MakeSearchSmsCode Get a code for asking by SMS
+	// (POST /v1/searches/{id}/sms-code)
+	MakeSearchSmsCode(ctx context.Context, request MakeSearchSmsCodeRequestObject) (MakeSearchSmsCodeResponseObject, error)
 	// ListSessions List one's own sessions
 	// (GET /v1/sessions)
 	ListSessions(ctx context.Context, request ListSessionsRequestObject) (ListSessionsResponseObject, error)
@@ -13471,6 +14079,15 @@ type StrictServerInterface interface {
 	// GetHandOver What to hand over
 	// (GET /v1/shifts/{id}/hand-over)
 	GetHandOver(ctx context.Context, request GetHandOverRequestObject) (GetHandOverResponseObject, error)
+	// HearSms Hand over what came by SMS
+	// (POST /v1/sms)
+	HearSms(ctx context.Context, request HearSmsRequestObject) (HearSmsResponseObject, error)
+	// ListSmsReports List what lawyers reported by SMS
+	// (GET /v1/sms-reports)
+	ListSmsReports(ctx context.Context, request ListSmsReportsRequestObject) (ListSmsReportsResponseObject, error)
+	// DecideSmsReport Confirm or refuse a report
+	// (POST /v1/sms-reports/{id}/decision)
+	DecideSmsReport(ctx context.Context, request DecideSmsReportRequestObject) (DecideSmsReportResponseObject, error)
 	// ListTimers Timers that run
 	// (GET /v1/timers)
 	ListTimers(ctx context.Context, request ListTimersRequestObject) (ListTimersResponseObject, error)
@@ -13956,6 +14573,107 @@ func (sh *strictHandler) RetractReports(ctx echo.Context, id PathID, params Retr
 		return err
 	} else if validResponse, ok := response.(RetractReportsResponseObject); ok {
 		return validResponse.VisitRetractReportsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DropSmsNumber operation middleware
+func (sh *strictHandler) DropSmsNumber(ctx echo.Context, id PathID, params DropSmsNumberParams) error {
+	var request DropSmsNumberRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DropSmsNumber(ctx.Request().Context(), request.(DropSmsNumberRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DropSmsNumber")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DropSmsNumberResponseObject); ok {
+		return validResponse.VisitDropSmsNumberResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PutSmsNumber operation middleware
+func (sh *strictHandler) PutSmsNumber(ctx echo.Context, id PathID, params PutSmsNumberParams) error {
+	var request PutSmsNumberRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	var body PutSmsNumberJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PutSmsNumber(ctx.Request().Context(), request.(PutSmsNumberRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PutSmsNumber")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PutSmsNumberResponseObject); ok {
+		return validResponse.VisitPutSmsNumberResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PrintSmsSheet operation middleware
+func (sh *strictHandler) PrintSmsSheet(ctx echo.Context, id PathID, params PrintSmsSheetParams) error {
+	var request PrintSmsSheetRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PrintSmsSheet(ctx.Request().Context(), request.(PrintSmsSheetRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PrintSmsSheet")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PrintSmsSheetResponseObject); ok {
+		return validResponse.VisitPrintSmsSheetResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -18043,6 +18761,58 @@ func (sh *strictHandler) PutPromise(ctx echo.Context, id PathID, params PutPromi
 	return nil
 }
 
+// DropSearchSmsCode operation middleware
+func (sh *strictHandler) DropSearchSmsCode(ctx echo.Context, id PathID, params DropSearchSmsCodeParams) error {
+	var request DropSearchSmsCodeRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DropSearchSmsCode(ctx.Request().Context(), request.(DropSearchSmsCodeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DropSearchSmsCode")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DropSearchSmsCodeResponseObject); ok {
+		return validResponse.VisitDropSearchSmsCodeResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// MakeSearchSmsCode operation middleware
+func (sh *strictHandler) MakeSearchSmsCode(ctx echo.Context, id PathID, params MakeSearchSmsCodeParams) error {
+	var request MakeSearchSmsCodeRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.MakeSearchSmsCode(ctx.Request().Context(), request.(MakeSearchSmsCodeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "MakeSearchSmsCode")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(MakeSearchSmsCodeResponseObject); ok {
+		return validResponse.VisitMakeSearchSmsCodeResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListSessions operation middleware
 func (sh *strictHandler) ListSessions(ctx echo.Context, params ListSessionsParams) error {
 	var request ListSessionsRequestObject
@@ -18462,6 +19232,128 @@ func (sh *strictHandler) GetHandOver(ctx echo.Context, id PathID, params GetHand
 		return err
 	} else if validResponse, ok := response.(GetHandOverResponseObject); ok {
 		return validResponse.VisitGetHandOverResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// HearSms operation middleware
+func (sh *strictHandler) HearSms(ctx echo.Context, params HearSmsParams) error {
+	var request HearSmsRequestObject
+
+	request.Params = params
+
+	var body HearSmsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.HearSms(ctx.Request().Context(), request.(HearSmsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "HearSms")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(HearSmsResponseObject); ok {
+		return validResponse.VisitHearSmsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListSmsReports operation middleware
+func (sh *strictHandler) ListSmsReports(ctx echo.Context, params ListSmsReportsParams) error {
+	var request ListSmsReportsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSmsReports(ctx.Request().Context(), request.(ListSmsReportsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSmsReports")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListSmsReportsResponseObject); ok {
+		return validResponse.VisitListSmsReportsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DecideSmsReport operation middleware
+func (sh *strictHandler) DecideSmsReport(ctx echo.Context, id PathID, params DecideSmsReportParams) error {
+	var request DecideSmsReportRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	var body DecideSmsReportJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DecideSmsReport(ctx.Request().Context(), request.(DecideSmsReportRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DecideSmsReport")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DecideSmsReportResponseObject); ok {
+		return validResponse.VisitDecideSmsReportResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

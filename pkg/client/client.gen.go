@@ -267,6 +267,40 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/accounts/{id}/retract-reports (the `RetractReports` operationId).
 	RetractReports(ctx context.Context, id PathID, params *RetractReportsParams, body RetractReportsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// DropSmsNumber Take someone's number away
+	//
+	// Nobody reports by SMS in their name any more, and their sheet is void.
+	//
+	// Corresponds with DELETE /v1/accounts/{id}/sms-number (the `DropSmsNumber` operationId).
+	DropSmsNumber(ctx context.Context, id PathID, params *DropSmsNumberParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutSmsNumberWithBody Say from which number someone reports by SMS
+	//
+	// In place of an earlier one; a printed sheet stays good. The number is kept as a keyed hash and never shown. `language` is that of the answers and of the sheet.
+	// 409 `conflict`: it is somebody else's in this organisation. 404 also where no SMS comes in.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /v1/accounts/{id}/sms-number (the `PutSmsNumber` operationId).
+	PutSmsNumberWithBody(ctx context.Context, id PathID, params *PutSmsNumberParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutSmsNumber Say from which number someone reports by SMS
+	//
+	// In place of an earlier one; a printed sheet stays good. The number is kept as a keyed hash and never shown. `language` is that of the answers and of the sheet.
+	// 409 `conflict`: it is somebody else's in this organisation. 404 also where no SMS comes in.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /v1/accounts/{id}/sms-number (the `PutSmsNumber` operationId).
+	PutSmsNumber(ctx context.Context, id PathID, params *PutSmsNumberParams, body PutSmsNumberJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PrintSmsSheet Print a sheet of one-time codes
+	//
+	// One page with 40 codes, to be printed and handed over. It names nobody. An earlier sheet is void from then on. 409 `conflict`: no number is registered.
+	//
+	// Corresponds with POST /v1/accounts/{id}/sms-sheet (the `PrintSmsSheet` operationId).
+	PrintSmsSheet(ctx context.Context, id PathID, params *PrintSmsSheetParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// UnlockAccountWithBody Unlock an account
 	//
 	// The account may open sessions again, with a new invitation. The old sessions stay ended.
@@ -1734,6 +1768,19 @@ type ClientInterface interface {
 	// Corresponds with PUT /v1/searches/{id}/promise (the `PutPromise` operationId).
 	PutPromise(ctx context.Context, id PathID, params *PutPromiseParams, body PutPromiseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// DropSearchSmsCode Make the code for asking by SMS stop working
+	//
+	// Corresponds with DELETE /v1/searches/{id}/sms-code (the `DropSearchSmsCode` operationId).
+	DropSearchSmsCode(ctx context.Context, id PathID, params *DropSearchSmsCodeParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// MakeSearchSmsCode Get a code for asking by SMS
+	//
+	// Without internet, `STATUS` and this code, sent to `number`, are answered with whether there is news, and nothing about whom. The code opens nothing and is not the
+	// secret. It is shown once; asked for anew it is another, and the earlier one stops working. 404 also where no SMS comes in.
+	//
+	// Corresponds with POST /v1/searches/{id}/sms-code (the `MakeSearchSmsCode` operationId).
+	MakeSearchSmsCode(ctx context.Context, id PathID, params *MakeSearchSmsCodeParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListSessions List one's own sessions
 	//
 	// Every device on which this account is signed in.
@@ -1886,6 +1933,57 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/shifts/{id}/hand-over (the `GetHandOver` operationId).
 	GetHandOver(ctx context.Context, id PathID, params *GetHandOverParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// HearSmsWithBody Hand over what came by SMS
+	//
+	// For the gateway. `Qorgau-Signature` is `t=<Unix seconds>,v1=<HMAC-SHA256 in hexadecimal, under the shared secret, of those digits, a full stop and the body>`, at most five minutes old; without
+	// a good one nothing of the body is read, and the answer is 401. A message has `from` and `text`, a delivery report has `report`. Repeat until a 2xx, with the same
+	// `id`, signed anew: it counts once. Members that are not named here are let pass. 404 where no SMS comes in.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/sms (the `HearSms` operationId).
+	HearSmsWithBody(ctx context.Context, params *HearSmsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// HearSms Hand over what came by SMS
+	//
+	// For the gateway. `Qorgau-Signature` is `t=<Unix seconds>,v1=<HMAC-SHA256 in hexadecimal, under the shared secret, of those digits, a full stop and the body>`, at most five minutes old; without
+	// a good one nothing of the body is read, and the answer is 401. A message has `from` and `text`, a delivery report has `report`. Repeat until a 2xx, with the same
+	// `id`, signed anew: it counts once. Members that are not named here are let pass. 404 where no SMS comes in.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/sms (the `HearSms` operationId).
+	HearSms(ctx context.Context, params *HearSmsParams, body HearSmsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListSmsReports List what lawyers reported by SMS
+	//
+	// For coordinators. The newest first. The people of a report are recorded already, and no family is told of them by itself before somebody confirms it.
+	//
+	// Corresponds with GET /v1/sms-reports (the `ListSmsReports` operationId).
+	ListSmsReports(ctx context.Context, params *ListSmsReportsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DecideSmsReportWithBody Confirm or refuse a report
+	//
+	// `confirm`: its people are searched for and told of like any others. Where no department was understood, `department_id` says where they are, and you record them.
+	// `refuse`: those are withdrawn of whom nobody else has spoken; the others stay unconfirmed. "Released" and "taken elsewhere" end nothing: add the event
+	// yourself. What was sent is wiped. The author is refused with 403 `second_person_needed`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/sms-reports/{id}/decision (the `DecideSmsReport` operationId).
+	DecideSmsReportWithBody(ctx context.Context, id PathID, params *DecideSmsReportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DecideSmsReport Confirm or refuse a report
+	//
+	// `confirm`: its people are searched for and told of like any others. Where no department was understood, `department_id` says where they are, and you record them.
+	// `refuse`: those are withdrawn of whom nobody else has spoken; the others stay unconfirmed. "Released" and "taken elsewhere" end nothing: add the event
+	// yourself. What was sent is wiped. The author is refused with 403 `second_person_needed`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/sms-reports/{id}/decision (the `DecideSmsReport` operationId).
+	DecideSmsReport(ctx context.Context, id PathID, params *DecideSmsReportParams, body DecideSmsReportJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListTimers Timers that run
 	//
@@ -2291,6 +2389,80 @@ func (c *Core) RetractReportsWithBody(ctx context.Context, id PathID, params *Re
 // Corresponds with POST /v1/accounts/{id}/retract-reports (the `RetractReports` operationId).
 func (c *Core) RetractReports(ctx context.Context, id PathID, params *RetractReportsParams, body RetractReportsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRetractReportsRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DropSmsNumber Take someone's number away
+//
+// Nobody reports by SMS in their name any more, and their sheet is void.
+//
+// Corresponds with DELETE /v1/accounts/{id}/sms-number (the `DropSmsNumber` operationId).
+func (c *Core) DropSmsNumber(ctx context.Context, id PathID, params *DropSmsNumberParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDropSmsNumberRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutSmsNumberWithBody Say from which number someone reports by SMS
+//
+// In place of an earlier one; a printed sheet stays good. The number is kept as a keyed hash and never shown. `language` is that of the answers and of the sheet.
+// 409 `conflict`: it is somebody else's in this organisation. 404 also where no SMS comes in.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /v1/accounts/{id}/sms-number (the `PutSmsNumber` operationId).
+func (c *Core) PutSmsNumberWithBody(ctx context.Context, id PathID, params *PutSmsNumberParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutSmsNumberRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutSmsNumber Say from which number someone reports by SMS
+//
+// In place of an earlier one; a printed sheet stays good. The number is kept as a keyed hash and never shown. `language` is that of the answers and of the sheet.
+// 409 `conflict`: it is somebody else's in this organisation. 404 also where no SMS comes in.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /v1/accounts/{id}/sms-number (the `PutSmsNumber` operationId).
+func (c *Core) PutSmsNumber(ctx context.Context, id PathID, params *PutSmsNumberParams, body PutSmsNumberJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutSmsNumberRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PrintSmsSheet Print a sheet of one-time codes
+//
+// One page with 40 codes, to be printed and handed over. It names nobody. An earlier sheet is void from then on. 409 `conflict`: no number is registered.
+//
+// Corresponds with POST /v1/accounts/{id}/sms-sheet (the `PrintSmsSheet` operationId).
+func (c *Core) PrintSmsSheet(ctx context.Context, id PathID, params *PrintSmsSheetParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPrintSmsSheetRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -5408,6 +5580,39 @@ func (c *Core) PutPromise(ctx context.Context, id PathID, params *PutPromisePara
 	return c.Client.Do(req)
 }
 
+// DropSearchSmsCode Make the code for asking by SMS stop working
+//
+// Corresponds with DELETE /v1/searches/{id}/sms-code (the `DropSearchSmsCode` operationId).
+func (c *Core) DropSearchSmsCode(ctx context.Context, id PathID, params *DropSearchSmsCodeParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDropSearchSmsCodeRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// MakeSearchSmsCode Get a code for asking by SMS
+//
+// Without internet, `STATUS` and this code, sent to `number`, are answered with whether there is news, and nothing about whom. The code opens nothing and is not the
+// secret. It is shown once; asked for anew it is another, and the earlier one stops working. 404 also where no SMS comes in.
+//
+// Corresponds with POST /v1/searches/{id}/sms-code (the `MakeSearchSmsCode` operationId).
+func (c *Core) MakeSearchSmsCode(ctx context.Context, id PathID, params *MakeSearchSmsCodeParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMakeSearchSmsCodeRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListSessions List one's own sessions
 //
 // Every device on which this account is signed in.
@@ -5721,6 +5926,107 @@ func (c *Core) ConfirmShift(ctx context.Context, id PathID, params *ConfirmShift
 // Corresponds with GET /v1/shifts/{id}/hand-over (the `GetHandOver` operationId).
 func (c *Core) GetHandOver(ctx context.Context, id PathID, params *GetHandOverParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetHandOverRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// HearSmsWithBody Hand over what came by SMS
+//
+// For the gateway. `Qorgau-Signature` is `t=<Unix seconds>,v1=<HMAC-SHA256 in hexadecimal, under the shared secret, of those digits, a full stop and the body>`, at most five minutes old; without
+// a good one nothing of the body is read, and the answer is 401. A message has `from` and `text`, a delivery report has `report`. Repeat until a 2xx, with the same
+// `id`, signed anew: it counts once. Members that are not named here are let pass. 404 where no SMS comes in.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/sms (the `HearSms` operationId).
+func (c *Core) HearSmsWithBody(ctx context.Context, params *HearSmsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewHearSmsRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// HearSms Hand over what came by SMS
+//
+// For the gateway. `Qorgau-Signature` is `t=<Unix seconds>,v1=<HMAC-SHA256 in hexadecimal, under the shared secret, of those digits, a full stop and the body>`, at most five minutes old; without
+// a good one nothing of the body is read, and the answer is 401. A message has `from` and `text`, a delivery report has `report`. Repeat until a 2xx, with the same
+// `id`, signed anew: it counts once. Members that are not named here are let pass. 404 where no SMS comes in.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/sms (the `HearSms` operationId).
+func (c *Core) HearSms(ctx context.Context, params *HearSmsParams, body HearSmsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewHearSmsRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListSmsReports List what lawyers reported by SMS
+//
+// For coordinators. The newest first. The people of a report are recorded already, and no family is told of them by itself before somebody confirms it.
+//
+// Corresponds with GET /v1/sms-reports (the `ListSmsReports` operationId).
+func (c *Core) ListSmsReports(ctx context.Context, params *ListSmsReportsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListSmsReportsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DecideSmsReportWithBody Confirm or refuse a report
+//
+// `confirm`: its people are searched for and told of like any others. Where no department was understood, `department_id` says where they are, and you record them.
+// `refuse`: those are withdrawn of whom nobody else has spoken; the others stay unconfirmed. "Released" and "taken elsewhere" end nothing: add the event
+// yourself. What was sent is wiped. The author is refused with 403 `second_person_needed`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/sms-reports/{id}/decision (the `DecideSmsReport` operationId).
+func (c *Core) DecideSmsReportWithBody(ctx context.Context, id PathID, params *DecideSmsReportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDecideSmsReportRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DecideSmsReport Confirm or refuse a report
+//
+// `confirm`: its people are searched for and told of like any others. Where no department was understood, `department_id` says where they are, and you record them.
+// `refuse`: those are withdrawn of whom nobody else has spoken; the others stay unconfirmed. "Released" and "taken elsewhere" end nothing: add the event
+// yourself. What was sent is wiped. The author is refused with 403 `second_person_needed`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/sms-reports/{id}/decision (the `DecideSmsReport` operationId).
+func (c *Core) DecideSmsReport(ctx context.Context, id PathID, params *DecideSmsReportParams, body DecideSmsReportJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDecideSmsReportRequest(c.Server, id, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -6598,6 +6904,177 @@ func NewRetractReportsRequestWithBody(server string, id PathID, params *RetractR
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDropSmsNumberRequest constructs an http.Request for the DropSmsNumber method
+func NewDropSmsNumberRequest(server string, id PathID, params *DropSmsNumberParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/accounts/%s/sms-number", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewPutSmsNumberRequest calls the generic PutSmsNumber builder with application/json body
+func NewPutSmsNumberRequest(server string, id PathID, params *PutSmsNumberParams, body PutSmsNumberJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPutSmsNumberRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewPutSmsNumberRequestWithBody constructs an http.Request for the PutSmsNumber method, with any body, and a specified content type
+func NewPutSmsNumberRequestWithBody(server string, id PathID, params *PutSmsNumberParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/accounts/%s/sms-number", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewPrintSmsSheetRequest constructs an http.Request for the PrintSmsSheet method
+func NewPrintSmsSheetRequest(server string, id PathID, params *PrintSmsSheetParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/accounts/%s/sms-sheet", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	if params != nil {
 
@@ -15373,6 +15850,115 @@ func NewPutPromiseRequestWithBody(server string, id PathID, params *PutPromisePa
 	return req, nil
 }
 
+// NewDropSearchSmsCodeRequest constructs an http.Request for the DropSearchSmsCode method
+func NewDropSearchSmsCodeRequest(server string, id PathID, params *DropSearchSmsCodeParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/searches/%s/sms-code", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewMakeSearchSmsCodeRequest constructs an http.Request for the MakeSearchSmsCode method
+func NewMakeSearchSmsCodeRequest(server string, id PathID, params *MakeSearchSmsCodeParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/searches/%s/sms-code", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListSessionsRequest constructs an http.Request for the ListSessions method
 func NewListSessionsRequest(server string, params *ListSessionsParams) (*http.Request, error) {
 	var err error
@@ -16299,6 +16885,247 @@ func NewGetHandOverRequest(server string, id PathID, params *GetHandOverParams) 
 	return req, nil
 }
 
+// NewHearSmsRequest calls the generic HearSms builder with application/json body
+func NewHearSmsRequest(server string, params *HearSmsParams, body HearSmsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewHearSmsRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewHearSmsRequestWithBody constructs an http.Request for the HearSms method, with any body, and a specified content type
+func NewHearSmsRequestWithBody(server string, params *HearSmsParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/sms")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Qorgau-Signature", params.QorgauSignature, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Qorgau-Signature", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListSmsReportsRequest constructs an http.Request for the ListSmsReports method
+func NewListSmsReportsRequest(server string, params *ListSmsReportsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/sms-reports")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDecideSmsReportRequest calls the generic DecideSmsReport builder with application/json body
+func NewDecideSmsReportRequest(server string, id PathID, params *DecideSmsReportParams, body DecideSmsReportJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDecideSmsReportRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewDecideSmsReportRequestWithBody constructs an http.Request for the DecideSmsReport method, with any body, and a specified content type
+func NewDecideSmsReportRequestWithBody(server string, id PathID, params *DecideSmsReportParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/sms-reports/%s/decision", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListTimersRequest constructs an http.Request for the ListTimers method
 func NewListTimersRequest(server string, params *ListTimersParams) (*http.Request, error) {
 	var err error
@@ -16824,6 +17651,44 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/accounts/{id}/retract-reports (the `RetractReports` operationId).
 	RetractReportsWithResponse(ctx context.Context, id PathID, params *RetractReportsParams, body RetractReportsJSONRequestBody, reqEditors ...RequestEditorFn) (*RetractReportsResponse, error)
+
+	// DropSmsNumberWithResponse Take someone's number away
+	//
+	// Nobody reports by SMS in their name any more, and their sheet is void.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/accounts/{id}/sms-number (the `DropSmsNumber` operationId).
+	DropSmsNumberWithResponse(ctx context.Context, id PathID, params *DropSmsNumberParams, reqEditors ...RequestEditorFn) (*DropSmsNumberResponse, error)
+
+	// PutSmsNumberWithBodyWithResponse Say from which number someone reports by SMS
+	//
+	// In place of an earlier one; a printed sheet stays good. The number is kept as a keyed hash and never shown. `language` is that of the answers and of the sheet.
+	// 409 `conflict`: it is somebody else's in this organisation. 404 also where no SMS comes in.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/accounts/{id}/sms-number (the `PutSmsNumber` operationId).
+	PutSmsNumberWithBodyWithResponse(ctx context.Context, id PathID, params *PutSmsNumberParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutSmsNumberResponse, error)
+
+	// PutSmsNumberWithResponse Say from which number someone reports by SMS
+	//
+	// In place of an earlier one; a printed sheet stays good. The number is kept as a keyed hash and never shown. `language` is that of the answers and of the sheet.
+	// 409 `conflict`: it is somebody else's in this organisation. 404 also where no SMS comes in.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/accounts/{id}/sms-number (the `PutSmsNumber` operationId).
+	PutSmsNumberWithResponse(ctx context.Context, id PathID, params *PutSmsNumberParams, body PutSmsNumberJSONRequestBody, reqEditors ...RequestEditorFn) (*PutSmsNumberResponse, error)
+
+	// PrintSmsSheetWithResponse Print a sheet of one-time codes
+	//
+	// One page with 40 codes, to be printed and handed over. It names nobody. An earlier sheet is void from then on. 409 `conflict`: no number is registered.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/accounts/{id}/sms-sheet (the `PrintSmsSheet` operationId).
+	PrintSmsSheetWithResponse(ctx context.Context, id PathID, params *PrintSmsSheetParams, reqEditors ...RequestEditorFn) (*PrintSmsSheetResponse, error)
 
 	// UnlockAccountWithBodyWithResponse Unlock an account
 	//
@@ -18436,6 +19301,23 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PUT /v1/searches/{id}/promise (the `PutPromise` operationId).
 	PutPromiseWithResponse(ctx context.Context, id PathID, params *PutPromiseParams, body PutPromiseJSONRequestBody, reqEditors ...RequestEditorFn) (*PutPromiseResponse, error)
 
+	// DropSearchSmsCodeWithResponse Make the code for asking by SMS stop working
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/searches/{id}/sms-code (the `DropSearchSmsCode` operationId).
+	DropSearchSmsCodeWithResponse(ctx context.Context, id PathID, params *DropSearchSmsCodeParams, reqEditors ...RequestEditorFn) (*DropSearchSmsCodeResponse, error)
+
+	// MakeSearchSmsCodeWithResponse Get a code for asking by SMS
+	//
+	// Without internet, `STATUS` and this code, sent to `number`, are answered with whether there is news, and nothing about whom. The code opens nothing and is not the
+	// secret. It is shown once; asked for anew it is another, and the earlier one stops working. 404 also where no SMS comes in.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/searches/{id}/sms-code (the `MakeSearchSmsCode` operationId).
+	MakeSearchSmsCodeWithResponse(ctx context.Context, id PathID, params *MakeSearchSmsCodeParams, reqEditors ...RequestEditorFn) (*MakeSearchSmsCodeResponse, error)
+
 	// ListSessionsWithResponse List one's own sessions
 	//
 	// Every device on which this account is signed in.
@@ -18606,6 +19488,59 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/shifts/{id}/hand-over (the `GetHandOver` operationId).
 	GetHandOverWithResponse(ctx context.Context, id PathID, params *GetHandOverParams, reqEditors ...RequestEditorFn) (*GetHandOverResponse, error)
+
+	// HearSmsWithBodyWithResponse Hand over what came by SMS
+	//
+	// For the gateway. `Qorgau-Signature` is `t=<Unix seconds>,v1=<HMAC-SHA256 in hexadecimal, under the shared secret, of those digits, a full stop and the body>`, at most five minutes old; without
+	// a good one nothing of the body is read, and the answer is 401. A message has `from` and `text`, a delivery report has `report`. Repeat until a 2xx, with the same
+	// `id`, signed anew: it counts once. Members that are not named here are let pass. 404 where no SMS comes in.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/sms (the `HearSms` operationId).
+	HearSmsWithBodyWithResponse(ctx context.Context, params *HearSmsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*HearSmsResponse, error)
+
+	// HearSmsWithResponse Hand over what came by SMS
+	//
+	// For the gateway. `Qorgau-Signature` is `t=<Unix seconds>,v1=<HMAC-SHA256 in hexadecimal, under the shared secret, of those digits, a full stop and the body>`, at most five minutes old; without
+	// a good one nothing of the body is read, and the answer is 401. A message has `from` and `text`, a delivery report has `report`. Repeat until a 2xx, with the same
+	// `id`, signed anew: it counts once. Members that are not named here are let pass. 404 where no SMS comes in.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/sms (the `HearSms` operationId).
+	HearSmsWithResponse(ctx context.Context, params *HearSmsParams, body HearSmsJSONRequestBody, reqEditors ...RequestEditorFn) (*HearSmsResponse, error)
+
+	// ListSmsReportsWithResponse List what lawyers reported by SMS
+	//
+	// For coordinators. The newest first. The people of a report are recorded already, and no family is told of them by itself before somebody confirms it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/sms-reports (the `ListSmsReports` operationId).
+	ListSmsReportsWithResponse(ctx context.Context, params *ListSmsReportsParams, reqEditors ...RequestEditorFn) (*ListSmsReportsResponse, error)
+
+	// DecideSmsReportWithBodyWithResponse Confirm or refuse a report
+	//
+	// `confirm`: its people are searched for and told of like any others. Where no department was understood, `department_id` says where they are, and you record them.
+	// `refuse`: those are withdrawn of whom nobody else has spoken; the others stay unconfirmed. "Released" and "taken elsewhere" end nothing: add the event
+	// yourself. What was sent is wiped. The author is refused with 403 `second_person_needed`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/sms-reports/{id}/decision (the `DecideSmsReport` operationId).
+	DecideSmsReportWithBodyWithResponse(ctx context.Context, id PathID, params *DecideSmsReportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DecideSmsReportResponse, error)
+
+	// DecideSmsReportWithResponse Confirm or refuse a report
+	//
+	// `confirm`: its people are searched for and told of like any others. Where no department was understood, `department_id` says where they are, and you record them.
+	// `refuse`: those are withdrawn of whom nobody else has spoken; the others stay unconfirmed. "Released" and "taken elsewhere" end nothing: add the event
+	// yourself. What was sent is wiped. The author is refused with 403 `second_person_needed`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/sms-reports/{id}/decision (the `DecideSmsReport` operationId).
+	DecideSmsReportWithResponse(ctx context.Context, id PathID, params *DecideSmsReportParams, body DecideSmsReportJSONRequestBody, reqEditors ...RequestEditorFn) (*DecideSmsReportResponse, error)
 
 	// ListTimersWithResponse Timers that run
 	//
@@ -19272,6 +20207,115 @@ func (r RetractReportsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r RetractReportsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DropSmsNumberResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+}
+
+// GetBody returns the raw response body bytes
+func (r DropSmsNumberResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DropSmsNumberResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DropSmsNumberResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DropSmsNumberResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PutSmsNumberResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SmsSender
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PutSmsNumberResponse) GetJSON200() *SmsSender {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r PutSmsNumberResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PutSmsNumberResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PutSmsNumberResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PutSmsNumberResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PrintSmsSheetResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+}
+
+// GetBody returns the raw response body bytes
+func (r PrintSmsSheetResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PrintSmsSheetResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PrintSmsSheetResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PrintSmsSheetResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -24544,6 +25588,81 @@ func (r PutPromiseResponse) ContentType() string {
 	return ""
 }
 
+type DropSearchSmsCodeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+}
+
+// GetBody returns the raw response body bytes
+func (r DropSearchSmsCodeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DropSearchSmsCodeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DropSearchSmsCodeResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DropSearchSmsCodeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type MakeSearchSmsCodeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *SearchSmsCode
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r MakeSearchSmsCodeResponse) GetJSON201() *SearchSmsCode {
+	return r.JSON201
+}
+
+// GetBody returns the raw response body bytes
+func (r MakeSearchSmsCodeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r MakeSearchSmsCodeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r MakeSearchSmsCodeResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r MakeSearchSmsCodeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListSessionsResponse200Headers the declared response headers of an HTTP 200 response for ListSessions
 type ListSessionsResponse200Headers struct {
 	ETag *string
@@ -25140,6 +26259,129 @@ func (r GetHandOverResponse) ContentType() string {
 	return ""
 }
 
+type HearSmsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+}
+
+// GetBody returns the raw response body bytes
+func (r HearSmsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r HearSmsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r HearSmsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r HearSmsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListSmsReportsResponse200Headers the declared response headers of an HTTP 200 response for ListSmsReports
+type ListSmsReportsResponse200Headers struct {
+	ETag *string
+}
+
+type ListSmsReportsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SmsReportPage
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListSmsReportsResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListSmsReportsResponse) GetJSON200() *SmsReportPage {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ListSmsReportsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListSmsReportsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListSmsReportsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListSmsReportsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DecideSmsReportResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SmsReport
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DecideSmsReportResponse) GetJSON200() *SmsReport {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r DecideSmsReportResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DecideSmsReportResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DecideSmsReportResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DecideSmsReportResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListTimersResponse200Headers the declared response headers of an HTTP 200 response for ListTimers
 type ListTimersResponse200Headers struct {
 	ETag *string
@@ -25621,6 +26863,68 @@ func (c *ClientWithResponses) RetractReportsWithResponse(ctx context.Context, id
 		return nil, err
 	}
 	return ParseRetractReportsResponse(rsp)
+}
+
+// DropSmsNumberWithResponse Take someone's number away
+//
+// Nobody reports by SMS in their name any more, and their sheet is void.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/accounts/{id}/sms-number (the `DropSmsNumber` operationId).
+func (c *ClientWithResponses) DropSmsNumberWithResponse(ctx context.Context, id PathID, params *DropSmsNumberParams, reqEditors ...RequestEditorFn) (*DropSmsNumberResponse, error) {
+	rsp, err := c.DropSmsNumber(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDropSmsNumberResponse(rsp)
+}
+
+// PutSmsNumberWithBodyWithResponse Say from which number someone reports by SMS
+//
+// In place of an earlier one; a printed sheet stays good. The number is kept as a keyed hash and never shown. `language` is that of the answers and of the sheet.
+// 409 `conflict`: it is somebody else's in this organisation. 404 also where no SMS comes in.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/accounts/{id}/sms-number (the `PutSmsNumber` operationId).
+func (c *ClientWithResponses) PutSmsNumberWithBodyWithResponse(ctx context.Context, id PathID, params *PutSmsNumberParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutSmsNumberResponse, error) {
+	rsp, err := c.PutSmsNumberWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutSmsNumberResponse(rsp)
+}
+
+// PutSmsNumberWithResponse Say from which number someone reports by SMS
+//
+// In place of an earlier one; a printed sheet stays good. The number is kept as a keyed hash and never shown. `language` is that of the answers and of the sheet.
+// 409 `conflict`: it is somebody else's in this organisation. 404 also where no SMS comes in.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/accounts/{id}/sms-number (the `PutSmsNumber` operationId).
+func (c *ClientWithResponses) PutSmsNumberWithResponse(ctx context.Context, id PathID, params *PutSmsNumberParams, body PutSmsNumberJSONRequestBody, reqEditors ...RequestEditorFn) (*PutSmsNumberResponse, error) {
+	rsp, err := c.PutSmsNumber(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutSmsNumberResponse(rsp)
+}
+
+// PrintSmsSheetWithResponse Print a sheet of one-time codes
+//
+// One page with 40 codes, to be printed and handed over. It names nobody. An earlier sheet is void from then on. 409 `conflict`: no number is registered.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/accounts/{id}/sms-sheet (the `PrintSmsSheet` operationId).
+func (c *ClientWithResponses) PrintSmsSheetWithResponse(ctx context.Context, id PathID, params *PrintSmsSheetParams, reqEditors ...RequestEditorFn) (*PrintSmsSheetResponse, error) {
+	rsp, err := c.PrintSmsSheet(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePrintSmsSheetResponse(rsp)
 }
 
 // UnlockAccountWithBodyWithResponse Unlock an account
@@ -28218,6 +29522,35 @@ func (c *ClientWithResponses) PutPromiseWithResponse(ctx context.Context, id Pat
 	return ParsePutPromiseResponse(rsp)
 }
 
+// DropSearchSmsCodeWithResponse Make the code for asking by SMS stop working
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/searches/{id}/sms-code (the `DropSearchSmsCode` operationId).
+func (c *ClientWithResponses) DropSearchSmsCodeWithResponse(ctx context.Context, id PathID, params *DropSearchSmsCodeParams, reqEditors ...RequestEditorFn) (*DropSearchSmsCodeResponse, error) {
+	rsp, err := c.DropSearchSmsCode(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDropSearchSmsCodeResponse(rsp)
+}
+
+// MakeSearchSmsCodeWithResponse Get a code for asking by SMS
+//
+// Without internet, `STATUS` and this code, sent to `number`, are answered with whether there is news, and nothing about whom. The code opens nothing and is not the
+// secret. It is shown once; asked for anew it is another, and the earlier one stops working. 404 also where no SMS comes in.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/searches/{id}/sms-code (the `MakeSearchSmsCode` operationId).
+func (c *ClientWithResponses) MakeSearchSmsCodeWithResponse(ctx context.Context, id PathID, params *MakeSearchSmsCodeParams, reqEditors ...RequestEditorFn) (*MakeSearchSmsCodeResponse, error) {
+	rsp, err := c.MakeSearchSmsCode(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseMakeSearchSmsCodeResponse(rsp)
+}
+
 // ListSessionsWithResponse List one's own sessions
 //
 // Every device on which this account is signed in.
@@ -28489,6 +29822,89 @@ func (c *ClientWithResponses) GetHandOverWithResponse(ctx context.Context, id Pa
 		return nil, err
 	}
 	return ParseGetHandOverResponse(rsp)
+}
+
+// HearSmsWithBodyWithResponse Hand over what came by SMS
+//
+// For the gateway. `Qorgau-Signature` is `t=<Unix seconds>,v1=<HMAC-SHA256 in hexadecimal, under the shared secret, of those digits, a full stop and the body>`, at most five minutes old; without
+// a good one nothing of the body is read, and the answer is 401. A message has `from` and `text`, a delivery report has `report`. Repeat until a 2xx, with the same
+// `id`, signed anew: it counts once. Members that are not named here are let pass. 404 where no SMS comes in.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/sms (the `HearSms` operationId).
+func (c *ClientWithResponses) HearSmsWithBodyWithResponse(ctx context.Context, params *HearSmsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*HearSmsResponse, error) {
+	rsp, err := c.HearSmsWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseHearSmsResponse(rsp)
+}
+
+// HearSmsWithResponse Hand over what came by SMS
+//
+// For the gateway. `Qorgau-Signature` is `t=<Unix seconds>,v1=<HMAC-SHA256 in hexadecimal, under the shared secret, of those digits, a full stop and the body>`, at most five minutes old; without
+// a good one nothing of the body is read, and the answer is 401. A message has `from` and `text`, a delivery report has `report`. Repeat until a 2xx, with the same
+// `id`, signed anew: it counts once. Members that are not named here are let pass. 404 where no SMS comes in.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/sms (the `HearSms` operationId).
+func (c *ClientWithResponses) HearSmsWithResponse(ctx context.Context, params *HearSmsParams, body HearSmsJSONRequestBody, reqEditors ...RequestEditorFn) (*HearSmsResponse, error) {
+	rsp, err := c.HearSms(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseHearSmsResponse(rsp)
+}
+
+// ListSmsReportsWithResponse List what lawyers reported by SMS
+//
+// For coordinators. The newest first. The people of a report are recorded already, and no family is told of them by itself before somebody confirms it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/sms-reports (the `ListSmsReports` operationId).
+func (c *ClientWithResponses) ListSmsReportsWithResponse(ctx context.Context, params *ListSmsReportsParams, reqEditors ...RequestEditorFn) (*ListSmsReportsResponse, error) {
+	rsp, err := c.ListSmsReports(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListSmsReportsResponse(rsp)
+}
+
+// DecideSmsReportWithBodyWithResponse Confirm or refuse a report
+//
+// `confirm`: its people are searched for and told of like any others. Where no department was understood, `department_id` says where they are, and you record them.
+// `refuse`: those are withdrawn of whom nobody else has spoken; the others stay unconfirmed. "Released" and "taken elsewhere" end nothing: add the event
+// yourself. What was sent is wiped. The author is refused with 403 `second_person_needed`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/sms-reports/{id}/decision (the `DecideSmsReport` operationId).
+func (c *ClientWithResponses) DecideSmsReportWithBodyWithResponse(ctx context.Context, id PathID, params *DecideSmsReportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DecideSmsReportResponse, error) {
+	rsp, err := c.DecideSmsReportWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDecideSmsReportResponse(rsp)
+}
+
+// DecideSmsReportWithResponse Confirm or refuse a report
+//
+// `confirm`: its people are searched for and told of like any others. Where no department was understood, `department_id` says where they are, and you record them.
+// `refuse`: those are withdrawn of whom nobody else has spoken; the others stay unconfirmed. "Released" and "taken elsewhere" end nothing: add the event
+// yourself. What was sent is wiped. The author is refused with 403 `second_person_needed`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/sms-reports/{id}/decision (the `DecideSmsReport` operationId).
+func (c *ClientWithResponses) DecideSmsReportWithResponse(ctx context.Context, id PathID, params *DecideSmsReportParams, body DecideSmsReportJSONRequestBody, reqEditors ...RequestEditorFn) (*DecideSmsReportResponse, error) {
+	rsp, err := c.DecideSmsReport(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDecideSmsReportResponse(rsp)
 }
 
 // ListTimersWithResponse Timers that run
@@ -29021,6 +30437,64 @@ func ParseRetractReportsResponse(rsp *http.Response) (*RetractReportsResponse, e
 		}
 		response.JSON202 = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseDropSmsNumberResponse parses an HTTP response from a DropSmsNumberWithResponse call
+func ParseDropSmsNumberResponse(rsp *http.Response) (*DropSmsNumberResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DropSmsNumberResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	return response, nil
+}
+
+// ParsePutSmsNumberResponse parses an HTTP response from a PutSmsNumberWithResponse call
+func ParsePutSmsNumberResponse(rsp *http.Response) (*PutSmsNumberResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PutSmsNumberResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SmsSender
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParsePrintSmsSheetResponse parses an HTTP response from a PrintSmsSheetWithResponse call
+func ParsePrintSmsSheetResponse(rsp *http.Response) (*PrintSmsSheetResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PrintSmsSheetResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
 	}
 
 	return response, nil
@@ -33020,6 +34494,48 @@ func ParsePutPromiseResponse(rsp *http.Response) (*PutPromiseResponse, error) {
 	return response, nil
 }
 
+// ParseDropSearchSmsCodeResponse parses an HTTP response from a DropSearchSmsCodeWithResponse call
+func ParseDropSearchSmsCodeResponse(rsp *http.Response) (*DropSearchSmsCodeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DropSearchSmsCodeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	return response, nil
+}
+
+// ParseMakeSearchSmsCodeResponse parses an HTTP response from a MakeSearchSmsCodeWithResponse call
+func ParseMakeSearchSmsCodeResponse(rsp *http.Response) (*MakeSearchSmsCodeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &MakeSearchSmsCodeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest SearchSmsCode
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListSessionsResponse parses an HTTP response from a ListSessionsWithResponse call
 func ParseListSessionsResponse(rsp *http.Response) (*ListSessionsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -33476,6 +34992,90 @@ func ParseGetHandOverResponse(rsp *http.Response) (*GetHandOverResponse, error) 
 			headers.ETag = &value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseHearSmsResponse parses an HTTP response from a HearSmsWithResponse call
+func ParseHearSmsResponse(rsp *http.Response) (*HearSmsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &HearSmsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	return response, nil
+}
+
+// ParseListSmsReportsResponse parses an HTTP response from a ListSmsReportsWithResponse call
+func ParseListSmsReportsResponse(rsp *http.Response) (*ListSmsReportsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListSmsReportsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SmsReportPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListSmsReportsResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDecideSmsReportResponse parses an HTTP response from a DecideSmsReportWithResponse call
+func ParseDecideSmsReportResponse(rsp *http.Response) (*DecideSmsReportResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DecideSmsReportResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SmsReport
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
 	}
 
 	return response, nil
