@@ -159,6 +159,7 @@ const (
 	AlertKindRightsOverdue      AlertKind = "rights_overdue"
 	AlertKindSmsMisused         AlertKind = "sms_misused"
 	AlertKindSmsReport          AlertKind = "sms_report"
+	AlertKindStaffUnreachable   AlertKind = "staff_unreachable"
 	AlertKindTokenReuse         AlertKind = "token_reuse"
 )
 
@@ -228,6 +229,8 @@ func (e AlertKind) Valid() bool {
 	case AlertKindSmsMisused:
 		return true
 	case AlertKindSmsReport:
+		return true
+	case AlertKindStaffUnreachable:
 		return true
 	case AlertKindTokenReuse:
 		return true
@@ -2674,6 +2677,7 @@ type Alert struct {
 	// `sms_report`: what a lawyer (`subject_id`) reported by SMS waits for a person (`/v1/sms-reports`). `sms_misused`: a good code of their sheet came from another number, or somebody tries
 	// codes in their name: give them a new sheet.
 	// `many_check_ins`: a lawyer (`subject_id`) checks in at a fifth department within an hour at which nobody expects them, and was refused there: plan a shift for them, or ask whose hands their phone is in.
+	// `staff_unreachable`: by a stop word one who works here (`subject_id`) took out the last channel by which they could be called; ask them.
 	Kind AlertKind `json:"kind"`
 
 	// LastAt The last time.
@@ -2717,6 +2721,7 @@ type AlertItem struct {
 // `sms_report`: what a lawyer (`subject_id`) reported by SMS waits for a person (`/v1/sms-reports`). `sms_misused`: a good code of their sheet came from another number, or somebody tries
 // codes in their name: give them a new sheet.
 // `many_check_ins`: a lawyer (`subject_id`) checks in at a fifth department within an hour at which nobody expects them, and was refused there: plan a shift for them, or ask whose hands their phone is in.
+// `staff_unreachable`: by a stop word one who works here (`subject_id`) took out the last channel by which they could be called; ask them.
 type AlertKind string
 
 // AlertPage defines model for AlertPage.
@@ -3031,13 +3036,22 @@ type Channel struct {
 	ID openapi_types.UUID `json:"id"`
 
 	// Kind `fcm`: push to a phone. `webpush`: to a browser. `call`: an operator calls.
-	Kind ChannelKind `json:"kind"`
+	Kind  ChannelKind `json:"kind"`
+	Latin *bool       `json:"latin,omitempty"`
 
 	// Link Opens the chat with the Telegram bot that confirms this channel; good for a day.
 	Link *string `json:"link,omitempty"`
 
 	// Phone E.164. For staff only, who are audited.
 	Phone *string `json:"phone,omitempty"`
+	Place *bool   `json:"place,omitempty"`
+
+	// Quiet Hours of each day, in Kazakhstan, in which this channel is left alone: what comes waits until their end, while the ladder climbs on past it, and an operator calls afterwards. From
+	// 22:00 to 07:00 is a night. Not held are alarms, one's own timer, codes, and that the ladder was changed or the search erased.
+	//
+	//
+	// Example: {"from":"23:00","to":"07:00"}
+	Quiet *QuietHours `json:"quiet,omitempty"`
 
 	// State `unconfirmed`: nothing is told there before its code came back, or its `link` was opened. `dropped`: the provider says that the address is not valid any more; put the channels anew.
 	State ChannelState `json:"state"`
@@ -3047,7 +3061,8 @@ type Channel struct {
 type ChannelState string
 
 // ChannelAdd Each kind has one address and nothing else: `fcm` a `token`, `webpush` a `subscription`, `sms` and `call` a `phone`, `email` an `email`; `telegram` none. Or `id`: a
-// channel that is there already, whose address need not be known again. `sms`, `telegram` and `call` need `understood`, when the relative chooses them.
+// channel that is there already, whose address need not be known again. `sms`, `telegram` and `call` need `understood`, when the relative chooses them. What is wished
+// of a channel (`quiet`, `latin`, `place`) is said each time: what is left out ends.
 //
 // Example: {"kind":"call","phone":"8 (701) 123-45-67"}
 type ChannelAdd struct {
@@ -3057,12 +3072,25 @@ type ChannelAdd struct {
 	// Kind `fcm`: push to a phone. `webpush`: to a browser. `call`: an operator calls.
 	Kind ChannelKind `json:"kind"`
 
+	// Latin Of `sms`: in Latin letters.
+	Latin *bool `json:"latin,omitempty"`
+
 	// Phone As it was said: `8 (701) 123-45-67`, `+7 727 …`, `7011234567`. Without a plus it is a number of Kazakhstan. It is kept, and shown, as E.164; what cannot be
 	// a number is refused with its pointer.
 	//
 	//
 	// Example: 8 (701) 123-45-67
 	Phone *Phone `json:"phone,omitempty"`
+
+	// Place Of `sms`, of a search: the news that somebody was found says in which department they are. Needs `understood`, after `who_sees_place` was shown, too.
+	Place *bool `json:"place,omitempty"`
+
+	// Quiet Hours of each day, in Kazakhstan, in which this channel is left alone: what comes waits until their end, while the ladder climbs on past it, and an operator calls afterwards. From
+	// 22:00 to 07:00 is a night. Not held are alarms, one's own timer, codes, and that the ladder was changed or the search erased.
+	//
+	//
+	// Example: {"from":"23:00","to":"07:00"}
+	Quiet *QuietHours `json:"quiet,omitempty"`
 
 	// Subscription As the browser gives it (`PushSubscription.toJSON()`), made with this server's `vapid_key`.
 	Subscription *WebPushSubscription `json:"subscription,omitempty"`
@@ -3126,6 +3154,11 @@ type ChannelKindInfo struct {
 	//
 	// Example: {"en":"Almaly District Police Division","kk":"Алмалы ауданының Полиция басқармасы","ru":"Управление полиции Алмалинского района"}
 	WhoSees Names `json:"who_sees"`
+
+	// WhoSeesPlace A text in three languages.
+	//
+	// Example: {"en":"Almaly District Police Division","kk":"Алмалы ауданының Полиция басқармасы","ru":"Управление полиции Алмалинского района"}
+	WhoSeesPlace *Names `json:"who_sees_place,omitempty"`
 }
 
 // ChannelList defines model for ChannelList.
@@ -4939,6 +4972,17 @@ type QuestionAnswer struct {
 
 // QuestionAnswerAnswer defines model for QuestionAnswer.Answer.
 type QuestionAnswerAnswer string
+
+// QuietHours Hours of each day, in Kazakhstan, in which this channel is left alone: what comes waits until their end, while the ladder climbs on past it, and an operator calls afterwards. From
+// 22:00 to 07:00 is a night. Not held are alarms, one's own timer, codes, and that the ladder was changed or the search erased.
+//
+// Example: {"from":"23:00","to":"07:00"}
+type QuietHours struct {
+	From string `json:"from"`
+
+	// To Not the same as `from`.
+	To string `json:"to"`
+}
 
 // Readiness defines model for Readiness.
 type Readiness struct {
@@ -6893,6 +6937,15 @@ type GetMeParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// AcknowledgeOwnNoticeParams defines parameters for AcknowledgeOwnNotice.
+type AcknowledgeOwnNoticeParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // DropBuddyCodeParams defines parameters for DropBuddyCode.
 type DropBuddyCodeParams struct {
 	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
@@ -6925,6 +6978,30 @@ type GetCalendarFeedParams struct {
 
 // MintCalendarFeedParams defines parameters for MintCalendarFeed.
 type MintCalendarFeedParams struct {
+	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// GetOwnChannelsParams defines parameters for GetOwnChannels.
+type GetOwnChannelsParams struct {
+	// IfNoneMatch `ETag` of an earlier answer. When nothing has changed the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// PutOwnChannelsParams defines parameters for PutOwnChannels.
+type PutOwnChannelsParams struct {
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ConfirmOwnChannelParams defines parameters for ConfirmOwnChannel.
+type ConfirmOwnChannelParams struct {
 	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
@@ -7551,6 +7628,15 @@ type LockByBuddyJSONRequestBody = BuddyLock
 
 // DecideMatchJSONRequestBody defines body for DecideMatch for application/json ContentType.
 type DecideMatchJSONRequestBody = MatchDecision
+
+// AcknowledgeOwnNoticeJSONRequestBody defines body for AcknowledgeOwnNotice for application/json ContentType.
+type AcknowledgeOwnNoticeJSONRequestBody = Acknowledgement
+
+// PutOwnChannelsJSONRequestBody defines body for PutOwnChannels for application/json ContentType.
+type PutOwnChannelsJSONRequestBody = ChannelsPut
+
+// ConfirmOwnChannelJSONRequestBody defines body for ConfirmOwnChannel for application/json ContentType.
+type ConfirmOwnChannelJSONRequestBody = ChannelCode
 
 // PutEvidenceNamingJSONRequestBody defines body for PutEvidenceNaming for application/json ContentType.
 type PutEvidenceNamingJSONRequestBody = EvidenceNaming

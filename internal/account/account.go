@@ -143,9 +143,11 @@ type Options struct {
 	SetPushToken  func(ctx context.Context, tx *pg.Tx, account uuid.UUID, key seal.Key, token string) error
 	PushToken     func(ctx context.Context, tx *pg.Tx, account uuid.UUID) (PushState, error)
 	DropPushToken func(ctx context.Context, tx *pg.Tx, account uuid.UUID) error
+	// DropChannels takes off everything by which an account is called: it was locked, or its phone is in other hands. nil: as DropPushToken.
+	DropChannels func(ctx context.Context, tx *pg.Tx, account uuid.UUID) error
 	// Locked is told of an account that is locked, by who counts on it: what it had taken on goes back to others. nil: nobody is told.
 	Locked func(ctx context.Context, tx *pg.Tx, account uuid.UUID) error
-	// ShadowPush gives a shadow the channels that its owner has; nothing is ever sent there. nil: it has none.
+	// ShadowPush gives a shadow the phone that its owner has, and nothing else by which they are called. nil: it has none.
 	ShadowPush func(ctx context.Context, tx *pg.Tx, owner, shadow uuid.UUID, key seal.Key) error
 	// ShadowDay puts a shadow where its owner stands. nil: nowhere.
 	ShadowDay func(ctx context.Context, tx *pg.Tx, owner, shadow uuid.UUID) error
@@ -172,6 +174,7 @@ type Desk struct {
 	setPush  func(ctx context.Context, tx *pg.Tx, account uuid.UUID, key seal.Key, token string) error
 	push     func(ctx context.Context, tx *pg.Tx, account uuid.UUID) (PushState, error)
 	dropPush func(ctx context.Context, tx *pg.Tx, account uuid.UUID) error
+	dropAll  func(ctx context.Context, tx *pg.Tx, account uuid.UUID) error
 	locked   func(ctx context.Context, tx *pg.Tx, account uuid.UUID) error
 
 	shadowPush func(ctx context.Context, tx *pg.Tx, owner, shadow uuid.UUID, key seal.Key) error
@@ -182,7 +185,7 @@ type Desk struct {
 // New makes the desk.
 func New(o Options) *Desk {
 	d := &Desk{db: o.DB, ring: o.Ring, audit: o.Audit, log: o.Log, tokens: newTokens(o.Ring.Signing(), o.Issuer, o.DB.Now),
-		known: newMemory(), wrong: wrongCodes(o.WrongCodesPerMinute), setPush: o.SetPushToken, push: o.PushToken, dropPush: o.DropPushToken, locked: o.Locked,
+		known: newMemory(), wrong: wrongCodes(o.WrongCodesPerMinute), setPush: o.SetPushToken, push: o.PushToken, dropPush: o.DropPushToken, dropAll: o.DropChannels, locked: o.Locked,
 		shadowPush: o.ShadowPush, shadowDay: o.ShadowDay, duress: o.Duress}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
@@ -195,6 +198,9 @@ func New(o Options) *Desk {
 	}
 	if d.dropPush == nil {
 		d.dropPush = func(context.Context, *pg.Tx, uuid.UUID) error { return nil }
+	}
+	if d.dropAll == nil {
+		d.dropAll = d.dropPush
 	}
 	return d
 }

@@ -87,7 +87,7 @@ func (d *Desk) lock(ctx context.Context, tx *pg.Tx, a *Account) error {
 			return err
 		}
 	}
-	if err := d.dropPush(ctx, tx, a.ID); err != nil {
+	if err := d.dropAll(ctx, tx, a.ID); err != nil {
 		return err
 	}
 	// Whoever was called to lock it need not any more.

@@ -171,7 +171,7 @@ func (d *Desk) afterPin(ctx context.Context, id uuid.UUID) error {
 				return err
 			}
 		}
-		return d.dropPush(ctx, tx, in.Account)
+		return d.dropAll(ctx, tx, in.Account)
 	})
 }
 

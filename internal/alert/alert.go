@@ -55,6 +55,7 @@ const (
 	PinGuessed         Kind = "pin_guessed"         // five wrong PINs ended a session: a phone may be in other hands
 	BuddyLocked        Kind = "buddy_locked"        // a buddy's code locked a lawyer's account: something has happened to them
 	ManyCheckIns       Kind = "many_check_ins"      // a lawyer checks in at one department after another that nobody sent them to
+	StaffUnreachable   Kind = "staff_unreachable"   // a stop word took out the last channel of one who works here
 	LockWaits          Kind = "lock_waits"          // who has locked three accounts within ten minutes asks for one more
 	SMSReport          Kind = "sms_report"          // what came in by SMS waits for a person
 	SMSMisused         Kind = "sms_misused"         // a printed code is in other hands, or somebody tries codes

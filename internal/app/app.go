@@ -91,7 +91,8 @@ func assemble(ctx context.Context, o Options, db *pg.DB, ring *seal.Ring) (*part
 		return nil, err
 	}
 	log := audit.New(ring)
-	p.center, err = push.New(push.Options{DB: db, Ring: ring, Audit: log, Senders: p.carriers.Senders, Checks: p.carriers.Checks, Bot: p.carriers.Bot, Log: o.Log, Metrics: p.meters})
+	p.center, err = push.New(push.Options{DB: db, Ring: ring, Audit: log, Senders: p.carriers.Senders, Checks: p.carriers.Checks, Bot: p.carriers.Bot,
+		Hotline: o.Config.Hotline, Latin: o.Config.SMSLatin, Delay: o.Config.PushDelay, Cover: o.Config.PushCover, Log: o.Log, Metrics: p.meters})
 	if err != nil {
 		return nil, err
 	}
@@ -138,43 +139,23 @@ func assemble(ctx context.Context, o Options, db *pg.DB, ring *seal.Ring) (*part
 
 // deskOptions lend the desk what push knows of a phone: push stands to its right.
 func deskOptions(db *pg.DB, ring *seal.Ring, log *slog.Logger, center *push.Center, l limits) account.Options {
-	owner := func(id uuid.UUID) push.Owner { return push.Owner{Kind: push.AccountOwner, ID: id} }
 	return account.Options{
 		DB: db, Ring: ring, Audit: audit.New(ring), Log: log, Issuer: issuer, WrongCodesPerMinute: l.wrongCodes,
 		SetPushToken: func(ctx context.Context, tx *pg.Tx, id uuid.UUID, key seal.Key, token string) error {
-			return pushTokenFault(center.SetChannels(ctx, tx, push.Book{Owner: owner(id), Key: key}, []push.Address{{Kind: push.FCM, Value: token}}))
+			return pushTokenFault(center.SetPhone(ctx, tx, id, key, token))
 		},
 		PushToken: func(ctx context.Context, tx *pg.Tx, id uuid.UUID) (account.PushState, error) {
-			channels, err := center.Channels(ctx, tx, owner(id))
-			if err != nil || len(channels) == 0 {
-				return account.PushState{State: "none"}, err
-			}
-			return account.PushState{State: channels[0].State}, nil
+			state, err := center.Phone(ctx, tx, id)
+			return account.PushState{State: state}, err
 		},
-		DropPushToken: func(ctx context.Context, tx *pg.Tx, id uuid.UUID) error {
-			return center.SetChannels(ctx, tx, push.Book{Owner: owner(id)}, nil)
+		DropPushToken: center.DropPhone,
+		DropChannels: func(ctx context.Context, tx *pg.Tx, id uuid.UUID) error {
+			return center.SetChannels(ctx, tx, push.Book{Owner: push.Owner{Kind: push.AccountOwner, ID: id}}, nil)
 		},
 		Locked: func(ctx context.Context, tx *pg.Tx, who uuid.UUID) error {
 			return errors.Join(dispatch.Return(ctx, tx, who), roster.Locked(ctx, tx, who), roster.DropFeed(ctx, tx, who), texting.Locked(ctx, tx, who))
 		},
-		ShadowPush: func(ctx context.Context, tx *pg.Tx, of, shadow uuid.UUID, key seal.Key) error {
-			have, err := center.OpenChannels(ctx, tx, owner(of), key)
-			if err != nil {
-				return err
-			}
-			own, err := center.OpenChannels(ctx, tx, owner(shadow), key)
-			if err != nil {
-				return err
-			}
-			if len(have) == 0 { // they were cut off, which must not be seen
-				have = own
-			}
-			addresses := make([]push.Address, len(have))
-			for i, c := range have {
-				addresses[i] = push.Address{Kind: c.Kind, Value: c.Address}
-			}
-			return center.SetChannels(ctx, tx, push.Book{Owner: owner(shadow), Key: key}, addresses)
-		},
+		ShadowPush: center.ShadowPhone,
 	}
 }
 

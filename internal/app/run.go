@@ -203,6 +203,7 @@ func (a *App) serve(ctx context.Context) error {
 		a.loops.Go(func() { rescue(loops, a.store.db, a.log) })
 		a.loops.Go(func() { watchClocks(loops, a.parts.rights, a.log) })
 		a.loops.Go(func() { look(loops, a.log, "notices cannot climb", a.parts.center.Climb) })
+		a.loops.Go(func() { lookEach(loops, coverEvery, a.log, "phones cannot be covered", a.parts.center.CoverUp) })
 		if chat := a.parts.carriers.chat; chat != nil {
 			a.loops.Go(func() {
 				alone(loops, a.store.db, botLock, func(ctx context.Context) { hearChat(ctx, chat, a.parts.center, a.log) })

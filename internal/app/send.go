@@ -82,6 +82,7 @@ func need(r board.Row) dispatch.Need {
 const (
 	lookEvery   = 250 * time.Millisecond
 	remindEvery = 5 * time.Second
+	coverEvery  = 10 * time.Second
 )
 
 // look has something done that comes due, one thing after another, a quarter of a second behind. What fails is said once.

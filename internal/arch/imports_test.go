@@ -49,7 +49,7 @@ var order = []place{
 	{"internal/account", upTo("internal/alert")},
 	{"internal/department", upTo("internal/alert", "internal/account")},
 	{"internal/hotline", upTo("internal/alert", "internal/account")},
-	{"internal/push", upTo("internal/alert", "internal/account", "internal/department", "internal/hotline")},
+	{"internal/push", upTo("internal/alert", "internal/account", "internal/department", "internal/hotline", "internal/push/sms/gsm7")},
 	{"internal/push/pushtest", []string{"internal/pg", "internal/pg/pgtest", "internal/push", "internal/seal"}},
 	{"internal/push/stage", nil},
 	{"internal/push/fcm", []string{"internal/fault", "internal/push"}},

@@ -75,6 +75,11 @@ type Config struct {
 	// Mail is the submission server by which mail goes out; without a host there is none.
 	Mail Mail `envPrefix:"QORGAU_MAIL_"`
 
+	// PushDelay is how long a family's news waits at most, at random; 0: it goes at once. PushCover is how many pushes that say nothing a family's phone gets within a
+	// day; 0: none. Both are policy, against who watches the second in which a phone hears (docs/adr/0041).
+	PushDelay time.Duration `env:"QORGAU_PUSH_DELAY"`
+	PushCover int           `env:"QORGAU_PUSH_COVER"`
+
 	// MetricsAddr is the listener of the metrics, host:port; empty: none. Without a host it is loopback.
 	MetricsAddr string `env:"QORGAU_METRICS_ADDR"`
 	// Limits is "", "off" or name=value,…; app reads it, since features own the names.
@@ -169,6 +174,8 @@ func Read(getenv func(string) string) (Config, error) {
 		{"QORGAU_MAIL_PORT", "a port, for example 587", func(v string) bool { n, err := strconv.ParseUint(v, 10, 16); return err == nil && n > 0 }},
 		{"QORGAU_MAIL_IMPLICIT_TLS", "true or false", yesOrNo},
 		{"QORGAU_SMS_LATIN", "true or false", yesOrNo},
+		{"QORGAU_PUSH_DELAY", "0s to 60s", func(v string) bool { d, err := time.ParseDuration(v); return err == nil && d >= 0 && d <= time.Minute }},
+		{"QORGAU_PUSH_COVER", "how many within a day, 0 to 24", func(v string) bool { n, err := strconv.ParseUint(v, 10, 8); return err == nil && n <= 24 }},
 	} {
 		if v, there := given[check.name]; there && !check.ok(v) {
 			bad = append(bad, wants(check.name, check.wanted))

@@ -23,13 +23,16 @@ func (s *Server) ListChannelKinds(context.Context, ListChannelKindsRequestObject
 	for i, k := range kinds {
 		out.Items[i] = api.ChannelKindInfo{Kind: api.ChannelKind(k.Kind), WhoSees: api.Names{Kk: k.WhoSees.KK, Ru: k.WhoSees.RU, En: k.WhoSees.EN},
 			NeedsUnderstanding: k.Understood, VapidKey: orNil(k.VAPIDKey)}
+		if p := k.WhoSeesPlace; p != (push.Names{}) {
+			out.Items[i].WhoSeesPlace = &api.Names{Kk: p.KK, Ru: p.RU, En: p.EN}
+		}
 	}
 	return ListChannelKinds200JSONResponse{Body: out}, nil
 }
 
 // PutChannels says where news is to be told.
 func (s *Server) PutChannels(ctx context.Context, r PutChannelsRequestObject) (PutChannelsResponseObject, error) {
-	addresses, err := addressesOf(ctx, r.Body.Channels)
+	addresses, err := addressesOf(r.Body.Channels, !staffCalls(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -50,9 +53,9 @@ func (s *Server) ConfirmChannel(ctx context.Context, r ConfirmChannelRequestObje
 }
 
 // addressesOf reads channels. A member that belongs to another kind is a mistake, not an extra: who sends it believes in a
-// channel that would never be tried.
-func addressesOf(ctx context.Context, list []api.ChannelAdd) ([]push.Address, error) {
-	_, staff := account.From(ctx)
+// channel that would never be tried. themself: who sends it chooses for themself, and must have read who can see it; staff enter for relatives what they were told
+// by voice, having said what stands there.
+func addressesOf(list []api.ChannelAdd, themself bool) ([]push.Address, error) {
 	out := make([]push.Address, len(list))
 	var wrong []fault.Field
 	for i, c := range list {
@@ -70,7 +73,10 @@ func addressesOf(ctx context.Context, list []api.ChannelAdd) ([]push.Address, er
 			}
 			given["subscription"] = string(raw)
 		}
-		a := push.Address{Kind: string(c.Kind), Keep: orZero(c.ID)}
+		a := push.Address{Kind: string(c.Kind), Keep: orZero(c.ID), Wishes: push.Wishes{Latin: orZero(c.Latin), Place: orZero(c.Place)}}
+		if q := c.Quiet; q != nil {
+			a.Quiet = push.Quiet{From: q.From, To: q.To}
+		}
 		own := push.Members[a.Kind]
 		if a.Keep != uuid.Nil {
 			own = ""
@@ -81,8 +87,7 @@ func addressesOf(ctx context.Context, list []api.ChannelAdd) ([]push.Address, er
 			}
 		}
 		a.Value = given[own]
-		// Staff enter what they were told by voice, having said what stands there.
-		if a.Keep == uuid.Nil && !staff && push.MustUnderstand(a.Kind) && !orZero(c.Understood) {
+		if themself && (a.Keep == uuid.Nil && push.MustUnderstand(a.Kind) || a.Place) && !orZero(c.Understood) {
 			wrong = append(wrong, fault.Field{Pointer: at + "understood", Code: "required"})
 		}
 		out[i] = a
@@ -93,10 +98,19 @@ func addressesOf(ctx context.Context, list []api.ChannelAdd) ([]push.Address, er
 	return out, nil
 }
 
+// staffCalls tells whether somebody calls who works here.
+func staffCalls(ctx context.Context) bool {
+	_, staff := account.From(ctx)
+	return staff
+}
+
 func channelsWire(list []push.Channel) api.ChannelList {
 	out := api.ChannelList{Items: make([]api.Channel, len(list))}
 	for i, c := range list {
-		out.Items[i] = api.Channel{ID: c.ID, Kind: api.ChannelKind(c.Kind), State: api.ChannelState(c.State), Phone: orNil(c.Address), Link: orNil(c.Link)}
+		out.Items[i] = api.Channel{ID: c.ID, Kind: api.ChannelKind(c.Kind), State: api.ChannelState(c.State), Phone: orNil(c.Address), Link: orNil(c.Link), Latin: orNil(c.Latin), Place: orNil(c.Place)}
+		if c.Quiet != (push.Quiet{}) {
+			out.Items[i].Quiet = &api.QuietHours{From: c.Quiet.From, To: c.Quiet.To}
+		}
 	}
 	return out
 }

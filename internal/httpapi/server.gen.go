@@ -329,6 +329,9 @@ type ServerInterface interface {
 	// GetMe Read one's own account
 	// (GET /v1/me)
 	GetMe(ctx echo.Context, params GetMeParams) error
+	// AcknowledgeOwnNotice Say "I have seen it"
+	// (POST /v1/me/acknowledgements)
+	AcknowledgeOwnNotice(ctx echo.Context, params AcknowledgeOwnNoticeParams) error
 	// DropBuddyCode Make the buddy's code stop working
 	// (DELETE /v1/me/buddy-code)
 	DropBuddyCode(ctx echo.Context, params DropBuddyCodeParams) error
@@ -344,6 +347,15 @@ type ServerInterface interface {
 	// MintCalendarFeed Have one's shifts in a calendar
 	// (POST /v1/me/calendar)
 	MintCalendarFeed(ctx echo.Context, params MintCalendarFeedParams) error
+	// GetOwnChannels By what one is called
+	// (GET /v1/me/channels)
+	GetOwnChannels(ctx echo.Context, params GetOwnChannelsParams) error
+	// PutOwnChannels Say by what one wants to be called
+	// (PUT /v1/me/channels)
+	PutOwnChannels(ctx echo.Context, params PutOwnChannelsParams) error
+	// ConfirmOwnChannel Say the code that came
+	// (POST /v1/me/channels/{channel_id}/confirm)
+	ConfirmOwnChannel(ctx echo.Context, channelID openapi_types.UUID, params ConfirmOwnChannelParams) error
 	// GetOwnChecklistPdf Rights checklist on paper, with the organisation's times
 	// (GET /v1/me/checklist.pdf)
 	GetOwnChecklistPdf(ctx echo.Context, params GetOwnChecklistPdfParams) error
@@ -5795,6 +5807,50 @@ func (w *ServerInterfaceWrapper) GetMe(ctx echo.Context) error {
 	return err
 }
 
+// AcknowledgeOwnNotice converts echo context to params.
+func (w *ServerInterfaceWrapper) AcknowledgeOwnNotice(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AcknowledgeOwnNoticeParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AcknowledgeOwnNotice(ctx, params)
+	return err
+}
+
 // DropBuddyCode converts echo context to params.
 func (w *ServerInterfaceWrapper) DropBuddyCode(ctx echo.Context) error {
 	var err error
@@ -5982,6 +6038,130 @@ func (w *ServerInterfaceWrapper) MintCalendarFeed(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.MintCalendarFeed(ctx, params)
+	return err
+}
+
+// GetOwnChannels converts echo context to params.
+func (w *ServerInterfaceWrapper) GetOwnChannels(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetOwnChannelsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetOwnChannels(ctx, params)
+	return err
+}
+
+// PutOwnChannels converts echo context to params.
+func (w *ServerInterfaceWrapper) PutOwnChannels(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PutOwnChannelsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PutOwnChannels(ctx, params)
+	return err
+}
+
+// ConfirmOwnChannel converts echo context to params.
+func (w *ServerInterfaceWrapper) ConfirmOwnChannel(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "channel_id" -------------
+	var channelID openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "channel_id", ctx.Param("channel_id"), &channelID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter channel_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ConfirmOwnChannelParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ConfirmOwnChannel(ctx, channelID, params)
 	return err
 }
 
@@ -8511,11 +8691,15 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/matches/:id", wrapper.GetMatch, options.OperationMiddlewares["getMatch"]...)
 	router.POST(options.BaseURL+"/v1/matches/:id/decision", wrapper.DecideMatch, options.OperationMiddlewares["decideMatch"]...)
 	router.GET(options.BaseURL+"/v1/me", wrapper.GetMe, options.OperationMiddlewares["getMe"]...)
+	router.POST(options.BaseURL+"/v1/me/acknowledgements", wrapper.AcknowledgeOwnNotice, options.OperationMiddlewares["acknowledgeOwnNotice"]...)
 	router.DELETE(options.BaseURL+"/v1/me/buddy-code", wrapper.DropBuddyCode, options.OperationMiddlewares["dropBuddyCode"]...)
 	router.POST(options.BaseURL+"/v1/me/buddy-code", wrapper.MakeBuddyCode, options.OperationMiddlewares["makeBuddyCode"]...)
 	router.DELETE(options.BaseURL+"/v1/me/calendar", wrapper.DropCalendarFeed, options.OperationMiddlewares["dropCalendarFeed"]...)
 	router.GET(options.BaseURL+"/v1/me/calendar", wrapper.GetCalendarFeed, options.OperationMiddlewares["getCalendarFeed"]...)
 	router.POST(options.BaseURL+"/v1/me/calendar", wrapper.MintCalendarFeed, options.OperationMiddlewares["mintCalendarFeed"]...)
+	router.GET(options.BaseURL+"/v1/me/channels", wrapper.GetOwnChannels, options.OperationMiddlewares["getOwnChannels"]...)
+	router.PUT(options.BaseURL+"/v1/me/channels", wrapper.PutOwnChannels, options.OperationMiddlewares["putOwnChannels"]...)
+	router.POST(options.BaseURL+"/v1/me/channels/:channel_id/confirm", wrapper.ConfirmOwnChannel, options.OperationMiddlewares["confirmOwnChannel"]...)
 	router.GET(options.BaseURL+"/v1/me/checklist.pdf", wrapper.GetOwnChecklistPdf, options.OperationMiddlewares["getOwnChecklistPdf"]...)
 	router.GET(options.BaseURL+"/v1/me/evidence-naming", wrapper.GetEvidenceNaming, options.OperationMiddlewares["getEvidenceNaming"]...)
 	router.PUT(options.BaseURL+"/v1/me/evidence-naming", wrapper.PutEvidenceNaming, options.OperationMiddlewares["putEvidenceNaming"]...)
@@ -12067,6 +12251,23 @@ func (response GetMe304Response) VisitGetMeResponse(w http.ResponseWriter) error
 	return nil
 }
 
+type AcknowledgeOwnNoticeRequestObject struct {
+	Params AcknowledgeOwnNoticeParams
+	Body   *AcknowledgeOwnNoticeJSONRequestBody
+}
+
+type AcknowledgeOwnNoticeResponseObject interface {
+	VisitAcknowledgeOwnNoticeResponse(w http.ResponseWriter) error
+}
+
+type AcknowledgeOwnNotice204Response struct {
+}
+
+func (response AcknowledgeOwnNotice204Response) VisitAcknowledgeOwnNoticeResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
 type DropBuddyCodeRequestObject struct {
 	Params DropBuddyCodeParams
 }
@@ -12178,6 +12379,92 @@ func (response MintCalendarFeed201JSONResponse) VisitMintCalendarFeedResponse(w 
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetOwnChannelsRequestObject struct {
+	Params GetOwnChannelsParams
+}
+
+type GetOwnChannelsResponseObject interface {
+	VisitGetOwnChannelsResponse(w http.ResponseWriter) error
+}
+
+type GetOwnChannels200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetOwnChannels200JSONResponse struct {
+	Body    ChannelList
+	Headers GetOwnChannels200ResponseHeaders
+}
+
+func (response GetOwnChannels200JSONResponse) VisitGetOwnChannelsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetOwnChannels304Response = NotModifiedResponse
+
+func (response GetOwnChannels304Response) VisitGetOwnChannelsResponse(w http.ResponseWriter) error {
+	w.WriteHeader(304)
+	return nil
+}
+
+type PutOwnChannelsRequestObject struct {
+	Params PutOwnChannelsParams
+	Body   *PutOwnChannelsJSONRequestBody
+}
+
+type PutOwnChannelsResponseObject interface {
+	VisitPutOwnChannelsResponse(w http.ResponseWriter) error
+}
+
+type PutOwnChannels200JSONResponse ChannelList
+
+func (response PutOwnChannels200JSONResponse) VisitPutOwnChannelsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ConfirmOwnChannelRequestObject struct {
+	ChannelID openapi_types.UUID `json:"channel_id"`
+	Params    ConfirmOwnChannelParams
+	Body      *ConfirmOwnChannelJSONRequestBody
+}
+
+type ConfirmOwnChannelResponseObject interface {
+	VisitConfirmOwnChannelResponse(w http.ResponseWriter) error
+}
+
+type ConfirmOwnChannel200JSONResponse ChannelList
+
+func (response ConfirmOwnChannel200JSONResponse) VisitConfirmOwnChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -13938,6 +14225,9 @@ type StrictServerInterface interface {
 	// GetMe Read one's own account
 	// (GET /v1/me)
 	GetMe(ctx context.Context, request GetMeRequestObject) (GetMeResponseObject, error)
+	// AcknowledgeOwnNotice Say "I have seen it"
+	// (POST /v1/me/acknowledgements)
+	AcknowledgeOwnNotice(ctx context.Context, request AcknowledgeOwnNoticeRequestObject) (AcknowledgeOwnNoticeResponseObject, error)
 	// DropBuddyCode Make the buddy's code stop working
 	// (DELETE /v1/me/buddy-code)
 	DropBuddyCode(ctx context.Context, request DropBuddyCodeRequestObject) (DropBuddyCodeResponseObject, error)
@@ -13953,6 +14243,15 @@ type StrictServerInterface interface {
 	// MintCalendarFeed Have one's shifts in a calendar
 	// (POST /v1/me/calendar)
 	MintCalendarFeed(ctx context.Context, request MintCalendarFeedRequestObject) (MintCalendarFeedResponseObject, error)
+	// GetOwnChannels By what one is called
+	// (GET /v1/me/channels)
+	GetOwnChannels(ctx context.Context, request GetOwnChannelsRequestObject) (GetOwnChannelsResponseObject, error)
+	// PutOwnChannels Say by what one wants to be called
+	// (PUT /v1/me/channels)
+	PutOwnChannels(ctx context.Context, request PutOwnChannelsRequestObject) (PutOwnChannelsResponseObject, error)
+	// ConfirmOwnChannel Say the code that came
+	// (POST /v1/me/channels/{channel_id}/confirm)
+	ConfirmOwnChannel(ctx context.Context, request ConfirmOwnChannelRequestObject) (ConfirmOwnChannelResponseObject, error)
 	// GetOwnChecklistPdf Rights checklist on paper, with the organisation's times
 	// (GET /v1/me/checklist.pdf)
 	GetOwnChecklistPdf(ctx context.Context, request GetOwnChecklistPdfRequestObject) (GetOwnChecklistPdfResponseObject, error)
@@ -17674,6 +17973,54 @@ func (sh *strictHandler) GetMe(ctx echo.Context, params GetMeParams) error {
 	return nil
 }
 
+// AcknowledgeOwnNotice operation middleware
+func (sh *strictHandler) AcknowledgeOwnNotice(ctx echo.Context, params AcknowledgeOwnNoticeParams) error {
+	var request AcknowledgeOwnNoticeRequestObject
+
+	request.Params = params
+
+	var body AcknowledgeOwnNoticeJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AcknowledgeOwnNotice(ctx.Request().Context(), request.(AcknowledgeOwnNoticeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AcknowledgeOwnNotice")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AcknowledgeOwnNoticeResponseObject); ok {
+		return validResponse.VisitAcknowledgeOwnNoticeResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // DropBuddyCode operation middleware
 func (sh *strictHandler) DropBuddyCode(ctx echo.Context, params DropBuddyCodeParams) error {
 	var request DropBuddyCodeRequestObject
@@ -17793,6 +18140,128 @@ func (sh *strictHandler) MintCalendarFeed(ctx echo.Context, params MintCalendarF
 		return err
 	} else if validResponse, ok := response.(MintCalendarFeedResponseObject); ok {
 		return validResponse.VisitMintCalendarFeedResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetOwnChannels operation middleware
+func (sh *strictHandler) GetOwnChannels(ctx echo.Context, params GetOwnChannelsParams) error {
+	var request GetOwnChannelsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetOwnChannels(ctx.Request().Context(), request.(GetOwnChannelsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetOwnChannels")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetOwnChannelsResponseObject); ok {
+		return validResponse.VisitGetOwnChannelsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PutOwnChannels operation middleware
+func (sh *strictHandler) PutOwnChannels(ctx echo.Context, params PutOwnChannelsParams) error {
+	var request PutOwnChannelsRequestObject
+
+	request.Params = params
+
+	var body PutOwnChannelsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PutOwnChannels(ctx.Request().Context(), request.(PutOwnChannelsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PutOwnChannels")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PutOwnChannelsResponseObject); ok {
+		return validResponse.VisitPutOwnChannelsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ConfirmOwnChannel operation middleware
+func (sh *strictHandler) ConfirmOwnChannel(ctx echo.Context, channelID openapi_types.UUID, params ConfirmOwnChannelParams) error {
+	var request ConfirmOwnChannelRequestObject
+
+	request.ChannelID = channelID
+	request.Params = params
+
+	var body ConfirmOwnChannelJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ConfirmOwnChannel(ctx.Request().Context(), request.(ConfirmOwnChannelRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ConfirmOwnChannel")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ConfirmOwnChannelResponseObject); ok {
+		return validResponse.VisitConfirmOwnChannelResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

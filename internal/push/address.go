@@ -22,6 +22,7 @@ type Address struct {
 	Kind  string
 	Value string
 	Keep  uuid.UUID
+	Wishes
 }
 
 // Check brings a kind's address into its one form; code is why it cannot be: required, too_long, bad_format, not_allowed.

@@ -34,13 +34,13 @@ const ringAll = 5 * time.Minute
 
 // The grants in force decide at the moment of telling, not of raising. Coordinators with a duty shift are told first, and alone; the others at once
 // only when nobody on duty can be told. Operators and lawyers have no duty shifts: an alert that is theirs reaches them at once.
-const alertReaders = `with readers as (
+var alertReaders = `with readers as (
 	select distinct a.organisation_id, g.account_id, g.role, g.role = 'coordinator' and exists (select 1 from shifts s where s.account_id = g.account_id
 			and s.organisation_id = a.organisation_id and s.kind = 'duty' and s.state <> 'left' and s.starts_at <= @now and s.ends_at > @now) as on_duty
 		from alerts a join grants g on ` + alert.Concerns + ` and ` + account.GrantInForce + `
 		join accounts p on p.id = g.account_id and p.state = 'active'
 		where a.id = @alert and a.acknowledged_at is null
-		and exists (select 1 from channels c where c.owner_kind = 'account' and c.owner_id = g.account_id and c.kind = 'fcm' and c.dropped_at is null)
+		and ` + Reaches("g.account_id") + `
 	)
 	select organisation_id, account_id, bool_or(role <> 'coordinator' or on_duty or not (select bool_or(on_duty) from readers)) from readers group by 1, 2`
 

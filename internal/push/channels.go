@@ -26,6 +26,7 @@ type Channel struct {
 	Position int
 	Address  string
 	Link     string
+	Wishes
 }
 
 // Book is whose channels they are, with the key that seals them. Language and Organisation are for telling the others when one is taken out; without an
@@ -51,9 +52,11 @@ type channelRow struct {
 	salt      []byte
 	until     *time.Time
 	wrong     int
+	Wishes
 }
 
-const selectChannels = `select id, kind, position, dropped_at is not null, key_id, address_ct, address_mac, confirmed_at is not null, code_salt, code_until, code_wrong from channels
+const selectChannels = `select id, kind, position, dropped_at is not null, key_id, address_ct, address_mac, confirmed_at is not null, code_salt, code_until, code_wrong,
+		quiet_from, quiet_to, latin, place from channels
 	where owner_kind = $1 and owner_id = $2 order by position, id`
 
 func readChannels(ctx context.Context, tx *pg.Tx, owner Owner) ([]channelRow, error) {
@@ -63,7 +66,10 @@ func readChannels(ctx context.Context, tx *pg.Tx, owner Owner) ([]channelRow, er
 	}
 	out, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (channelRow, error) {
 		var c channelRow
-		return c, row.Scan(&c.id, &c.kind, &c.position, &c.dropped, &c.key, &c.ct, &c.mac, &c.confirmed, &c.salt, &c.until, &c.wrong)
+		var h hours
+		err := row.Scan(&c.id, &c.kind, &c.position, &c.dropped, &c.key, &c.ct, &c.mac, &c.confirmed, &c.salt, &c.until, &c.wrong, &h.from, &h.to, &c.Latin, &c.Place)
+		c.Quiet = h.quiet()
+		return c, err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read channels: %w", err)
@@ -76,9 +82,9 @@ func readChannels(ctx context.Context, tx *pg.Tx, owner Owner) ([]channelRow, er
 // The same address twice counts once. What waits on a channel that leaves moves to those that stay, and a channel that is
 // new gets the owner's notices of the last 72 hours that no channel delivered and nobody saw: a phone that changed its
 // token, or came a second after the match, must not miss the news. A code goes to what must be confirmed; too_many when an address had three within a day.
-// Who stays is told that another was taken out, or put in beside them.
+// Who stays is told that another was taken out, or put in beside them, or is to be left alone at some hours.
 func (c *Center) SetChannels(ctx context.Context, tx *pg.Tx, book Book, addresses []Address) error {
-	addresses, err := c.checkAddresses(addresses)
+	addresses, err := c.checkAddresses(addresses, book.Owner)
 	if err != nil {
 		return err
 	}
@@ -93,6 +99,7 @@ func (c *Center) SetChannels(ctx context.Context, tx *pg.Tx, book Book, addresse
 	kept := map[uuid.UUID]bool{}
 	var fresh, unproved []uuid.UUID
 	var fields []fault.Field
+	hushed := false
 	for position, a := range addresses {
 		w := writing{book: book, address: a, position: position, old: old}
 		done, err := c.queueChannel(b, tx, w)
@@ -108,6 +115,8 @@ func (c *Center) SetChannels(ctx context.Context, tx *pg.Tx, book Book, addresse
 			fresh = append(fresh, done.id)
 		}
 		kept[done.id] = true
+		hushed = hushed || done.hushed
+		a.keep(b, done.id)
 	}
 	if len(fields) > 0 {
 		return fault.BadFields(fields...)
@@ -128,7 +137,7 @@ func (c *Center) SetChannels(ctx context.Context, tx *pg.Tx, book Book, addresse
 	if err := c.sendCodes(ctx, tx, book, unproved); err != nil {
 		return err
 	}
-	if stay && book.Organisation != uuid.Nil && len(leaving)+len(fresh)+len(unproved) > 0 {
+	if stay && book.Organisation != uuid.Nil && (hushed || len(leaving)+len(fresh)+len(unproved) > 0) {
 		if err := c.tellOfChange(ctx, tx, book, fresh); err != nil {
 			return err
 		}
@@ -144,7 +153,7 @@ func (c *Center) tellOfChange(ctx context.Context, tx *pg.Tx, book Book, fresh [
 }
 
 // checkAddresses normalises a list of a request's body and drops repeats.
-func (c *Center) checkAddresses(in []Address) ([]Address, error) {
+func (c *Center) checkAddresses(in []Address, owner Owner) ([]Address, error) {
 	if len(in) > maxAddresses {
 		return nil, fault.BadField("/channels", "too_many")
 	}
@@ -153,13 +162,16 @@ func (c *Center) checkAddresses(in []Address) ([]Address, error) {
 	seen := map[Address]bool{}
 	for i, a := range in {
 		n, bad := a, (*fault.Field)(nil)
+		pointer := "/channels/" + strconv.Itoa(i)
 		if a.Keep == uuid.Nil {
-			n, bad = c.normalise("/channels/"+strconv.Itoa(i), a)
+			n, bad = c.normalise(pointer, a)
 		}
+		fields = append(fields, a.wrong(pointer, a.Kind, owner.Kind)...)
+		one := Address{Kind: n.Kind, Value: n.Value, Keep: n.Keep}
 		if bad != nil {
 			fields = append(fields, *bad)
-		} else if !seen[n] {
-			seen[n] = true
+		} else if !seen[one] {
+			seen[one] = true
 			out = append(out, n)
 		}
 	}
@@ -176,11 +188,11 @@ type writing struct {
 	old      []channelRow
 }
 
-// written is a channel of the new ladder. Fresh: it could not be reached until now; unproved: nor can it before somebody shows that it is theirs. No id: the
-// owner has no such channel.
+// written is a channel of the new ladder. Fresh: it could not be reached until now; unproved: nor can it before somebody shows that it is theirs; hushed: it was
+// there, and is now to say less, or more aloud. No id: the owner has no such channel.
 type written struct {
-	id              uuid.UUID
-	fresh, unproved bool
+	id                      uuid.UUID
+	fresh, unproved, hushed bool
 }
 
 // queueChannel writes one channel of the new ladder: a row of its own, or the one that this owner already had.
@@ -191,12 +203,13 @@ func (c *Center) queueChannel(b *pgx.Batch, tx *pg.Tx, w writing) (written, erro
 		same := a.Keep == uuid.Nil && o.kind == a.Kind && bytes.Equal(o.mac, mac)
 		// A Telegram chat is known by its row alone: put again, it is the same one.
 		same = same || a.Keep == uuid.Nil && a.Kind == Telegram && o.kind == Telegram && o.position != replaced && !o.dropped
-		if !same && (a.Keep == uuid.Nil || a.Keep != o.id || o.position == replaced) {
+		if !same && (a.Keep == uuid.Nil || a.Keep != o.id || a.Kind != o.kind || o.position == replaced) {
 			continue
 		}
+		hushed := a.hushes(o.Wishes)
 		if a.Keep != uuid.Nil || !o.dropped && (o.kind == Telegram || o.ct != nil && o.key == w.book.Key.ID) {
 			b.Queue("update channels set position = $2 where id = $1", o.id, w.position)
-			return written{id: o.id, unproved: !o.confirmed && !o.dropped && o.wantsCode(tx.Now)}, nil
+			return written{id: o.id, unproved: !o.confirmed && !o.dropped && o.wantsCode(tx.Now), hushed: hushed}, nil
 		}
 		ct, err := w.book.Key.Seal(addressPlace, o.id, []byte(a.Value))
 		if err != nil {
@@ -275,7 +288,7 @@ func (c *Center) OpenChannels(ctx context.Context, tx *pg.Tx, owner Owner, key s
 }
 
 func (c *Center) channel(r channelRow, now time.Time) Channel {
-	ch := Channel{ID: r.id, Kind: r.kind, State: "active", Position: r.position}
+	ch := Channel{ID: r.id, Kind: r.kind, State: "active", Position: r.position, Wishes: r.Wishes}
 	switch {
 	case r.dropped:
 		ch.State = "dropped"

@@ -289,8 +289,9 @@ func (c *Center) codeMessage(ctx context.Context, id uuid.UUID) (kind string, m 
 		var key uuid.UUID
 		var ct, salt []byte
 		var of string
-		err := tx.QueryRow(ctx, `select kind, key_id, address_ct, code_salt from channels
-			where id = $1 and confirmed_at is null and dropped_at is null and address_ct is not null and code_until > $2`, id, tx.Now).Scan(&of, &key, &ct, &salt)
+		var latin bool
+		err := tx.QueryRow(ctx, `select kind, key_id, address_ct, code_salt, latin from channels
+			where id = $1 and confirmed_at is null and dropped_at is null and address_ct is not null and code_until > $2`, id, tx.Now).Scan(&of, &key, &ct, &salt, &latin)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil
 		}
@@ -310,7 +311,7 @@ func (c *Center) codeMessage(ctx context.Context, id uuid.UUID) (kind string, m 
 			return err
 		}
 		// Sent again it is the same message to a provider that knows its ids.
-		m = Message{Token: string(address), NoticeID: uuid.NewSHA1(id, salt).String(), Kind: "code", Title: "Qorgau", Body: "Код / Code: " + c.code(id, salt), Language: "ru"}
+		m = Message{Token: string(address), NoticeID: uuid.NewSHA1(id, salt).String(), Kind: "code", Title: "Qorgau", Body: "Код / Code: " + c.code(id, salt), Language: "ru", Latin: latin}
 		kind = of
 		return nil
 	})

@@ -48,7 +48,7 @@ func (Deliver) Kind() string { return "push_deliver" }
 // InsertOpts: the queue is its channel's (turnOf).
 func (Deliver) InsertOpts() river.InsertOpts { return river.InsertOpts{MaxAttempts: maxAttempts} }
 
-// AddWorkers registers the workers of push_deliver, push_code and alert_raised. It fails while a kind of notice has no Recheck: a state
+// AddWorkers registers the workers of push_deliver, push_code, push_cover and alert_raised. It fails while a kind of notice has no Recheck: a state
 // that nobody reads again would be told to families by its age.
 func (c *Center) AddWorkers(workers *river.Workers) error {
 	for _, kind := range kinds {
@@ -61,6 +61,9 @@ func (c *Center) AddWorkers(workers *river.Workers) error {
 	}
 	if err := river.AddWorkerSafely(workers, &coder{center: c}); err != nil {
 		return fmt.Errorf("add worker of codes: %w", err)
+	}
+	if err := river.AddWorkerSafely(workers, &coverer{center: c}); err != nil {
+		return fmt.Errorf("add worker of covers: %w", err)
 	}
 	if err := river.AddWorkerSafely(workers, &alerter{center: c}); err != nil {
 		return fmt.Errorf("add alert worker: %w", err)
@@ -114,6 +117,9 @@ func (w *deliverer) Work(ctx context.Context, job *river.Job[Deliver]) (err erro
 	}
 	if p.wait > 0 {
 		return river.JobSnooze(min(p.wait, longestSnooze))
+	}
+	if p.rest > 0 {
+		return river.JobSnooze(p.rest)
 	}
 	if p.ready == nil {
 		return nil
@@ -185,11 +191,14 @@ type pending struct {
 	keyPeriod        string
 	wrapped          []byte
 	pausedUntil      *time.Time
+	hours            hours
+	latin, place     bool
 }
 
 const selectPending = `select d.id, d.created_at, d.attempts, n.id, n.organisation_id, n.kind, n.subject_kind, n.subject_id, n.subject_turn,
 		n.owner_kind, n.owner_id, n.language, n.reporter_id, n.seen_at is not null, n.superseded_at is not null or n.hold_id is not null,
-		c.id, c.kind, c.dropped_at is not null, c.address_ct, k.id, k.scope, k.period, k.wrapped, p.paused_until
+		c.id, c.kind, c.dropped_at is not null, c.address_ct, k.id, k.scope, k.period, k.wrapped, p.paused_until,
+		c.quiet_from, c.quiet_to, c.latin, c.place
 	from deliveries d join notices n on n.id = d.notice_id join channels c on c.id = d.channel_id join data_keys k on k.id = c.key_id
 	left join channel_pauses p on p.channel = c.kind
 	where d.id = any($1) and d.state = 'pending'`
@@ -204,7 +213,8 @@ func readPending(ctx context.Context, tx *pg.Tx, ids []uuid.UUID) (map[uuid.UUID
 		var reporter *uuid.UUID
 		err := row.Scan(&p.id, &p.created, &p.attempts, &p.notice, &p.Organisation, &p.Kind, &p.SubjectKind, &p.Subject, &p.Turn,
 			&p.Owner.Kind, &p.Owner.ID, &p.Language, &reporter, &p.seen, &p.superseded,
-			&p.channel, &p.channelKind, &p.dropped, &p.address, &p.key, &p.keyScope, &p.keyPeriod, &p.wrapped, &p.pausedUntil)
+			&p.channel, &p.channelKind, &p.dropped, &p.address, &p.key, &p.keyScope, &p.keyPeriod, &p.wrapped, &p.pausedUntil,
+			&p.hours.from, &p.hours.to, &p.latin, &p.place)
 		if reporter != nil {
 			p.Reporter = *reporter
 		}
@@ -226,12 +236,12 @@ type ready struct {
 	message Message
 }
 
-// prepared is what became of a delivery that was looked at again: it is ready, or waits, or could not be read (its own fault alone). Neither: there is nothing to
-// send any more.
+// prepared is what became of a delivery that was looked at again: it is ready, or waits for its channel, or rests through quiet hours, or could not be read (its own
+// fault alone). Neither: there is nothing to send any more.
 type prepared struct {
 	*ready
-	wait time.Duration
-	err  error
+	wait, rest time.Duration
+	err        error
 }
 
 // looked is a delivery on its way through prepareAll.
@@ -275,8 +285,9 @@ func (c *Center) prepareAll(ctx context.Context, ids []uuid.UUID) (out []prepare
 			case l.pausedUntil != nil && l.pausedUntil.After(tx.Now):
 				out[at[i]].wait = afterPause(l.pausedUntil.Sub(tx.Now))
 			default:
-				text := c.texts[l.Language][l.Kind]
-				out[at[i]].ready = &ready{pending: *l.pending, message: Message{Token: l.token, NoticeID: l.notice.String(), Kind: l.Kind, Title: text.title, Body: text.body, Language: l.Language}}
+				if out[at[i]], err = c.word(ctx, tx, l); err != nil {
+					return err
+				}
 			}
 		}
 		return nil
@@ -289,6 +300,20 @@ func (c *Center) prepareAll(ctx context.Context, ids []uuid.UUID) (out []prepare
 		c.log.InfoContext(ctx, "delivery ended unsent", "delivery", l.id, "notice", l.notice, "kind", l.Kind, "state", l.end.state, "code", l.end.code)
 	}
 	return out, nil
+}
+
+// word makes what goes out of a delivery that nothing stands against, but the hour.
+func (c *Center) word(ctx context.Context, tx *pg.Tx, l looked) (prepared, error) {
+	rest, err := resting(ctx, tx, l.pending)
+	if err != nil || rest > 0 {
+		return prepared{rest: rest}, err
+	}
+	said, err := c.wording(ctx, tx, l.pending)
+	if err != nil {
+		return prepared{}, err
+	}
+	return prepared{ready: &ready{pending: *l.pending, message: Message{Token: l.token, NoticeID: l.notice.String(), Kind: l.Kind, Title: said.title, Body: said.body, Language: l.Language,
+		Latin: l.latin, Silent: c.silent(l.Owner)}}}, nil
 }
 
 // currents are who knows whether notices of a kind still stand.

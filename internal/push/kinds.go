@@ -6,11 +6,20 @@ package push
 type Names struct{ KK, RU, EN string }
 
 // Kind is a way by which this server can tell people. Understood: it is off until the owner has read WhoSees and chose it.
+// WhoSeesPlace is what to read before a department's name is chosen; empty where none can be.
 type Kind struct {
-	Kind       string
-	WhoSees    Names
-	Understood bool
-	VAPIDKey   string
+	Kind         string
+	WhoSees      Names
+	WhoSeesPlace Names
+	Understood   bool
+	VAPIDKey     string
+}
+
+// A text with the department's name in it says more than that somebody waits for news.
+var whoSeesPlace = Names{
+	"СМС-те бөлімшенің атауы болады: оны байланыс операторы, сұрау салса полиция да, және осы телефонды қолына алған кез келген адам оқи алады. Адамның аты жазылмайды.",
+	"В СМС будет название отделения: его прочтут оператор связи, по запросу полиция, и любой, кто возьмёт этот телефон. Имени человека в нём не будет.",
+	"The SMS will say the department: the telephone company can read it, the police if they ask, and whoever takes this phone. It will not say the person's name.",
 }
 
 var whoSees = map[string]Names{
@@ -44,6 +53,9 @@ func (c *Center) Kinds() (out []Kind) {
 			continue
 		}
 		k := Kind{Kind: kind, WhoSees: whoSees[kind], Understood: MustUnderstand(kind)}
+		if kind == SMS {
+			k.WhoSeesPlace = whoSeesPlace
+		}
 		if s, ok := c.senders[kind].(interface{ PublicKey() string }); ok && kind == WebPush {
 			k.VAPIDKey = s.PublicKey()
 		}

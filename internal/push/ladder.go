@@ -43,12 +43,16 @@ type step struct {
 	kind, about                          string // of the channel, of the notice
 	// reached: the owner learned over this channel what is taken back or put right now.
 	reached bool
+	hours   hours
+	family  bool
+	at      time.Time // from when on it may be told
 }
 
 // selectSteps reads the rungs that are left, in their order. anew lets also those be taken up again on which a notice ended without reaching anyone.
 const selectSteps = `select n.id, c.id, n.organisation_id, n.owner_id, c.kind, n.kind,
 		n.kind in ('retraction', 'correction') and exists (select 1 from notices m join deliveries e on e.notice_id = m.id
-			where m.subject_id = n.subject_id and m.owner_id = n.owner_id and m.id <> n.id and e.channel_id = c.id and e.accepted_at is not null)
+			where m.subject_id = n.subject_id and m.owner_id = n.owner_id and m.id <> n.id and e.channel_id = c.id and e.accepted_at is not null),
+		c.quiet_from, c.quiet_to, n.owner_kind = 'search'
 	from notices n join channels c on c.owner_id = n.owner_id and c.owner_kind = n.owner_kind
 	where (c.kind <> 'call' or c.owner_kind = 'search' and n.kind not in ('channels', 'erased')) and c.dropped_at is null and c.confirmed_at is not null
 		and n.hold_id is null and n.superseded_at is null and n.seen_at is null
@@ -63,7 +67,7 @@ func (c *Center) handOut(ctx context.Context, tx *pg.Tx, which string, args pgx.
 	}
 	left, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (step, error) {
 		var s step
-		return s, row.Scan(&s.notice, &s.channel, &s.organisation, &s.owner, &s.kind, &s.about, &s.reached)
+		return s, row.Scan(&s.notice, &s.channel, &s.organisation, &s.owner, &s.kind, &s.about, &s.reached, &s.hours.from, &s.hours.to, &s.family)
 	})
 	if err != nil {
 		return fmt.Errorf("find channels: %w", err)
@@ -76,9 +80,9 @@ func (c *Center) handOut(ctx context.Context, tx *pg.Tx, which string, args pgx.
 		for n < len(left) && left[n].notice == left[0].notice {
 			n++
 		}
-		rung := rungOf(left[:n])
-		if len(rung) < n {
-			climbing, at = append(climbing, left[0].notice), append(at, tx.Now.Add(patienceOn(left[0].about, rung[len(rung)-1].kind)))
+		rung, next := c.turn(left[:n], tx.Now)
+		if !next.IsZero() {
+			climbing, at = append(climbing, left[0].notice), append(at, next)
 		}
 		now, left = append(now, rung...), left[n:]
 	}
@@ -121,6 +125,7 @@ func give(ctx context.Context, tx *pg.Tx, steps []step) error {
 	}
 	var ids, notices, channels []uuid.UUID
 	var calls []bool
+	var from []*time.Time
 	raised := map[uuid.UUID]bool{}
 	of := make(map[spot]step, len(steps))
 	for _, s := range steps {
@@ -130,6 +135,7 @@ func give(ctx context.Context, tx *pg.Tx, steps []step) error {
 		}
 		ids, notices, channels, calls = append(ids, id), append(notices, s.notice), append(channels, s.channel), append(calls, s.kind == Call)
 		of[spot{s.notice, s.channel}] = s
+		from = append(from, s.from(tx.Now))
 		if s.kind == Call && !raised[s.owner] {
 			raised[s.owner] = true
 			if err := hotline.Due(ctx, tx, s.organisation, s.owner); err != nil {
@@ -137,16 +143,19 @@ func give(ctx context.Context, tx *pg.Tx, steps []step) error {
 			}
 		}
 	}
-	rows, err := tx.Query(ctx, insertDeliveries, ids, notices, channels, calls, tx.Now)
+	rows, err := tx.Query(ctx, insertDeliveries, ids, notices, channels, calls, tx.Now, from)
 	if err != nil {
 		return fmt.Errorf("write deliveries: %w", err)
 	}
 	var id uuid.UUID
 	var at spot
 	var pending bool
-	if _, err = pgx.ForEachRow(rows, []any{&id, &at.notice, &at.channel, &pending}, func() error {
+	var notBefore *time.Time
+	if _, err = pgx.ForEachRow(rows, []any{&id, &at.notice, &at.channel, &pending, &notBefore}, func() error {
 		if s := of[at]; pending {
-			tx.Enqueue(Deliver{DeliveryID: id}, turnOf(s.kind, s.about))
+			turn := turnOf(s.kind, s.about)
+			turn.ScheduledAt = orZero(notBefore)
+			tx.Enqueue(Deliver{DeliveryID: id}, turn)
 		}
 		return nil
 	}); err != nil {
@@ -159,14 +168,14 @@ func give(ctx context.Context, tx *pg.Tx, steps []step) error {
 type spot struct{ notice, channel uuid.UUID }
 
 // A delivery that ended without reaching anyone is taken up again.
-const insertDeliveries = `insert into deliveries (id, notice_id, channel_id, state, code, created_at, updated_at, accepted_at)
+const insertDeliveries = `insert into deliveries (id, notice_id, channel_id, state, code, created_at, updated_at, accepted_at, not_before)
 	select i.id, i.notice, i.channel, case when i.call then 'accepted' else 'pending' end,
-		case when i.call then 'call_due' else '' end, $5, $5, case when i.call then $5::timestamptz end
-	from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bool[]) as i (id, notice, channel, call)
+		case when i.call then 'call_due' else '' end, $5, $5, case when i.call then $5::timestamptz end, i.not_before
+	from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bool[], $6::timestamptz[]) as i (id, notice, channel, call, not_before)
 	on conflict on constraint deliveries_once do update set state = excluded.state, code = excluded.code, attempts = 0,
-		created_at = excluded.created_at, updated_at = excluded.updated_at, accepted_at = excluded.accepted_at
+		created_at = excluded.created_at, updated_at = excluded.updated_at, accepted_at = excluded.accepted_at, not_before = excluded.not_before
 	where deliveries.state in ('dead', 'expired', 'superseded') and deliveries.accepted_at is null
-	returning id, notice_id, channel_id, state = 'pending'`
+	returning id, notice_id, channel_id, state = 'pending', not_before`
 
 // climbs is how many notices climb in one transaction.
 const climbs = 100

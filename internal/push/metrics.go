@@ -71,7 +71,7 @@ func (m metrics) ended(p *pending, end ending) {
 	m.attempts.WithLabelValues(p.channelKind, end.state, p.Kind).Inc()
 }
 
-// Waiting is how far deliveries lag. Oldest counts those that wait for a phone or a provider, too; Untried only those that
+// Waiting is how far deliveries lag. Oldest counts those that wait for a phone or a provider, too, but not for the end of quiet hours; Untried only those that
 // nobody has attempted although their channel is neither paused nor at work: more than some seconds of it says that jobs do not move.
 type Waiting struct {
 	Pending int
@@ -87,9 +87,9 @@ func Progress(ctx context.Context, db *pg.DB) (Waiting, error) {
 	var oldest, untried *time.Time
 	// A channel at work is as fast as its provider: a modem with a thousand texts before it is no fault of ours.
 	err := db.Pool.QueryRow(ctx, `with at_work as (select distinct j.queue from river_job j where j.state = 'running' and j.queue = any(@queues))
-		select count(*), min(d.created_at), min(d.created_at) filter (where d.attempts = 0 and d.code = '' and (p.paused_until is null or p.paused_until <= @now)
-			and 'push_' || c.kind not in (select queue from at_work))
-		from deliveries d join channels c on c.id = d.channel_id left join channel_pauses p on p.channel = c.kind
+		select count(*), min(d.since) filter (where d.since <= @now), min(d.since) filter (where d.since <= @now and d.attempts = 0 and d.code = ''
+			and (p.paused_until is null or p.paused_until <= @now) and 'push_' || c.kind not in (select queue from at_work))
+		from (select *, greatest(created_at, not_before) as since from deliveries) d join channels c on c.id = d.channel_id left join channel_pauses p on p.channel = c.kind
 		where d.state = 'pending'`, pgx.NamedArgs{"now": now, "queues": slices.Collect(maps.Keys(Queues()))}).Scan(&w.Pending, &oldest, &untried)
 	if err != nil {
 		return Waiting{}, fmt.Errorf("read progress of deliveries: %w", pg.Unavailable(err))

@@ -52,7 +52,7 @@ type Delivery struct {
 // coordinators alone.
 const answerable = `exists (select 1 from grants g where g.account_id = @reader and ` + account.GrantInForce + ` and g.organisation_id = n.organisation_id
 	and (n.owner_kind = 'search' and g.role in ('operator', 'coordinator') and (g.cities = '{}' or exists (select 1 from searches s where s.id = n.owner_id and (s.city is null or s.city = any(g.cities))))
-		or n.owner_kind = 'account' and g.role = 'coordinator'))`
+		or n.owner_kind = 'account' and g.role = 'coordinator' and not exists (select 1 from accounts a where a.id = n.owner_id and a.shadow_of is not null)))`
 
 // shows are conditions on n; the open ones go over the index of what is pending.
 var shows = map[Show]string{
@@ -146,9 +146,9 @@ func (c *Center) Redrive(ctx context.Context, p account.Principal, id uuid.UUID)
 type Health struct {
 	Kind          string
 	Pending       int
-	OldestPending *time.Time
-	Accepted      int // within the last hour
-	Dead          int // within the last hour, without what a person took out
+	OldestPending *time.Time // of what does not wait for the end of quiet hours
+	Accepted      int        // within the last hour
+	Dead          int        // within the last hour, without what a person took out
 	LastCode      string
 	PausedUntil   *time.Time
 	PausedBy      *uuid.UUID // nil: the provider asked for it
@@ -168,9 +168,9 @@ func (c *Center) Healths(ctx context.Context, p account.Principal) ([]Health, er
 				kinds = append(kinds, k.Kind)
 			}
 		}
-		rows, err := tx.Query(ctx, `with recent as (select c.kind, d.state, d.code, d.created_at, d.updated_at from deliveries d join channels c on c.id = d.channel_id
+		rows, err := tx.Query(ctx, `with recent as (select c.kind, d.state, d.code, greatest(d.created_at, d.not_before) as created_at, d.updated_at from deliveries d join channels c on c.id = d.channel_id
 				where d.state = 'pending' or d.updated_at > @now::timestamptz - interval '1 hour')
-			select k.kind, count(r.kind) filter (where r.state = 'pending'), min(r.created_at) filter (where r.state = 'pending'), count(r.kind) filter (where r.state = 'accepted'),
+			select k.kind, count(r.kind) filter (where r.state = 'pending'), min(r.created_at) filter (where r.state = 'pending' and r.created_at <= @now), count(r.kind) filter (where r.state = 'accepted'),
 				count(r.kind) filter (where r.state in ('dead', 'expired')), coalesce((array_agg(r.code order by r.updated_at desc) filter (where r.code <> ''))[1], ''), p.paused_until, p.paused_by
 			from unnest(@kinds::text[]) with ordinality as k (kind, nr) left join recent r on r.kind = k.kind left join channel_pauses p on p.channel = k.kind and p.paused_until > @now
 			group by k.kind, k.nr, p.paused_until, p.paused_by order by k.nr`, pgx.NamedArgs{"now": tx.Now, "kinds": kinds})

@@ -107,7 +107,9 @@ func (f Current) each(ctx context.Context, tx *pg.Tx, all []Notice) ([]bool, err
 }
 
 // Options for New. Senders holds the sender of each kind of channel that is sent by us, Checks what knows its addresses (of FCM, SMS and Call push itself
-// does). Bot is the name of the Telegram bot. Log nil is slog.Default(), Metrics nil registers nothing.
+// does). Bot is the name of the Telegram bot; Hotline the number that a family without the app is given, empty: none. Latin: every SMS goes out in Latin letters.
+// Delay is how long a family's news may wait at random, so that its second tells nothing, Cover how many pushes that say nothing each of
+// its phones gets within a day. Log nil is slog.Default(), Metrics nil registers nothing.
 type Options struct {
 	DB      *pg.DB
 	Ring    *seal.Ring
@@ -115,6 +117,10 @@ type Options struct {
 	Senders map[string]Sender
 	Checks  map[string]Check
 	Bot     string
+	Hotline string
+	Latin   bool
+	Delay   time.Duration
+	Cover   int
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
 }
@@ -128,8 +134,14 @@ type Center struct {
 	senders map[string]Sender
 	checks  map[string]Check
 	bot     string
+	hotline string
+	latin   bool
+	delay   time.Duration
+	cover   int
 	current currents
+	places  Places
 	texts   texts
+	short   map[string]short
 	metrics metrics
 	away    breakers
 	prepare gather[uuid.UUID, prepared]
@@ -148,11 +160,12 @@ func New(o Options) (*Center, error) {
 	if o.Audit == nil {
 		o.Audit = audit.New(o.Ring)
 	}
-	t, err := loadTexts()
+	t, s, err := loadTexts()
 	if err != nil {
 		return nil, err
 	}
-	c := &Center{db: o.DB, ring: o.Ring, audit: o.Audit, senders: o.Senders, checks: o.Checks, bot: o.Bot, texts: t, log: o.Log, current: currents{Alert: Current(alertStands).each, Changed: Current(stays).each}}
+	c := &Center{db: o.DB, ring: o.Ring, audit: o.Audit, senders: o.Senders, checks: o.Checks, bot: o.Bot, hotline: o.Hotline, latin: o.Latin, delay: o.Delay, cover: o.Cover,
+		texts: t, short: s, log: o.Log, current: currents{Alert: Current(alertStands).each, Changed: Current(stays).each}}
 	c.away.senders = c.senders
 	c.prepare.together, c.settle.together = c.prepareAll, c.settleAll
 	if c.metrics, err = newMetrics(o.DB, o.Metrics); err != nil {

@@ -14,6 +14,8 @@ type Message struct {
 	Kind        string // "match", "retraction", "update", "erased", "alert"
 	Title, Body string // visible text in the recipient's language, never a name
 	Language    string // "kk", "ru", "en": the language of Title and Body
+	Latin       bool   // of an SMS: the person wants Latin letters
+	Silent      bool   // of FCM: nothing but data travels, the same for every kind
 }
 
 // Format prints the notice's id and kind under every verb: a token is

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/qorgau/qorgau/internal/alert"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/seal"
 )
@@ -62,14 +63,24 @@ func (c *Center) leave(ctx context.Context, tx *pg.Tx, owner Owner, id uuid.UUID
 	if err := tx.Send(ctx, b).Close(); err != nil {
 		return fmt.Errorf("take channel out: %w", err)
 	}
+	book := Book{Owner: owner, Language: staffLanguage}
+	var lost bool
+	var err error
 	if owner.Kind == SearchOwner {
-		book := Book{Owner: owner}
-		if err := tx.QueryRow(ctx, "select organisation_id, language from searches where id = $1", owner.ID).Scan(&book.Organisation, &book.Language); err != nil {
-			return fmt.Errorf("read search: %w", err)
-		}
-		if err := c.tellOfChange(ctx, tx, book, nil); err != nil {
+		err = tx.QueryRow(ctx, "select organisation_id, language from searches where id = $1", owner.ID).Scan(&book.Organisation, &book.Language)
+	} else {
+		err = tx.QueryRow(ctx, "select a.organisation_id, a.state = 'active' and not "+Reaches("a.id")+" from accounts a where a.id = $1", owner.ID).Scan(&book.Organisation, &lost)
+	}
+	if err != nil {
+		return fmt.Errorf("read owner: %w", err)
+	}
+	if lost { // whoever reads there wants to hear no more, and is obeyed; that nobody can be called there any more must not stay unseen
+		if err := alert.Raise(ctx, tx, alert.News{Organisation: book.Organisation, Kind: alert.StaffUnreachable, SubjectKind: "account", Subject: owner.ID}); err != nil {
 			return err
 		}
+	}
+	if err := c.tellOfChange(ctx, tx, book, nil); err != nil {
+		return err
 	}
 	return c.catchUp(ctx, tx, owner, nil)
 }

@@ -25,13 +25,13 @@ type text struct{ title, body string }
 type texts map[string]map[string]text
 
 // loadTexts reads every text once, so that a missing one stops the start and not a notice.
-func loadTexts() (texts, error) {
+func loadTexts() (texts, map[string]short, error) {
 	bundle := i18n.NewBundle(language.Russian)
 	bundle.RegisterUnmarshalFunc("json", json.Unmarshal)
-	out := texts{}
+	out, shorts := texts{}, map[string]short{}
 	for _, l := range languages {
 		if _, err := bundle.LoadMessageFileFS(locales, "locales/push."+l+".json"); err != nil {
-			return nil, fmt.Errorf("load texts of notices: %w", err)
+			return nil, nil, fmt.Errorf("load texts of notices: %w", err)
 		}
 	}
 	for _, l := range languages {
@@ -40,14 +40,37 @@ func loadTexts() (texts, error) {
 		for _, k := range kinds {
 			title, err := localise(localizer, l, "title")
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			body, err := localise(localizer, l, k)
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			out[l][k] = text{title: title, body: body}
 		}
+		var err error
+		if shorts[l], err = loadShort(localizer, l); err != nil {
+			return nil, nil, err
+		}
+	}
+	return out, shorts, nil
+}
+
+func loadShort(localizer *i18n.Localizer, l string) (short, error) {
+	out := short{news: map[string]string{}}
+	into := map[string]*string{"found": &out.found, "ask_call": &out.call, "ask_here": &out.here}
+	for id, to := range into {
+		var err error
+		if *to, err = localise(localizer, l, id); err != nil {
+			return out, err
+		}
+	}
+	for _, k := range familyKinds {
+		s, err := localise(localizer, l, k+"_short")
+		if err != nil {
+			return out, err
+		}
+		out.news[k] = s
 	}
 	return out, nil
 }

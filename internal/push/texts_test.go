@@ -8,7 +8,7 @@ import (
 
 func TestTextsAreShortAndInTheirLanguage(t *testing.T) {
 	t.Parallel()
-	all, err := loadTexts()
+	all, _, err := loadTexts()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -129,13 +129,13 @@ func (g *Guard) raise(ctx context.Context, tx *pg.Tx, organisation, who uuid.UUI
 	return true, g.log.Write(ctx, tx, audit.Entry{Organisation: organisation, Actor: who, Action: "alarm.raised", SubjectKind: "alarm", Subject: id, Details: map[string]bool{"test": c.Test}})
 }
 
-// receivers are the coordinators who are told: with duty those on a duty shift now whose phone a push can reach (who has none must not keep the others
+// receivers are the coordinators who are told: with duty those on a duty shift now whom a channel can reach (who has none must not keep the others
 // asleep), else all of the organisation. Never who calls themself.
-const receivers = `select a.id from accounts a where a.organisation_id = @organisation and a.state = 'active' and a.id <> @who
+var receivers = `select a.id from accounts a where a.organisation_id = @organisation and a.state = 'active' and a.id <> @who
 	and exists (select 1 from grants g where g.account_id = a.id and ` + account.GrantInForce + ` and g.organisation_id = @organisation and g.role = 'coordinator')
 	and (not @duty or exists (select 1 from shifts s where s.account_id = a.id and s.organisation_id = @organisation and s.kind = 'duty' and s.state <> 'left'
 		and s.starts_at <= @now and s.ends_at > @now)
-		and exists (select 1 from channels c where c.owner_kind = 'account' and c.owner_id = a.id and c.kind = 'fcm' and c.dropped_at is null))
+		and ` + push.Reaches("a.id") + `)
 	and not (@silent and exists (select 1 from shifts w join shifts s on s.department_id = w.department_id and s.account_id = a.id
 		where w.account_id = @who and w.state = 'present' and w.starts_at <= @now and w.ends_at > @now and s.state = 'present' and s.starts_at <= @now and s.ends_at > @now))
 	order by a.id`

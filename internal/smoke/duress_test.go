@@ -143,7 +143,7 @@ func shape(a answer) string {
 
 // What is asked of a phone that lies open on the table. {person} is somebody at Almaly, {shift} one's own shift, {new} a fresh id.
 var looks = [][3]string{
-	{"GET", "/v1/me"}, {"GET", "/v1/me/push-token"}, {"GET", "/v1/sessions"}, {"GET", "/v1/sessions/current"},
+	{"GET", "/v1/me"}, {"GET", "/v1/me/push-token"}, {"GET", "/v1/me/channels"}, {"GET", "/v1/sessions"}, {"GET", "/v1/sessions/current"},
 	{"GET", "/v1/detentions"}, {"GET", "/v1/detentions?q=Ахметов"}, {"GET", "/v1/detentions/{person}"}, {"GET", "/v1/detentions/{person}/events"},
 	{"GET", "/v1/detentions/{person}/clocks"}, {"GET", "/v1/detentions/{person}/observations"}, {"GET", "/v1/detentions/{person}/duplicates"},
 	{"GET", "/v1/shifts"}, {"GET", "/v1/shifts/{shift}"}, {"GET", "/v1/dispatches"}, {"GET", "/v1/timers"}, {"GET", "/v1/alarms"}, {"GET", "/v1/alerts"},
@@ -152,10 +152,11 @@ var looks = [][3]string{
 	{"POST", "/v1/detentions/batch", `{"department_id":"{almaly}","detainees":[{"client_id":"{new}","name":"Жаксыбеков Данияр","birth_year":1991}]}`},
 	{"POST", "/v1/detentions/{person}/events", `{"client_id":"{new}","kind":"request_made","happened_at":"{now}","source":"seen"}`},
 	{"POST", "/v1/timers", `{"client_id":"{new}","until":"{soon}"}`}, {"POST", "/v1/alarms", `{"client_id":"{new}","test":true}`},
-	{"PUT", "/v1/me/push-token", `{"token":"a-token-of-a-phone"}`}, {"POST", "/v1/me/buddy-code"}, {"DELETE", "/v1/me/buddy-code"}, {"POST", "/v1/me/invitations"},
+	{"PUT", "/v1/me/push-token", `{"token":"a-token-of-a-phone"}`}, {"PUT", "/v1/me/channels", `{"channels":[{"kind":"sms","phone":"+77017770707","understood":true,"latin":true}]}`},
+	{"POST", "/v1/me/channels/{new}/confirm", `{"code":"000000"}`}, {"POST", "/v1/me/acknowledgements", `{"notice_id":"{new}"}`}, {"GET", "/v1/me/channels"}, {"POST", "/v1/me/buddy-code"}, {"DELETE", "/v1/me/buddy-code"}, {"POST", "/v1/me/invitations"},
 	{"PUT", "/v1/me/pin", `{"pin":"999999","current_pin":"000000"}`}, {"PUT", "/v1/me/pin-entry", `{"pin":"000000"}`},
 	{"POST", "/v1/shifts/{shift}/check-out"}, {"GET", "/v1/shifts/{shift}/hand-over"}, {"GET", "/v1/detentions"},
-	{"DELETE", "/v1/me/pin-entry"}, {"GET", "/v1/me"}, {"POST", "/v1/alarms", `{"client_id":"{new}","test":true}`}, {"DELETE", "/v1/sessions/current"},
+	{"DELETE", "/v1/me/pin-entry"}, {"GET", "/v1/me"}, {"PUT", "/v1/me/channels", `{"channels":[]}`}, {"POST", "/v1/alarms", `{"client_id":"{new}","test":true}`}, {"DELETE", "/v1/sessions/current"},
 }
 
 // The promise: a lawyer who is made to open the app shows a plausible day: that they stand here, and what was entered here. In status, headers,
@@ -163,7 +164,8 @@ var looks = [][3]string{
 func TestAForcedSessionLooksLikeAnyOther(t *testing.T) {
 	t.Parallel()
 	trace := &statements{by: map[uuid.UUID][]string{}}
-	tw := newTown(t, func(o *app.Options) { o.Tracer = trace })
+	_, wired := withWires(t)
+	tw := newTown(t, func(o *app.Options) { o.Tracer = trace }, wired)
 	colleague := tw.invited(account.Lawyer)
 	there := colleague.logs(almaly, "Ахметов Арман, 1990", "Оспанова Сәуле, 1985", "Ким Виктор, 1977")
 
@@ -172,6 +174,7 @@ func TestAForcedSessionLooksLikeAnyOther(t *testing.T) {
 	secret := forced.logs(medeu, "Тайный Человек, 1970", "Жасырын Адам, 1971")
 	forced.expect(http.StatusOK, forced.says("PUT", "/v1/detentions/"+secret[0].DetentionID.String()+"/representation", `{}`))
 	forced.expect(http.StatusCreated, forced.says("POST", "/v1/timers", fmt.Sprintf(`{"client_id":%q,"until":%q}`, uuid.New(), time.Now().Add(5*time.Hour).UTC().Format(time.RFC3339))))
+	forced.expect(http.StatusOK, forced.says("PUT", "/v1/me/channels", `{"channels":[{"kind":"telegram","understood":true},{"kind":"sms","phone":"+77010001122","understood":true}]}`))
 	for _, w := range []*watched{forced, plain} {
 		w.arrives(almaly)
 		w.expect(http.StatusNoContent, w.says("DELETE", "/v1/me/pin-entry", ""))
@@ -229,7 +232,18 @@ func TestAForcedSessionLooksLikeAnyOther(t *testing.T) {
 		trace.take(w.me.ID)
 	}
 	soon := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
-	for _, l := range looks {
+	opened := func(pin string) {
+		t.Helper()
+		for _, w := range []*watched{forced, plain} {
+			w.expect(http.StatusNoContent, w.says("DELETE", "/v1/me/pin-entry", ""))
+			trace.take(w.me.ID)
+		}
+		compare("a PIN again, "+pin, forced.enters(pin), plain.enters(ownPin))
+	}
+	for i, l := range looks {
+		if i == len(looks)/2 {
+			opened(forcePin)
+		}
 		both(l[0], l[1], l[2], func(w *watched) *strings.Replacer {
 			return strings.NewReplacer("{person}", there[0].DetentionID.String(), "{shift}", shifts[w], "{new}", uuid.NewString(), "{almaly}", almaly.String(), "{soon}", soon, "{now}", time.Now().UTC().Format(time.RFC3339))
 		})

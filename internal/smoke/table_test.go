@@ -182,6 +182,10 @@ var table = []row{
 	own("getPushToken", "nothing", everyone, "GET", "/v1/me/push-token", ""),
 	own("putPushToken", "nothing", everyone, "PUT", "/v1/me/push-token", `{"token": "a-token-of-a-phone"}`),
 	own("deletePushToken", "nothing", everyone, "DELETE", "/v1/me/push-token", ""),
+	own("getOwnChannels", "nothing", everyone, "GET", "/v1/me/channels", ""),
+	own("putOwnChannels", "nothing", everyone, "PUT", "/v1/me/channels", `{"channels": []}`),
+	own("confirmOwnChannel", "nothing", hiddenFrom, "POST", "/v1/me/channels/{channel_id}/confirm", `{"code": "000000"}`), // it is nobody's
+	own("acknowledgeOwnNotice", "nothing", hiddenFrom, "POST", "/v1/me/acknowledgements", `{"notice_id": "{new}"}`),
 	own("inviteOwnDevice", "nothing", everyone, "POST", "/v1/me/invitations", ""),
 	own("makeBuddyCode", "nothing", everyone, "POST", "/v1/me/buddy-code", ""),
 	own("dropBuddyCode", "nothing", everyone, "DELETE", "/v1/me/buddy-code", ""),

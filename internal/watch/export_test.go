@@ -14,5 +14,10 @@ func (p *Post) StillTrue(ctx context.Context, tx *pg.Tx, n push.Notice) (bool, e
 	return err == nil && all[0], err
 }
 
+// PlacesOf is what push asks when a text is to say a place.
+func (p *Post) PlacesOf(ctx context.Context, tx *pg.Tx, n push.Notice) ([]string, error) {
+	return p.placesOf(ctx, tx, n)
+}
+
 // Slice sets how long one job matches.
 func (p *Post) Slice(d time.Duration) { p.slice = d }

@@ -69,6 +69,7 @@ func New(o Options) *Post {
 	for _, kind := range []string{push.Match, push.Update, push.Retraction, push.Correction} {
 		o.Push.RecheckAll(kind, p.stillTrue)
 	}
+	o.Push.TellPlaces(p.placesOf)
 	if o.Inquiries != nil {
 		o.Inquiries.Lend(p.searchFor, p.afterInquiry)
 	}

@@ -1373,6 +1373,24 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/me (the `GetMe` operationId).
 	GetMe(ctx context.Context, params *GetMeParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// AcknowledgeOwnNoticeWithBody Say "I have seen it"
+	//
+	// No further channel is tried for this notice. It takes nothing on; an alarm or an offer is taken where it stands. Said twice, the first time counts.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/me/acknowledgements (the `AcknowledgeOwnNotice` operationId).
+	AcknowledgeOwnNoticeWithBody(ctx context.Context, params *AcknowledgeOwnNoticeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AcknowledgeOwnNotice Say "I have seen it"
+	//
+	// No further channel is tried for this notice. It takes nothing on; an alarm or an offer is taken where it stands. Said twice, the first time counts.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/me/acknowledgements (the `AcknowledgeOwnNotice` operationId).
+	AcknowledgeOwnNotice(ctx context.Context, params *AcknowledgeOwnNoticeParams, body AcknowledgeOwnNoticeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// DropBuddyCode Make the buddy's code stop working
 	//
 	// Corresponds with DELETE /v1/me/buddy-code (the `DropBuddyCode` operationId).
@@ -1407,6 +1425,51 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/me/calendar (the `MintCalendarFeed` operationId).
 	MintCalendarFeed(ctx context.Context, params *MintCalendarFeedParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetOwnChannels By what one is called
+	//
+	// One's own ladder, for offers, timers, alerts and alarms. The phone that is registered with `/v1/me/push-token` stands on it. No address comes back.
+	//
+	// Corresponds with GET /v1/me/channels (the `GetOwnChannels` operationId).
+	GetOwnChannels(ctx context.Context, params *GetOwnChannelsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutOwnChannelsWithBody Say by what one wants to be called
+	//
+	// Replaces all channels but the phone with the app, which `/v1/me/push-token` registers and takes out: name it by its `id` to give it a place, else it stays the first. They are tried in
+	// the order given; an alarm goes to all of them at once. There is no `call` here. The others hear that the ladder was changed.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /v1/me/channels (the `PutOwnChannels` operationId).
+	PutOwnChannelsWithBody(ctx context.Context, params *PutOwnChannelsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutOwnChannels Say by what one wants to be called
+	//
+	// Replaces all channels but the phone with the app, which `/v1/me/push-token` registers and takes out: name it by its `id` to give it a place, else it stays the first. They are tried in
+	// the order given; an alarm goes to all of them at once. There is no `call` here. The others hear that the ladder was changed.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /v1/me/channels (the `PutOwnChannels` operationId).
+	PutOwnChannels(ctx context.Context, params *PutOwnChannelsParams, body PutOwnChannelsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ConfirmOwnChannelWithBody Say the code that came
+	//
+	// As for a search (`/v1/searches/{id}/channels/{channel_id}/confirm`).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/me/channels/{channel_id}/confirm (the `ConfirmOwnChannel` operationId).
+	ConfirmOwnChannelWithBody(ctx context.Context, channelID openapi_types.UUID, params *ConfirmOwnChannelParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ConfirmOwnChannel Say the code that came
+	//
+	// As for a search (`/v1/searches/{id}/channels/{channel_id}/confirm`).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/me/channels/{channel_id}/confirm (the `ConfirmOwnChannel` operationId).
+	ConfirmOwnChannel(ctx context.Context, channelID openapi_types.UUID, params *ConfirmOwnChannelParams, body ConfirmOwnChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetOwnChecklistPdf Rights checklist on paper, with the organisation's times
 	//
@@ -4745,6 +4808,44 @@ func (c *Core) GetMe(ctx context.Context, params *GetMeParams, reqEditors ...Req
 	return c.Client.Do(req)
 }
 
+// AcknowledgeOwnNoticeWithBody Say "I have seen it"
+//
+// No further channel is tried for this notice. It takes nothing on; an alarm or an offer is taken where it stands. Said twice, the first time counts.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/me/acknowledgements (the `AcknowledgeOwnNotice` operationId).
+func (c *Core) AcknowledgeOwnNoticeWithBody(ctx context.Context, params *AcknowledgeOwnNoticeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAcknowledgeOwnNoticeRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AcknowledgeOwnNotice Say "I have seen it"
+//
+// No further channel is tried for this notice. It takes nothing on; an alarm or an offer is taken where it stands. Said twice, the first time counts.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/me/acknowledgements (the `AcknowledgeOwnNotice` operationId).
+func (c *Core) AcknowledgeOwnNotice(ctx context.Context, params *AcknowledgeOwnNoticeParams, body AcknowledgeOwnNoticeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAcknowledgeOwnNoticeRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // DropBuddyCode Make the buddy's code stop working
 //
 // Corresponds with DELETE /v1/me/buddy-code (the `DropBuddyCode` operationId).
@@ -4820,6 +4921,101 @@ func (c *Core) GetCalendarFeed(ctx context.Context, params *GetCalendarFeedParam
 // Corresponds with POST /v1/me/calendar (the `MintCalendarFeed` operationId).
 func (c *Core) MintCalendarFeed(ctx context.Context, params *MintCalendarFeedParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewMintCalendarFeedRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetOwnChannels By what one is called
+//
+// One's own ladder, for offers, timers, alerts and alarms. The phone that is registered with `/v1/me/push-token` stands on it. No address comes back.
+//
+// Corresponds with GET /v1/me/channels (the `GetOwnChannels` operationId).
+func (c *Core) GetOwnChannels(ctx context.Context, params *GetOwnChannelsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetOwnChannelsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutOwnChannelsWithBody Say by what one wants to be called
+//
+// Replaces all channels but the phone with the app, which `/v1/me/push-token` registers and takes out: name it by its `id` to give it a place, else it stays the first. They are tried in
+// the order given; an alarm goes to all of them at once. There is no `call` here. The others hear that the ladder was changed.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /v1/me/channels (the `PutOwnChannels` operationId).
+func (c *Core) PutOwnChannelsWithBody(ctx context.Context, params *PutOwnChannelsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutOwnChannelsRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutOwnChannels Say by what one wants to be called
+//
+// Replaces all channels but the phone with the app, which `/v1/me/push-token` registers and takes out: name it by its `id` to give it a place, else it stays the first. They are tried in
+// the order given; an alarm goes to all of them at once. There is no `call` here. The others hear that the ladder was changed.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /v1/me/channels (the `PutOwnChannels` operationId).
+func (c *Core) PutOwnChannels(ctx context.Context, params *PutOwnChannelsParams, body PutOwnChannelsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutOwnChannelsRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ConfirmOwnChannelWithBody Say the code that came
+//
+// As for a search (`/v1/searches/{id}/channels/{channel_id}/confirm`).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/me/channels/{channel_id}/confirm (the `ConfirmOwnChannel` operationId).
+func (c *Core) ConfirmOwnChannelWithBody(ctx context.Context, channelID openapi_types.UUID, params *ConfirmOwnChannelParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewConfirmOwnChannelRequestWithBody(c.Server, channelID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ConfirmOwnChannel Say the code that came
+//
+// As for a search (`/v1/searches/{id}/channels/{channel_id}/confirm`).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/me/channels/{channel_id}/confirm (the `ConfirmOwnChannel` operationId).
+func (c *Core) ConfirmOwnChannel(ctx context.Context, channelID openapi_types.UUID, params *ConfirmOwnChannelParams, body ConfirmOwnChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewConfirmOwnChannelRequest(c.Server, channelID, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -13738,6 +13934,72 @@ func NewGetMeRequest(server string, params *GetMeParams) (*http.Request, error) 
 	return req, nil
 }
 
+// NewAcknowledgeOwnNoticeRequest calls the generic AcknowledgeOwnNotice builder with application/json body
+func NewAcknowledgeOwnNoticeRequest(server string, params *AcknowledgeOwnNoticeParams, body AcknowledgeOwnNoticeJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAcknowledgeOwnNoticeRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewAcknowledgeOwnNoticeRequestWithBody constructs an http.Request for the AcknowledgeOwnNotice method, with any body, and a specified content type
+func NewAcknowledgeOwnNoticeRequestWithBody(server string, params *AcknowledgeOwnNoticeParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/me/acknowledgements")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewDropBuddyCodeRequest constructs an http.Request for the DropBuddyCode method
 func NewDropBuddyCodeRequest(server string, params *DropBuddyCodeParams) (*http.Request, error) {
 	var err error
@@ -13951,6 +14213,187 @@ func NewMintCalendarFeedRequest(server string, params *MintCalendarFeedParams) (
 	if err != nil {
 		return nil, err
 	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetOwnChannelsRequest constructs an http.Request for the GetOwnChannels method
+func NewGetOwnChannelsRequest(server string, params *GetOwnChannelsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/me/channels")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewPutOwnChannelsRequest calls the generic PutOwnChannels builder with application/json body
+func NewPutOwnChannelsRequest(server string, params *PutOwnChannelsParams, body PutOwnChannelsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPutOwnChannelsRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewPutOwnChannelsRequestWithBody constructs an http.Request for the PutOwnChannels method, with any body, and a specified content type
+func NewPutOwnChannelsRequestWithBody(server string, params *PutOwnChannelsParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/me/channels")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewConfirmOwnChannelRequest calls the generic ConfirmOwnChannel builder with application/json body
+func NewConfirmOwnChannelRequest(server string, channelID openapi_types.UUID, params *ConfirmOwnChannelParams, body ConfirmOwnChannelJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewConfirmOwnChannelRequestWithBody(server, channelID, params, "application/json", bodyReader)
+}
+
+// NewConfirmOwnChannelRequestWithBody constructs an http.Request for the ConfirmOwnChannel method, with any body, and a specified content type
+func NewConfirmOwnChannelRequestWithBody(server string, channelID openapi_types.UUID, params *ConfirmOwnChannelParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "channel_id", channelID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/me/channels/%s/confirm", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	if params != nil {
 
@@ -18866,6 +19309,24 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/me (the `GetMe` operationId).
 	GetMeWithResponse(ctx context.Context, params *GetMeParams, reqEditors ...RequestEditorFn) (*GetMeResponse, error)
 
+	// AcknowledgeOwnNoticeWithBodyWithResponse Say "I have seen it"
+	//
+	// No further channel is tried for this notice. It takes nothing on; an alarm or an offer is taken where it stands. Said twice, the first time counts.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/me/acknowledgements (the `AcknowledgeOwnNotice` operationId).
+	AcknowledgeOwnNoticeWithBodyWithResponse(ctx context.Context, params *AcknowledgeOwnNoticeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AcknowledgeOwnNoticeResponse, error)
+
+	// AcknowledgeOwnNoticeWithResponse Say "I have seen it"
+	//
+	// No further channel is tried for this notice. It takes nothing on; an alarm or an offer is taken where it stands. Said twice, the first time counts.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/me/acknowledgements (the `AcknowledgeOwnNotice` operationId).
+	AcknowledgeOwnNoticeWithResponse(ctx context.Context, params *AcknowledgeOwnNoticeParams, body AcknowledgeOwnNoticeJSONRequestBody, reqEditors ...RequestEditorFn) (*AcknowledgeOwnNoticeResponse, error)
+
 	// DropBuddyCodeWithResponse Make the buddy's code stop working
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -18910,6 +19371,53 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/me/calendar (the `MintCalendarFeed` operationId).
 	MintCalendarFeedWithResponse(ctx context.Context, params *MintCalendarFeedParams, reqEditors ...RequestEditorFn) (*MintCalendarFeedResponse, error)
+
+	// GetOwnChannelsWithResponse By what one is called
+	//
+	// One's own ladder, for offers, timers, alerts and alarms. The phone that is registered with `/v1/me/push-token` stands on it. No address comes back.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/me/channels (the `GetOwnChannels` operationId).
+	GetOwnChannelsWithResponse(ctx context.Context, params *GetOwnChannelsParams, reqEditors ...RequestEditorFn) (*GetOwnChannelsResponse, error)
+
+	// PutOwnChannelsWithBodyWithResponse Say by what one wants to be called
+	//
+	// Replaces all channels but the phone with the app, which `/v1/me/push-token` registers and takes out: name it by its `id` to give it a place, else it stays the first. They are tried in
+	// the order given; an alarm goes to all of them at once. There is no `call` here. The others hear that the ladder was changed.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/me/channels (the `PutOwnChannels` operationId).
+	PutOwnChannelsWithBodyWithResponse(ctx context.Context, params *PutOwnChannelsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutOwnChannelsResponse, error)
+
+	// PutOwnChannelsWithResponse Say by what one wants to be called
+	//
+	// Replaces all channels but the phone with the app, which `/v1/me/push-token` registers and takes out: name it by its `id` to give it a place, else it stays the first. They are tried in
+	// the order given; an alarm goes to all of them at once. There is no `call` here. The others hear that the ladder was changed.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/me/channels (the `PutOwnChannels` operationId).
+	PutOwnChannelsWithResponse(ctx context.Context, params *PutOwnChannelsParams, body PutOwnChannelsJSONRequestBody, reqEditors ...RequestEditorFn) (*PutOwnChannelsResponse, error)
+
+	// ConfirmOwnChannelWithBodyWithResponse Say the code that came
+	//
+	// As for a search (`/v1/searches/{id}/channels/{channel_id}/confirm`).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/me/channels/{channel_id}/confirm (the `ConfirmOwnChannel` operationId).
+	ConfirmOwnChannelWithBodyWithResponse(ctx context.Context, channelID openapi_types.UUID, params *ConfirmOwnChannelParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ConfirmOwnChannelResponse, error)
+
+	// ConfirmOwnChannelWithResponse Say the code that came
+	//
+	// As for a search (`/v1/searches/{id}/channels/{channel_id}/confirm`).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/me/channels/{channel_id}/confirm (the `ConfirmOwnChannel` operationId).
+	ConfirmOwnChannelWithResponse(ctx context.Context, channelID openapi_types.UUID, params *ConfirmOwnChannelParams, body ConfirmOwnChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*ConfirmOwnChannelResponse, error)
 
 	// GetOwnChecklistPdfWithResponse Rights checklist on paper, with the organisation's times
 	//
@@ -24248,6 +24756,40 @@ func (r GetMeResponse) ContentType() string {
 	return ""
 }
 
+type AcknowledgeOwnNoticeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+}
+
+// GetBody returns the raw response body bytes
+func (r AcknowledgeOwnNoticeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AcknowledgeOwnNoticeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AcknowledgeOwnNoticeResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AcknowledgeOwnNoticeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type DropBuddyCodeResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -24440,6 +24982,136 @@ func (r MintCalendarFeedResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r MintCalendarFeedResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetOwnChannelsResponse200Headers the declared response headers of an HTTP 200 response for GetOwnChannels
+type GetOwnChannelsResponse200Headers struct {
+	ETag *string
+}
+
+type GetOwnChannelsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ChannelList
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetOwnChannelsResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetOwnChannelsResponse) GetJSON200() *ChannelList {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GetOwnChannelsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetOwnChannelsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetOwnChannelsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetOwnChannelsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PutOwnChannelsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ChannelList
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PutOwnChannelsResponse) GetJSON200() *ChannelList {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r PutOwnChannelsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PutOwnChannelsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PutOwnChannelsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PutOwnChannelsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ConfirmOwnChannelResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ChannelList
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ConfirmOwnChannelResponse) GetJSON200() *ChannelList {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r ConfirmOwnChannelResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ConfirmOwnChannelResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ConfirmOwnChannelResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ConfirmOwnChannelResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -28823,6 +29495,36 @@ func (c *ClientWithResponses) GetMeWithResponse(ctx context.Context, params *Get
 	return ParseGetMeResponse(rsp)
 }
 
+// AcknowledgeOwnNoticeWithBodyWithResponse Say "I have seen it"
+//
+// No further channel is tried for this notice. It takes nothing on; an alarm or an offer is taken where it stands. Said twice, the first time counts.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/me/acknowledgements (the `AcknowledgeOwnNotice` operationId).
+func (c *ClientWithResponses) AcknowledgeOwnNoticeWithBodyWithResponse(ctx context.Context, params *AcknowledgeOwnNoticeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AcknowledgeOwnNoticeResponse, error) {
+	rsp, err := c.AcknowledgeOwnNoticeWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAcknowledgeOwnNoticeResponse(rsp)
+}
+
+// AcknowledgeOwnNoticeWithResponse Say "I have seen it"
+//
+// No further channel is tried for this notice. It takes nothing on; an alarm or an offer is taken where it stands. Said twice, the first time counts.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/me/acknowledgements (the `AcknowledgeOwnNotice` operationId).
+func (c *ClientWithResponses) AcknowledgeOwnNoticeWithResponse(ctx context.Context, params *AcknowledgeOwnNoticeParams, body AcknowledgeOwnNoticeJSONRequestBody, reqEditors ...RequestEditorFn) (*AcknowledgeOwnNoticeResponse, error) {
+	rsp, err := c.AcknowledgeOwnNotice(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAcknowledgeOwnNoticeResponse(rsp)
+}
+
 // DropBuddyCodeWithResponse Make the buddy's code stop working
 //
 // Returns a wrapper object for the known response body format(s).
@@ -28896,6 +29598,83 @@ func (c *ClientWithResponses) MintCalendarFeedWithResponse(ctx context.Context, 
 		return nil, err
 	}
 	return ParseMintCalendarFeedResponse(rsp)
+}
+
+// GetOwnChannelsWithResponse By what one is called
+//
+// One's own ladder, for offers, timers, alerts and alarms. The phone that is registered with `/v1/me/push-token` stands on it. No address comes back.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/me/channels (the `GetOwnChannels` operationId).
+func (c *ClientWithResponses) GetOwnChannelsWithResponse(ctx context.Context, params *GetOwnChannelsParams, reqEditors ...RequestEditorFn) (*GetOwnChannelsResponse, error) {
+	rsp, err := c.GetOwnChannels(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetOwnChannelsResponse(rsp)
+}
+
+// PutOwnChannelsWithBodyWithResponse Say by what one wants to be called
+//
+// Replaces all channels but the phone with the app, which `/v1/me/push-token` registers and takes out: name it by its `id` to give it a place, else it stays the first. They are tried in
+// the order given; an alarm goes to all of them at once. There is no `call` here. The others hear that the ladder was changed.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/me/channels (the `PutOwnChannels` operationId).
+func (c *ClientWithResponses) PutOwnChannelsWithBodyWithResponse(ctx context.Context, params *PutOwnChannelsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutOwnChannelsResponse, error) {
+	rsp, err := c.PutOwnChannelsWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutOwnChannelsResponse(rsp)
+}
+
+// PutOwnChannelsWithResponse Say by what one wants to be called
+//
+// Replaces all channels but the phone with the app, which `/v1/me/push-token` registers and takes out: name it by its `id` to give it a place, else it stays the first. They are tried in
+// the order given; an alarm goes to all of them at once. There is no `call` here. The others hear that the ladder was changed.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/me/channels (the `PutOwnChannels` operationId).
+func (c *ClientWithResponses) PutOwnChannelsWithResponse(ctx context.Context, params *PutOwnChannelsParams, body PutOwnChannelsJSONRequestBody, reqEditors ...RequestEditorFn) (*PutOwnChannelsResponse, error) {
+	rsp, err := c.PutOwnChannels(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutOwnChannelsResponse(rsp)
+}
+
+// ConfirmOwnChannelWithBodyWithResponse Say the code that came
+//
+// As for a search (`/v1/searches/{id}/channels/{channel_id}/confirm`).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/me/channels/{channel_id}/confirm (the `ConfirmOwnChannel` operationId).
+func (c *ClientWithResponses) ConfirmOwnChannelWithBodyWithResponse(ctx context.Context, channelID openapi_types.UUID, params *ConfirmOwnChannelParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ConfirmOwnChannelResponse, error) {
+	rsp, err := c.ConfirmOwnChannelWithBody(ctx, channelID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseConfirmOwnChannelResponse(rsp)
+}
+
+// ConfirmOwnChannelWithResponse Say the code that came
+//
+// As for a search (`/v1/searches/{id}/channels/{channel_id}/confirm`).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/me/channels/{channel_id}/confirm (the `ConfirmOwnChannel` operationId).
+func (c *ClientWithResponses) ConfirmOwnChannelWithResponse(ctx context.Context, channelID openapi_types.UUID, params *ConfirmOwnChannelParams, body ConfirmOwnChannelJSONRequestBody, reqEditors ...RequestEditorFn) (*ConfirmOwnChannelResponse, error) {
+	rsp, err := c.ConfirmOwnChannel(ctx, channelID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseConfirmOwnChannelResponse(rsp)
 }
 
 // GetOwnChecklistPdfWithResponse Rights checklist on paper, with the organisation's times
@@ -33559,6 +34338,22 @@ func ParseGetMeResponse(rsp *http.Response) (*GetMeResponse, error) {
 	return response, nil
 }
 
+// ParseAcknowledgeOwnNoticeResponse parses an HTTP response from a AcknowledgeOwnNoticeWithResponse call
+func ParseAcknowledgeOwnNoticeResponse(rsp *http.Response) (*AcknowledgeOwnNoticeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AcknowledgeOwnNoticeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	return response, nil
+}
+
 // ParseDropBuddyCodeResponse parses an HTTP response from a DropBuddyCodeWithResponse call
 func ParseDropBuddyCodeResponse(rsp *http.Response) (*DropBuddyCodeResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -33679,6 +34474,100 @@ func ParseMintCalendarFeedResponse(rsp *http.Response) (*MintCalendarFeedRespons
 			return nil, err
 		}
 		response.JSON201 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetOwnChannelsResponse parses an HTTP response from a GetOwnChannelsWithResponse call
+func ParseGetOwnChannelsResponse(rsp *http.Response) (*GetOwnChannelsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetOwnChannelsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ChannelList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetOwnChannelsResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParsePutOwnChannelsResponse parses an HTTP response from a PutOwnChannelsWithResponse call
+func ParsePutOwnChannelsResponse(rsp *http.Response) (*PutOwnChannelsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PutOwnChannelsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ChannelList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseConfirmOwnChannelResponse parses an HTTP response from a ConfirmOwnChannelWithResponse call
+func ParseConfirmOwnChannelResponse(rsp *http.Response) (*ConfirmOwnChannelResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ConfirmOwnChannelResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ChannelList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	}
 

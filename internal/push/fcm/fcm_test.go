@@ -370,3 +370,22 @@ func TestATokenDoesNotPrint(t *testing.T) {
 		t.Errorf("a stopping console accepted: %+v", got)
 	}
 }
+
+// Where news must look like what says nothing, all that differs is the random id: not even the kind of news is told.
+func TestSilentMessagesLookAlike(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, time.Second)
+	for _, kind := range []string{"match", "retraction", "cover"} {
+		m := note(noticeID)
+		m.Kind, m.Silent = kind, true
+		if got := s.Send(t.Context(), m); got.Outcome != push.Accepted {
+			t.Fatal(got)
+		}
+	}
+	got := s.fcm.Messages()
+	for _, m := range got {
+		if string(m.Raw) != string(got[0].Raw) || m.Title != "" || m.Body != "" || m.AndroidPriority != "high" || strings.Contains(string(m.Raw), "cover") {
+			t.Errorf("%s", m.Raw)
+		}
+	}
+}

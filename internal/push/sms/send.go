@@ -88,7 +88,7 @@ func (s *Sender) compose(m push.Message) (wire, *push.Result) {
 	case m.NoticeID == "" || len(m.NoticeID) > maxNotice || m.Kind == "":
 		return refuse(push.Rejected, codeBadNotice)
 	}
-	latin := s.latin || m.Language == "en"
+	latin := s.latin || m.Latin || m.Language == "en"
 	text, err := gsm7.Fit(m.Body, latin)
 	switch {
 	case errors.Is(err, gsm7.ErrEmpty):
