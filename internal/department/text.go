@@ -34,10 +34,9 @@ func (d Department) InText(language string) []string {
 
 // says tells whether a name holds its city, in whatever case: города Караганды, Карагандинской.
 func says(name, city string) bool {
-	const ending = 2 // letters that a case may change
 	stem := []rune(strings.ToLower(city))
-	if len(stem) > 2*ending {
-		stem = stem[:len(stem)-ending]
+	if len(stem) > 3 {
+		stem = stem[:len(stem)-1] // the letter that a case changes
 	}
 	return strings.Contains(strings.ToLower(name), string(stem))
 }

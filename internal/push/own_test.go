@@ -83,7 +83,7 @@ func TestStaffHaveALadderBesideTheirPhone(t *testing.T) {
 		}
 		return err
 	})
-	w.expect("4", "select count(*)::text from audit where action in ('account.channels_set') and subject_id = $1", lawyer.ID)
+	w.expect("4", "select count(*)::text from audit_entries where action = 'account.channels_set' and subject_id = $1", lawyer.ID)
 }
 
 func TestWhatIsNoLadderOfStaff(t *testing.T) {
@@ -128,7 +128,7 @@ func TestWhoHasSeenAnOfferIsNotRungOn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	lawyer, other := w.staff("lawyer", ""), w.staff("lawyer", "other")
-	w.ladder(lawyer, push.Address{Kind: push.FCM, Value: "phone"}, push.Address{Kind: push.SMS, Value: phone})
+	w.puts(lawyer, push.Address{Kind: push.FCM, Value: "phone"}, push.Address{Kind: push.SMS, Value: phone})
 	id := uuid.New()
 	offer := w.tell(push.Notice{Organisation: w.organisation, Kind: push.Offer, SubjectKind: "dispatch", Subject: id, Turn: id, Owner: lawyer.Owner, Language: "ru"})[0]
 	if err := w.center.AcknowledgeOwn(t.Context(), w.principal(other), offer); !fault.Is(err, "not_found") {
@@ -146,9 +146,9 @@ func TestAStopWordOfStaffIsObeyedAndSaid(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t).work()
 	both, one, gone := w.staff("lawyer", ""), w.staff("operator", ""), w.staff("lawyer", "")
-	w.ladder(both, push.Address{Kind: push.FCM, Value: "phone"}, push.Address{Kind: push.SMS, Value: phone})
+	w.puts(both, push.Address{Kind: push.FCM, Value: "phone"}, push.Address{Kind: push.SMS, Value: phone})
 	for _, p := range []person{one, gone} {
-		w.ladder(p, push.Address{Kind: push.SMS, Value: phone})
+		w.puts(p, push.Address{Kind: push.SMS, Value: phone})
 	}
 	w.exec("update accounts set state = 'locked' where id = $1", gone.ID)
 	if n, err := w.center.Stop(t.Context(), push.SMS, phone); err != nil || n != 3 {
@@ -163,7 +163,7 @@ func TestAnAlertComesBySMSToo(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t).work()
 	chief := w.staff("coordinator", "")
-	w.ladder(chief, push.Address{Kind: push.SMS, Value: phone})
+	w.puts(chief, push.Address{Kind: push.SMS, Value: phone})
 	w.staff("coordinator", "") // whom nothing reaches
 	w.raise(alert.Guessing)
 	w.soon("the number is told", func() bool { return len(w.newsTo(phone)) == 1 })
@@ -190,7 +190,7 @@ func TestAShadowHasThePhoneAlone(t *testing.T) {
 	}
 	mirror()
 	expect(shadow, "")
-	w.ladder(lawyer, push.Address{Kind: push.FCM, Value: "one"}, push.Address{Kind: push.SMS, Value: phone})
+	w.puts(lawyer, push.Address{Kind: push.FCM, Value: "one"}, push.Address{Kind: push.SMS, Value: phone})
 	for range 2 {
 		mirror()
 		expect(shadow, "fcm:active")

@@ -46,7 +46,7 @@ func (w *world) newsTo(address string) (out []push.Message) {
 	return out
 }
 
-func (w *world) ladder(p person, list ...push.Address) {
+func (w *world) puts(p person, list ...push.Address) {
 	w.t.Helper()
 	w.in(func(tx *pg.Tx) error { return w.center.SetChannels(context.Background(), tx, w.book(p), list) })
 	w.confirms(p)
@@ -58,13 +58,13 @@ func TestQuietHoursAreKeptAndClimbedPast(t *testing.T) {
 	w := newWorld(t, daysAhead).work()
 	w.until("22:59")
 	mother := w.mother()
-	w.ladder(mother, push.Address{Kind: push.FCM, Value: "hers", Wishes: night}, push.Address{Kind: push.SMS, Value: "87011234567"})
+	w.puts(mother, push.Address{Kind: push.FCM, Value: "hers", Wishes: night}, push.Address{Kind: push.SMS, Value: "87011234567"})
 	early := w.tell(w.match(mother))[0]
 	w.soonIs("fcm:accepted", rungs, early)
 	w.until("02:00")
 	id := w.tell(w.match(mother))[0]
 	w.expect("fcm:pending", rungs, id)
-	w.expect("07:00", "select to_char(not_before at time zone '+05'::interval, 'HH24:MI') from deliveries where notice_id = $1", id)
+	w.expect("07:00", "select to_char(not_before at time zone interval '5 hours', 'HH24:MI') from deliveries where notice_id = $1", id)
 	sent := len(w.provider.to("hers"))
 	for _, jump := range []time.Duration{0, time.Hour, -2 * time.Hour, time.Hour} { // 02:00, 03:00, 01:00, 02:00
 		w.db.Clock.Move(jump)
@@ -89,7 +89,7 @@ func TestAnAttemptThatIsRepeatedKeepsQuietHours(t *testing.T) {
 	w := newWorld(t, daysAhead).work()
 	w.until("22:59")
 	mother := w.mother()
-	w.ladder(mother, push.Address{Kind: push.FCM, Value: "hers", Wishes: night})
+	w.puts(mother, push.Address{Kind: push.FCM, Value: "hers", Wishes: night})
 	w.provider.answers("hers", push.Result{Outcome: push.Retry, RetryAfter: time.Hour, Code: "unavailable"})
 	id := w.tell(w.match(mother))[0]
 	w.soonIs("1", "select attempts::text from deliveries where notice_id = $1", id)
@@ -109,7 +109,7 @@ func TestNobodyIsCalledInTheNight(t *testing.T) {
 	w := newWorld(t, daysAhead)
 	w.until("02:00")
 	mother, father := w.mother(), w.mother("call:87017654321")
-	w.ladder(mother, push.Address{Kind: push.Call, Value: "87011112233", Wishes: night})
+	w.puts(mother, push.Address{Kind: push.Call, Value: "87011112233", Wishes: night})
 	ids := w.tell(w.match(mother), w.match(father))
 	w.expect("1", "select count(*)::text from calls")
 	w.expect("1", "select count(*)::text from calls where search_id = $1", father.ID)
@@ -127,7 +127,7 @@ func TestWhatNoQuietHoursHold(t *testing.T) {
 	w := newWorld(t, daysAhead).work()
 	w.until("02:00")
 	lawyer := w.staff("lawyer", "")
-	w.ladder(lawyer, push.Address{Kind: push.FCM, Value: "lawyer", Wishes: night})
+	w.puts(lawyer, push.Address{Kind: push.FCM, Value: "lawyer", Wishes: night})
 	of := func(kind string) push.Notice {
 		id := uuid.New()
 		return push.Notice{Organisation: w.organisation, Kind: kind, SubjectKind: "dispatch", Subject: id, Turn: id, Owner: lawyer.Owner, Language: "ru"}
@@ -136,7 +136,7 @@ func TestWhatNoQuietHoursHold(t *testing.T) {
 		w.soonIs(want, rungs, w.tell(of(kind))[0])
 	}
 	mother := w.mother()
-	w.ladder(mother, push.Address{Kind: push.FCM, Value: "hers", Wishes: night})
+	w.puts(mother, push.Address{Kind: push.FCM, Value: "hers", Wishes: night})
 	w.in(func(tx *pg.Tx) error {
 		return w.center.SetChannels(context.Background(), tx, w.book(mother), []push.Address{{Kind: push.FCM, Value: "hers", Wishes: night}, {Kind: push.SMS, Value: phone, Wishes: night}})
 	})
@@ -163,7 +163,7 @@ func TestTheOthersHearThatOneWasHushed(t *testing.T) {
 		return n
 	}
 	ladder := func(wishes push.Wishes) {
-		w.ladder(mother, push.Address{Kind: push.FCM, Value: "hers"}, push.Address{Kind: push.SMS, Value: phone, Wishes: wishes})
+		w.puts(mother, push.Address{Kind: push.FCM, Value: "hers"}, push.Address{Kind: push.SMS, Value: phone, Wishes: wishes})
 	}
 	ladder(push.Wishes{})
 	for i, c := range []struct {
@@ -214,7 +214,7 @@ func TestThePlaceInAnSMS(t *testing.T) {
 	places := []string{}
 	w.center.TellPlaces(func(context.Context, *pg.Tx, push.Notice) ([]string, error) { return places, nil })
 	mother := w.mother()
-	w.ladder(mother, push.Address{Kind: push.SMS, Value: phone, Wishes: push.Wishes{Place: true}})
+	w.puts(mother, push.Address{Kind: push.SMS, Value: phone, Wishes: push.Wishes{Place: true}})
 	const long, brief = "Управление полиции Алмалинского района города Алматы, Алматы", "УП Алмалинского р-на"
 	for i, c := range []struct {
 		places []string
@@ -224,7 +224,7 @@ func TestThePlaceInAnSMS(t *testing.T) {
 		{[]string{long, brief}, false, brief}, {[]string{long, brief}, true, long}, {nil, false, ""}, {[]string{long}, false, ""},
 	} {
 		places = c.places
-		w.ladder(mother, push.Address{Kind: push.SMS, Value: phone, Wishes: push.Wishes{Place: true, Latin: c.latin}})
+		w.puts(mother, push.Address{Kind: push.SMS, Value: phone, Wishes: push.Wishes{Place: true, Latin: c.latin}})
 		n := w.match(mother)
 		n.Language = "ru"
 		id := w.tell(n)[0]
