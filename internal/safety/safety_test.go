@@ -102,8 +102,8 @@ func (n *night) person(role account.Role) account.Principal {
 // reachable gives somebody a phone.
 func (n *night) reachable(p account.Principal) {
 	n.Helper()
-	n.exec(`insert into channels (id, owner_kind, owner_id, position, kind, key_id, address_ct, address_mac, created_at)
-		select $1, 'account', a.id, 0, 'fcm', a.key_id, a.name_ct, $2, a.created_at from accounts a where a.id = $3`, uuid.New(), p.Account[:], p.Account)
+	n.exec(`insert into channels (id, owner_kind, owner_id, position, kind, key_id, address_ct, address_mac, created_at, confirmed_at)
+		select $1, 'account', a.id, 0, 'fcm', a.key_id, a.name_ct, $2, a.created_at, a.created_at from accounts a where a.id = $3`, uuid.New(), p.Account[:], p.Account)
 }
 
 // onDuty gives a coordinator a duty shift that is on, and a phone.
