@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -118,6 +119,9 @@ func TestElevenBySMS(t *testing.T) {
 		waits = waits || a.Kind == "sms_report" && *a.SubjectID == lawyer.me.ID
 	}
 	reports := chief.textReports()
+	if len(reports) == 2 && len(reports[0].People) == 6 { // the second was worked first
+		slices.Reverse(reports)
+	}
 	if !waits || len(reports) != 2 || len(reports[1].People) != 6 || len(reports[0].People) != 5 || !reports[0].People[3].Released {
 		t.Fatalf("the coordinator sees %d reports; alert: %v", len(reports), waits)
 	}
