@@ -240,6 +240,14 @@ func TestACoordinatorDecides(t *testing.T) {
 		t.Errorf("%d unconfirmed, %d alerts", n, tw.alerts("sms_report"))
 	}
 
+	own := tw.equipped(tw.chief, another)
+	tw.says(another, own[0]+" UP-75-ALMALY\nЦой Игорь 1977")
+	mine := tw.report()
+	_, err = tw.desk.Decide(t.Context(), tw.chief, mine.ID, true, nil)
+	tw.refused(err, "second_person_needed")
+	_, err = tw.desk.Decide(t.Context(), tw.person(account.Coordinator), mine.ID, true, nil)
+	tw.must(err)
+
 	tw.says(hers, codes[1]+" UP-75-ALMALY\nЛи Анна 1999\nПак Олег 1980")
 	r = tw.report()
 	tw.exec("insert into representations (id, detention_id, account_id, valid_from, created_by, created_at) values ($1, $2, $3, $4, $3, $4)", uuid.New(), *r.People[1].DetentionID, tw.chief.Account, tw.db.Now())
