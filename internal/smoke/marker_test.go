@@ -620,7 +620,7 @@ func (p *planter) texts() {
 	}
 	for _, m := range []standin.Said{
 		{From: number, Text: report("an SMS that is confirmed", "UP-75-ALMALY")}, {From: number, Text: report("an SMS that is refused", "UP-75-ALMALY")},
-		{From: number, Text: report("an SMS without a place", "?")}, {From: number, Text: "K7T4X2M UP-75-ALMALY\n" + p.name("name in an SMS with a wrong code")},
+		{From: number, Text: report("an SMS without a place", "UP-99")}, {From: number, Text: "K7T4X2M UP-75-ALMALY\n" + p.name("name in an SMS with a wrong code")},
 		{From: stranger, Text: p.name("name in a stranger's SMS")}, {From: stranger, Text: "СТАТУС " + p.name("name where a code should stand")},
 		{From: stranger, Text: "СТОП " + p.name("name behind a stop word")},
 	} {
