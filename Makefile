@@ -30,7 +30,7 @@ generated:
 linted:
 	$(LINT) run ./...
 
-.PHONY: test kills bench bench-send day run
+.PHONY: test kills bench bench-send day faults run
 # test: what CI runs, against a real PostgreSQL that the tests start by themselves.
 test:
 	go test -p 1 -timeout 30m ./...
@@ -57,6 +57,11 @@ bench-send:
 # SEED and SCALE may be given; its data lies below TMPDIR.
 day:
 	go run ./cmd/qorgau simulate --day $(if $(SEED),--seed $(SEED)) $(if $(SCALE),--scale $(SCALE))
+
+# faults: every way by which people are told is broken, workers and PostgreSQL are killed, and the table says what became of the news. SEED, ONLY (a pattern of
+# "fault/channel") and SCALE (of the flood) may be given; its data lies below TMPDIR.
+faults:
+	go run ./cmd/qorgau simulate --faults $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only '$(ONLY)') $(if $(SCALE),--scale $(SCALE))
 
 # run: a server with data to play with, on http://127.0.0.1:8080.
 run:

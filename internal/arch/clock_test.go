@@ -47,6 +47,7 @@ func clockReaders() *excuses {
 		exception{path: "internal/day/cast.go", why: "the day's people have watches: when they came, and from when their shifts run"},
 		exception{path: "internal/day/lawyers.go", why: "as in cast.go"},
 		exception{path: "internal/day/relatives.go", why: "when a search was acknowledged is what latency is counted from"},
+		exception{path: "internal/trial/clock.go", atMost: 1, why: "how long news took after a fault is what is measured"},
 		exception{path: "internal/pg/embedded/lock.go", why: "waiting for another process's lock"},
 		exception{path: "internal/pg/embedded/cluster.go", why: "how long initdb took, and the name of a folder set aside"},
 		exception{path: "internal/pg/embedded/server.go", why: "waiting for the child process"},
