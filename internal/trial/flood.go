@@ -17,7 +17,7 @@ const (
 	probes     = 400              // of them
 	probeLimit = 30 * time.Second // who is not told by then counts as told then
 	portion    = 1000             // notices in one transaction
-	draining   = 20 * time.Minute
+	draining   = 40 * time.Minute
 )
 
 // flooder writes notices past the API, which would be asked for an hour: owners who are no searches, told what needs no match (that their channels changed).
