@@ -2,31 +2,21 @@ package trial
 
 import (
 	"bytes"
-	"context"
 	"errors"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 )
 
-var program string
-
-// TestMain builds the program that the rows kill.
-func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "qtp-")
-		if err != nil {
-			panic(err)
-		}
-		defer func() { _ = os.RemoveAll(dir) }()
-		program = filepath.Join(dir, "qorgau")
-		if out, err := exec.CommandContext(context.Background(), "go", "build", "-o", program, "../../cmd/qorgau").CombinedOutput(); err != nil {
-			panic(string(out))
-		}
-		return m.Run()
-	}())
+// build makes the program that the rows kill.
+func build(t *testing.T) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "qorgau")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../../cmd/qorgau").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return program
 }
 
 // A few rows of the table, through the real program: a channel that is down, one that refuses, one that loses its answers, an endpoint that is gone, a
@@ -34,7 +24,7 @@ func TestMain(m *testing.M) {
 func TestSomeRowsOfTheTable(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	err := Run(t.Context(), Options{Program: program, Seed: 3, Only: `^(down/email|500/telegram|answer lost after acceptance/webpush|endpoint gone/sms|worker killed unanswered/fcm)$`, Out: &out})
+	err := Run(t.Context(), Options{Program: build(t), Seed: 3, Only: `^(down/email|500/telegram|answer lost after acceptance/webpush|endpoint gone/sms|worker killed unanswered/fcm)$`, Out: &out})
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out.String())
 	}
@@ -80,7 +70,7 @@ func TestABrokenRowIsSaid(t *testing.T) {
 			t.Errorf("%v\n%s", err, out.String())
 		}
 	}
-	if err := Run(t.Context(), Options{Program: program, Only: "no such row", Out: &out}); err == nil {
+	if err := Run(t.Context(), Options{Only: "no such row", Out: &out}); err == nil {
 		t.Error("a pattern that fits nothing was played")
 	}
 }
