@@ -214,4 +214,12 @@ func TestOneNumberIsOneLawyers(t *testing.T) {
 	if n := tw.count("select count(*) from audit_entries where action in ('sms.number_registered', 'sms.sheet_printed')"); n != 2 {
 		t.Errorf("%d audited", n)
 	}
+	// At the server's own command line.
+	_, err = tw.desk.SheetFromServer(t.Context(), tw.chief.Account)
+	tw.refused(err, "conflict")
+	before := tw.count("select first_code from sms_senders where account_id = $1", tw.lawyer.Account)
+	page, err := tw.desk.SheetFromServer(t.Context(), tw.lawyer.Account)
+	if err != nil || len(page) == 0 || tw.count("select min(code) from sms_codes where account_id = $1", tw.lawyer.Account) != before+40 || tw.count("select count(*) from audit_entries where action = 'sms.sheet_printed'") != 2 {
+		t.Errorf("%v", err)
+	}
 }
