@@ -165,7 +165,7 @@ func TestHelpListsTheCommands(t *testing.T) {
 		}
 	}
 	out, _, _ := newMachine(t).run("help")
-	for _, command := range []string{"demo", "serve", "migrate", "invite", "import", "verify", "organisations", "keys", "names", "fcm-stand-in", "health", "version"} {
+	for _, command := range []string{"demo", "serve", "migrate", "invite", "import", "verify", "organisations", "keys", "sms", "names", "fcm-stand-in", "health", "version"} {
 		if !strings.Contains(out, "\n  "+command+" ") {
 			t.Errorf("help does not list %s", command)
 		}
