@@ -163,14 +163,24 @@ func (tw *town) exec(query string, args ...any) {
 // equipped registers a lawyer's number and prints their sheet; its codes, in order.
 func (tw *town) equipped(who account.Principal, number string) []string {
 	tw.Helper()
-	_, err := tw.desk.Register(tw.Context(), tw.chief, who.Account, number, "ru")
+	return tw.equippedBy(tw.chief, who, number)
+}
+
+func (tw *town) equippedBy(chief, who account.Principal, number string) []string {
+	tw.Helper()
+	_, err := tw.desk.Register(tw.Context(), chief, who.Account, number, "ru")
 	tw.must(err)
-	return tw.printed(who)
+	return tw.printedBy(chief, who)
 }
 
 func (tw *town) printed(who account.Principal) []string {
 	tw.Helper()
-	page, err := tw.desk.Sheet(tw.Context(), tw.chief, who.Account)
+	return tw.printedBy(tw.chief, who)
+}
+
+func (tw *town) printedBy(chief, who account.Principal) []string {
+	tw.Helper()
+	page, err := tw.desk.Sheet(tw.Context(), chief, who.Account)
 	tw.must(err)
 	if !bytes.HasPrefix(page, []byte("%PDF")) {
 		tw.Fatalf("%.20q is no page", page)

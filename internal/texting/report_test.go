@@ -311,3 +311,25 @@ func TestAFamilyIsToldOnceAPersonHasConfirmed(t *testing.T) {
 		}
 	}
 }
+
+// Somebody works for two organisations with one telephone, of which neither knows of the other: the code says for which.
+func TestTheCodeSaysForWhomALawyerReports(t *testing.T) {
+	t.Parallel()
+	tw := newTown(t)
+	second := uuid.New()
+	tw.exec("insert into organisations (id, name, created_at) values ($1, 'o', $2)", second, tw.db.Now())
+	herself, chief := tw.personIn(second, account.Lawyer), tw.personIn(second, account.Coordinator)
+	codes := map[uuid.UUID][]string{tw.org: tw.equipped(tw.lawyer, hers), second: tw.equippedBy(chief, herself, hers)}
+	for org, who := range map[uuid.UUID]account.Principal{tw.org: tw.lawyer, second: herself} {
+		contains(t, tw.says(hers, codes[org][0]+list), "Записано: 2 чел.")
+		if n := tw.count("select count(*) from detentions where organisation_id = $1 and recorded_by = $2", org, who.Account); n != 2 {
+			t.Errorf("%d logged for one of the two", n)
+		}
+	}
+	if seen, err := tw.desk.List(t.Context(), chief, uuid.Nil, false, 10); err != nil || len(seen) != 1 || seen[0].Account != herself.Account {
+		t.Errorf("%d reports, %v", len(seen), err)
+	}
+	if tw.alerts("sms_misused") != 0 {
+		t.Error("a code of hers counts as somebody else's")
+	}
+}
