@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/qorgau/qorgau/internal/config"
 )
@@ -39,6 +40,7 @@ func TestGoodValues(t *testing.T) {
 		"QORGAU_KEYSET": filepath.Join(dir, "keys.json"), "QORGAU_METRICS_ADDR": "9090", "QORGAU_LOG": "DEBUG",
 		"QORGAU_TRUSTED_PROXIES": "10.1.2.3/8, ::1", "QORGAU_FCM_ENDPOINT": "http://127.0.0.1:9/v1", "QORGAU_FCM_PROJECT": "demo",
 		"QORGAU_HOTLINE": "+7 700 000 00 00", "QORGAU_PG_BIN": "/opt/pg/bin", "QORGAU_LIMITS": "off",
+		"QORGAU_PUSH_DELAY": "60s", "QORGAU_PUSH_COVER": "4",
 	}))
 	if err != nil {
 		t.Fatal(err)
@@ -52,7 +54,7 @@ func TestGoodValues(t *testing.T) {
 	if got := fmt.Sprint(c.TrustedProxies); got != "[10.0.0.0/8 ::1/128]" {
 		t.Errorf("proxies are %s", got)
 	}
-	if c.Log != slog.LevelDebug || c.Limits != "off" || c.PGBin != "/opt/pg/bin" {
+	if c.Log != slog.LevelDebug || c.Limits != "off" || c.PGBin != "/opt/pg/bin" || c.PushDelay != time.Minute || c.PushCover != 4 {
 		t.Errorf("read %+v", c)
 	}
 }
@@ -77,6 +79,9 @@ func TestBadValuesNameTheirVariable(t *testing.T) {
 		names []string
 		wants string
 	}{
+		"too long":      {map[string]string{"QORGAU_PUSH_DELAY": "61s"}, []string{"QORGAU_PUSH_DELAY"}, "0s to 60s"},
+		"a past delay":  {map[string]string{"QORGAU_PUSH_DELAY": "-1s"}, []string{"QORGAU_PUSH_DELAY"}, "0s to 60s"},
+		"too many":      {map[string]string{"QORGAU_PUSH_COVER": "25"}, []string{"QORGAU_PUSH_COVER"}, "0 to 24"},
 		"address":       {map[string]string{"QORGAU_ADDR": "8080"}, []string{"QORGAU_ADDR"}, "host:port"},
 		"port":          {map[string]string{"QORGAU_ADDR": "localhost:99999"}, []string{"QORGAU_ADDR"}, "host:port"},
 		"log":           {map[string]string{"QORGAU_LOG": "loud"}, []string{"QORGAU_LOG"}, "debug, info"},
