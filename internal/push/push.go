@@ -17,6 +17,7 @@
 //     on a locked screen. Addresses are sealed with their owner's data key; jobs and errors carry ids and codes only.
 //   - The state of the case is read again just before each attempt, through the function registered with Recheck.
 //   - A notice on hold has no deliveries and is not shown until its hold is released.
+//   - A channel in the quiet hours that its owner chose is told at their end (quiet.go), but of a person in danger and of what they just did themselves.
 //   - An ambiguous attempt is repeated (families first; the app drops a notice id it has seen), an accepted one never.
 //   - A search whose notice nobody could deliver becomes a call for an operator (alert call_due).
 package push
