@@ -165,7 +165,7 @@ func TestHelpListsTheCommands(t *testing.T) {
 		}
 	}
 	out, _, _ := newMachine(t).run("help")
-	for _, command := range []string{"demo", "serve", "migrate", "invite", "import", "verify", "organisations", "keys", "sms", "names", "fcm-stand-in", "health", "version"} {
+	for _, command := range []string{"demo", "simulate", "serve", "migrate", "invite", "import", "verify", "organisations", "keys", "sms", "names", "fcm-stand-in", "health", "version"} {
 		if !strings.Contains(out, "\n  "+command+" ") {
 			t.Errorf("help does not list %s", command)
 		}
@@ -179,6 +179,7 @@ func TestWrongCommandLines(t *testing.T) {
 		{"invite"}, {"invite", "--role", "lawyer"}, {"import"}, {"import", "departments"}, {"import", "lawyers", "x.csv"},
 		{"keys"}, {"keys", "new"}, {"keys", "destroy-period", "x", "2026-01"}, {"organisations", "share"}, {"organisations", "share", "--owner", "x", "--reader", "y"},
 		{"invite", "--role", "lawyer", "--name", "A", "--organisation", "first"},
+		{"simulate"}, {"simulate", "--day", "--faults"}, {"simulate", "--day", "--only", "sms"}, {"simulate", "--faults", "--scale", "0"}, {"simulate", "--faults", "--only", "["},
 	} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
 			t.Parallel()

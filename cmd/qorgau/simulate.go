@@ -2,8 +2,10 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"regexp"
 
 	"github.com/spf13/cobra"
 
@@ -36,6 +38,9 @@ func (c *cli) simulate() *cobra.Command {
 				return usageError{errors.New("--scale wants a number above 0, at most 10; 1 is the whole day")}
 			case s.day && s.only != "":
 				return usageError{errors.New("--only chooses rows of --faults")}
+			}
+			if _, err := regexp.Compile(s.only); err != nil {
+				return usageError{fmt.Errorf("--only wants a pattern: %w", err)}
 			}
 			if !cmd.Flags().Changed("seed") {
 				s.seed = rand.Uint64N(1_000_000)

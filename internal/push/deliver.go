@@ -399,19 +399,13 @@ func (c *Center) send(ctx context.Context, p *ready) Result {
 func (c *Center) record(ctx context.Context, a *answered) (snooze time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
-	for {
-		snooze, err = c.settle.ask(ctx, a)
-		if f := fault.As(err); f == nil || f.Kind != fault.Unavailable {
-			break
-		}
+	// Whatever stands in the way, a deadlock or a database that restarts: what is not written down is sent again.
+	for snooze, err = c.settle.ask(ctx, a); err != nil; snooze, err = c.settle.ask(ctx, a) {
 		select {
 		case <-ctx.Done():
 			return 0, err
 		case <-time.After(recordPause):
 		}
-	}
-	if err != nil {
-		return 0, err
 	}
 	c.metrics.count(a.ready, a.Result, c.db.Now())
 	level := slog.LevelInfo
