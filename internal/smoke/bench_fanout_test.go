@@ -133,7 +133,8 @@ func (f *fanout) handed(n int) {
 // processor is how many seconds of processor the server and its database have used.
 func (f *fanout) processor() (server, database float64) {
 	pid := f.process.Process.Pid
-	raw, err := os.ReadFile(filepath.Join(f.cluster.DataDir(), "postmaster.pid"))
+	where, _ := filepath.Glob(filepath.Join(f.cluster.DataDir(), "*", "postmaster.pid"))
+	raw, err := os.ReadFile(strings.Join(where, " "))
 	f.site.must(err)
 	postmaster, _, _ := strings.Cut(string(raw), "\n")
 	all, _ := filepath.Glob("/proc/[0-9]*/stat")
