@@ -117,9 +117,12 @@ func TestWhileTheProviderIsDownNewsWaits(t *testing.T) {
 		families = append(families, tw.searches(person(i)))
 	}
 	lawyer.logs(almaly, persons(0, people)...)
-	tw.eventually("a second try of each", func() bool {
-		return tw.count("select count(*) from deliveries where state = 'pending' and attempts >= 2") == people
+	tw.eventually("a try of each, and a second of some", func() bool {
+		return tw.count("select count(*) from deliveries where state = 'pending' and attempts >= 1") == people && tw.count("select count(*) from deliveries where attempts >= 2") > 0
 	})
+	if tw.count("select count(*) from channel_pauses") != 1 {
+		t.Error("a provider that answers nobody is not left alone")
+	}
 	if n := len(tw.phones.Attempts()); n != 0 {
 		t.Fatalf("%d requests reached a provider that is down", n)
 	}
