@@ -298,22 +298,34 @@ func (c *Center) codeMessage(ctx context.Context, id uuid.UUID) (kind string, m 
 		if err != nil {
 			return fmt.Errorf("read channel: %w", err)
 		}
-		keys, err := c.ring.Load(ctx, tx, key)
-		if err != nil {
-			return err
-		}
-		k, there := keys[key]
-		if !there {
-			return nil
-		}
-		address, err := k.Open(addressPlace, id, ct)
-		if err != nil {
+		address, there, err := c.addressIn(ctx, tx, sealedAddress{channel: id, key: key, ct: ct})
+		if err != nil || !there {
 			return err
 		}
 		// Sent again it is the same message to a provider that knows its ids.
-		m = Message{Token: string(address), NoticeID: uuid.NewSHA1(id, salt).String(), Kind: "code", Title: "Qorgau", Body: "Код / Code: " + c.code(id, salt), Language: "ru", Latin: latin}
+		m = Message{Token: address, NoticeID: uuid.NewSHA1(id, salt).String(), Kind: "code", Title: "Qorgau", Body: "Код / Code: " + c.code(id, salt), Language: "ru", Latin: latin}
 		kind = of
 		return nil
 	})
 	return kind, m, err
+}
+
+// sealedAddress is a channel's address as it lies in the database.
+type sealedAddress struct {
+	channel, key uuid.UUID
+	ct           []byte
+}
+
+// addressIn opens an address outside a delivery; false when its key was destroyed: the owner was erased.
+func (c *Center) addressIn(ctx context.Context, tx *pg.Tx, a sealedAddress) (address string, there bool, err error) {
+	keys, err := c.ring.Load(ctx, tx, a.key)
+	if err != nil {
+		return "", false, err
+	}
+	k, there := keys[a.key]
+	if !there {
+		return "", false, nil
+	}
+	plain, err := k.Open(addressPlace, a.channel, a.ct)
+	return string(plain), err == nil, err
 }

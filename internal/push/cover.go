@@ -108,20 +108,12 @@ func (c *Center) coverMessage(ctx context.Context, id uuid.UUID) (kind string, m
 		if err != nil {
 			return fmt.Errorf("read channel: %w", err)
 		}
-		keys, err := c.ring.Load(ctx, tx, key)
-		if err != nil {
-			return err
-		}
-		k, there := keys[key]
-		if !there {
-			return nil
-		}
-		address, err := k.Open(addressPlace, id, ct)
-		if err != nil {
+		address, there, err := c.addressIn(ctx, tx, sealedAddress{channel: id, key: key, ct: ct})
+		if err != nil || !there {
 			return err
 		}
 		news := c.texts[language][Match]
-		kind, m = of, Message{Token: string(address), NoticeID: uuid.NewString(), Kind: Cover, Title: news.title, Body: news.body, Language: language, Silent: true}
+		kind, m = of, Message{Token: address, NoticeID: uuid.NewString(), Kind: Cover, Title: news.title, Body: news.body, Language: language, Silent: true}
 		return nil
 	})
 	return kind, m, err
