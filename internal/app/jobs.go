@@ -56,8 +56,12 @@ const (
 
 // newJobs makes River's client. Without work it only hands jobs over, for nodes that serve the API alone and for commands.
 func newJobs(db *pg.DB, log *slog.Logger, p *parts, work bool) (*river.Client[pgx.Tx], error) {
-	c := &river.Config{Logger: quietLogger(log)}
+	c, pool := &river.Config{Logger: quietLogger(log)}, db.Pool
 	if work {
+		var err error
+		if pool, err = db.ForJobs(context.Background()); err != nil { // it ends with the database's other connections
+			return nil, err
+		}
 		workers := river.NewWorkers()
 		if err := addWorkers(workers, db, p); err != nil {
 			return nil, err
@@ -74,7 +78,7 @@ func newJobs(db *pg.DB, log *slog.Logger, p *parts, work bool) (*river.Client[pg
 		c.Queues[texting.Queue] = river.QueueConfig{MaxWorkers: textWorkers}
 		c.Queues[river.QueueDefault] = river.QueueConfig{MaxWorkers: otherWorkers}
 	}
-	client, err := river.NewClient(riverpgxv5.New(db.Pool), c)
+	client, err := river.NewClient(riverpgxv5.New(pool), c)
 	if err != nil {
 		return nil, fmt.Errorf("job client: %w", err)
 	}

@@ -33,11 +33,12 @@ import (
 
 // DB is the opened database.
 type DB struct {
-	Pool  *pgxpool.Pool
-	sql   *sql.DB
-	gorm  *gorm.DB
-	jobs  Enqueuer
-	clock func() time.Time
+	Pool   *pgxpool.Pool
+	sql    *sql.DB
+	gorm   *gorm.DB
+	jobs   Enqueuer
+	queues *pgxpool.Pool
+	clock  func() time.Time
 }
 
 // Enqueuer is the part of River's client that a transaction needs.
@@ -126,8 +127,27 @@ func (db *DB) Alone(ctx context.Context, settings map[string]string) (*pgx.Conn,
 	return conn, nil
 }
 
+// ForJobs opens a small pool beside the other, for who takes jobs from their queue. Its statements are planned anew each time: a plan that PostgreSQL kept from an hour in
+// which the queue was empty reads the whole queue for each job of a burst, until the table is analysed a minute later. Telling 30,000 at once took five times as
+// long (2.4 ms of the database's processor for each against 0.4). It is called once, and Close ends it.
+func (db *DB) ForJobs(ctx context.Context) (*pgxpool.Pool, error) {
+	const conns = 6 // to listen, to fetch for a dozen queues, to say what is done
+	cfg := db.Pool.Config()
+	cfg.MaxConns = conns
+	cfg.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_custom_plan"
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("open pool for jobs: %w", scrub(err))
+	}
+	db.queues = pool
+	return pool, nil
+}
+
 // Close ends all connections.
 func (db *DB) Close() {
+	if db.queues != nil {
+		db.queues.Close()
+	}
 	_ = db.sql.Close()
 	db.Pool.Close()
 }
