@@ -177,6 +177,7 @@ func TestWhoMissedTooMuchLoadsAnew(t *testing.T) {
 	resets(t, joins(t, hub, who, &live.From{At: at}))
 	// What lay before was swept.
 	_, now, _ := since(t, h.Database, at, 10000)
+	_ = h.changes(t, h.org) // or nothing would lie between, and nothing be missed
 	_, err := h.Pool.Exec(t.Context(), "insert into change_marks (at, xact, swept) values ($1, pg_current_xact_id(), true)", h.Now().Add(-live.Kept))
 	must(t, err)
 	back := joins(t, hub, who, &live.From{At: now})
