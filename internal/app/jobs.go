@@ -58,10 +58,6 @@ const (
 func newJobs(db *pg.DB, log *slog.Logger, p *parts, work bool) (*river.Client[pgx.Tx], error) {
 	c, pool := &river.Config{Logger: quietLogger(log)}, db.Pool
 	if work {
-		var err error
-		if pool, err = db.ForJobs(context.Background()); err != nil { // it ends with the database's other connections
-			return nil, err
-		}
 		workers := river.NewWorkers()
 		if err := addWorkers(workers, db, p); err != nil {
 			return nil, err
@@ -77,6 +73,10 @@ func newJobs(db *pg.DB, log *slog.Logger, p *parts, work bool) (*river.Client[pg
 		c.Queues[watch.LaterQueue] = river.QueueConfig{MaxWorkers: laterWorkers}
 		c.Queues[texting.Queue] = river.QueueConfig{MaxWorkers: textWorkers}
 		c.Queues[river.QueueDefault] = river.QueueConfig{MaxWorkers: otherWorkers}
+		var err error
+		if pool, err = db.ForJobs(context.Background(), len(c.Queues)); err != nil { // it ends with the database's other connections
+			return nil, err
+		}
 	}
 	client, err := river.NewClient(riverpgxv5.New(pool), c)
 	if err != nil {
