@@ -201,6 +201,7 @@ func (a *App) serve(ctx context.Context) error {
 		a.working = true
 		a.loops.Go(func() { tie(loops, a.store.db, a.log) })
 		a.loops.Go(func() { rescue(loops, a.store.db, a.log) })
+		a.loops.Go(func() { watchClock(loops, a.store.db, a.parts, a.log) })
 		a.loops.Go(func() { watchClocks(loops, a.parts.rights, a.log) })
 		a.loops.Go(func() { look(loops, a.log, "notices cannot climb", a.parts.center.Climb) })
 		a.loops.Go(func() { lookEach(loops, coverEvery, a.log, "phones cannot be covered", a.parts.center.CoverUp) })

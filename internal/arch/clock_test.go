@@ -31,6 +31,7 @@ func clockReaders() *excuses {
 		exception{path: "internal/httpapi/visit.go", why: "how long a request took, for the log and the metrics"},
 		exception{path: "cmd/qorgau/keys.go", atMost: 3, why: "here the clock comes in: keys are made for the months from today on, with no database open"},
 		exception{path: "internal/app/rescue.go", atMost: 1, why: "River's attempted_at is on River's own clock, as in push/deliver.go"},
+		exception{path: "internal/app/clock.go", atMost: 1, why: "River's times, as in rescue.go"},
 		exception{path: "internal/app/quiet.go", atMost: 1, why: "here the clock of the log's filter comes in; tests replace it"},
 		exception{path: "internal/finder/feed.go", atMost: 2, why: "how long reading the index took, for the log"},
 		exception{path: "pkg/names/lab/look.go", atMost: 2, why: "how long a look took is what is measured"},

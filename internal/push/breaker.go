@@ -19,6 +19,8 @@ const (
 	// The pause doubles from the first to the longest. A family waits for it at most, once the provider is back.
 	firstAway   = 5 * time.Second
 	longestAway = 30 * time.Second
+	// longestAsked is what senders take of a provider's Retry-After at most.
+	longestAsked = time.Hour
 	// quotaPause is for a provider that says "too many" without saying until when.
 	quotaPause = 30 * time.Second
 )
@@ -57,7 +59,7 @@ func (b *breakers) wait(p *ready, now time.Time) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if of := b.of[key]; of != nil {
-		return max(0, of.until.Sub(now))
+		return of.left(now)
 	}
 	return 0
 }
@@ -76,13 +78,21 @@ func (b *breakers) note(p *ready, r Result, now time.Time) time.Duration {
 		b.of[key] = of
 	}
 	pause := of.note(r, now)
-	if pause > 0 && now.Add(pause).After(of.until) {
+	if pause > of.left(now) {
 		of.until = now.Add(pause)
 	}
 	if several {
 		return 0
 	}
 	return pause
+}
+
+// left is how long the provider is still left alone. What nobody can have asked for was written before the clock was put back.
+func (of *breaker) left(now time.Time) time.Duration {
+	if d := of.until.Sub(now); d > 0 && d <= longestAsked {
+		return d
+	}
+	return 0
 }
 
 func (of *breaker) note(r Result, now time.Time) time.Duration {
@@ -94,7 +104,7 @@ func (of *breaker) note(r Result, now time.Time) time.Duration {
 	case r.Outcome != Retry:
 		of.failed, of.pause = 0, 0
 		return 0
-	case r.Code == "cancelled" || now.Before(of.until): // our own stop; what was on its way already when the provider was given up
+	case r.Code == "cancelled" || of.left(now) > 0: // our own stop; what was on its way already when the provider was given up
 		return 0
 	}
 	if of.failed++; of.failed < tripAfter {

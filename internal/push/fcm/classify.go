@@ -2,6 +2,7 @@ package fcm
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"net"
@@ -26,6 +27,7 @@ const (
 	codeNoToken          = "no_token"
 	codeNetwork          = "network"     // broken after the connection stood: ambiguous
 	codeUnreachable      = "unreachable" // no connection: surely not sent
+	codeCertificate      = "certificate" // surely not sent
 	codeTimeout          = "timeout"
 	codeCancelled        = "cancelled"
 	codeInternal         = "internal"
@@ -48,6 +50,7 @@ const (
 
 // notes tell a person what to look at.
 var notes = map[string]string{
+	codeCertificate:      "the certificate of Google's address cannot be trusted: this machine's clock is off, or somebody reads along",
 	codeQuota:            "the project's send quota is used up; the channel pauses",
 	codeSenderIDMismatch: "the app's tokens belong to another Firebase project than our credentials",
 	codePermission:       "the service account may not send, or the FCM API is not enabled in the project",
@@ -82,6 +85,7 @@ func (s *Sender) classify(err error, name string, try *attempt, caller, send con
 		return s.classifyResponse(err, resp)
 	}
 	var refused *oauth2.RetrieveError
+	var untrusted *tls.CertificateVerificationError
 	switch {
 	case try.status == http.StatusServiceUnavailable:
 		return push.Result{Outcome: push.Retry, RetryAfter: s.retryAfter(try.header), Code: codeUnavailable}
@@ -92,6 +96,8 @@ func (s *Sender) classify(err error, name string, try *attempt, caller, send con
 		return push.Result{Outcome: push.Retry, Code: codeCancelled}
 	case errors.Is(send.Err(), context.DeadlineExceeded):
 		return push.Result{Outcome: push.Retry, Code: codeTimeout}
+	case errors.As(try.err, &untrusted):
+		return push.Result{Outcome: push.Misconfigured, Code: codeCertificate}
 	case try.err != nil:
 		return push.Result{Outcome: push.Retry, Code: networkCode(try.err)}
 	case try.tries == 0: // the SDK's own validation refused it

@@ -284,6 +284,24 @@ func TestABrokenHTTP2Stream(t *testing.T) {
 	}
 }
 
+// Whoever stands between us and Google with a certificate of their own reads nothing, and a person is told.
+func TestACertificateThatIsNotTrusted(t *testing.T) {
+	t.Parallel()
+	google := standin.New()
+	srv := httptest.NewUnstartedServer(google.Handler())
+	srv.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	srv.StartTLS()
+	t.Cleanup(srv.Close)
+	s, err := New(t.Context(), Config{Endpoint: srv.URL + "/v1", Project: "demo", Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	if got := s.Send(t.Context(), note(noticeID)); got != (push.Result{Outcome: push.Misconfigured, Code: "certificate"}) || len(google.Attempts()) != 0 {
+		t.Errorf("%+v, %d requests", got, len(google.Attempts()))
+	}
+}
+
 func TestARedirectIsNotFollowed(t *testing.T) {
 	t.Parallel()
 	other := standin.New()

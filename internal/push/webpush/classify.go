@@ -82,7 +82,7 @@ func broken(err, caller, send error) push.Result {
 	case errors.Is(err, errAddressRefused):
 		code = codeAddressRefused
 	case errors.As(err, &certificate):
-		code = codeCertificate
+		return push.Result{Outcome: push.Misconfigured, Code: codeCertificate}
 	case errors.As(err, &dns), errors.As(err, &op) && op.Op == "dial":
 		code = codeUnreachable
 	}

@@ -183,7 +183,7 @@ func TestCertificates(t *testing.T) {
 	}
 	s, service, origin, log := overTLS(t, time.Now().Add(-time.Hour))
 	browser = service.Subscribe(origin, s.PublicKey())
-	if got := s.Send(t.Context(), note(browser, push.Match)); got != (push.Result{Outcome: push.Retry, Code: "certificate"}) {
+	if got := s.Send(t.Context(), note(browser, push.Match)); got != (push.Result{Outcome: push.Misconfigured, Code: "certificate"}) {
 		t.Errorf("expired: %+v", got)
 	}
 	if len(service.Attempts()) != 0 || !strings.Contains(log.String(), "somebody reads along") {
