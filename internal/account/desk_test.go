@@ -3,14 +3,11 @@ package account
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"github.com/qorgau/qorgau/internal/audit"
 	"github.com/qorgau/qorgau/internal/fault"
@@ -38,11 +35,6 @@ type pushed struct{ sets, drops atomic.Int32 }
 func newPlace(t *testing.T) *place {
 	t.Helper()
 	db := pgtest.New(t)
-	jobs, err := river.NewClient(riverpgxv5.New(db.Pool), &river.Config{Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	db.UseJobs(jobs)
 	ks, err := seal.NewKeyset(db.Now())
 	if err != nil {
 		t.Fatal(err)

@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"github.com/qorgau/qorgau/internal/alert"
 	"github.com/qorgau/qorgau/internal/fault"
@@ -31,9 +29,6 @@ type town struct {
 func newTown(t *testing.T) *town {
 	t.Helper()
 	x := &town{Database: pgtest.New(t), t: t, ctx: context.Background(), ours: uuid.New(), theirs: uuid.New()}
-	client, err := river.NewClient(riverpgxv5.New(x.Pool), &river.Config{})
-	x.must(err)
-	x.UseJobs(client)
 	for _, id := range []uuid.UUID{x.ours, x.theirs} {
 		x.exec("insert into organisations (id, name, created_at) values ($1, 'x', $2)", id, x.Now())
 	}

@@ -93,9 +93,6 @@ func (t *Tools) openDesk(ctx context.Context, o Options) error {
 	if t.Ring, err = openRing(ctx, ks, t.DB); err != nil {
 		return err
 	}
-	if _, err := newJobs(t.DB, o.Log, nil, false); err != nil {
-		return err
-	}
 	center, err := push.New(push.Options{DB: t.DB, Ring: t.Ring, Log: o.Log})
 	if err != nil {
 		return err

@@ -54,35 +54,31 @@ const (
 	choreLimit  = time.Minute
 )
 
-// newJobs makes River's client. Without work it only hands jobs over, for nodes that serve the API alone and for commands.
-func newJobs(db *pg.DB, log *slog.Logger, p *parts, work bool) (*river.Client[pgx.Tx], error) {
-	c, pool := &river.Config{Logger: quietLogger(log)}, db.Pool
-	if work {
-		workers := river.NewWorkers()
-		if err := addWorkers(workers, db, p); err != nil {
-			return nil, err
-		}
-		c = &river.Config{
-			Logger: c.Logger, ErrorHandler: misfortunes{log}, Middleware: []rivertype.Middleware{panicsAsCodes(log)},
-			FetchCooldown: fetchCooldown, FetchPollInterval: fetchPoll, JobTimeout: jobTimeout, RescueStuckJobsAfter: rescueAfter,
-			SoftStopTimeout: softStop, CompletedJobRetentionPeriod: keepCompleted,
-			Workers: workers, PeriodicJobs: chores(),
-			Queues: push.Queues(),
-		}
-		c.Queues[detention.MatchQueue] = river.QueueConfig{MaxWorkers: matchWorkers}
-		c.Queues[watch.LaterQueue] = river.QueueConfig{MaxWorkers: laterWorkers}
-		c.Queues[texting.Queue] = river.QueueConfig{MaxWorkers: textWorkers}
-		c.Queues[river.QueueDefault] = river.QueueConfig{MaxWorkers: otherWorkers}
-		var err error
-		if pool, err = db.ForJobs(context.Background(), len(c.Queues)); err != nil { // it ends with the database's other connections
-			return nil, err
-		}
+// newJobs makes the client that works jobs.
+func newJobs(db *pg.DB, log *slog.Logger, p *parts) (*river.Client[pgx.Tx], error) {
+	workers := river.NewWorkers()
+	if err := addWorkers(workers, db, p); err != nil {
+		return nil, err
+	}
+	c := &river.Config{
+		Logger: quietLogger(log), ErrorHandler: misfortunes{log}, Middleware: []rivertype.Middleware{panicsAsCodes(log)},
+		FetchCooldown: fetchCooldown, FetchPollInterval: fetchPoll, JobTimeout: jobTimeout, RescueStuckJobsAfter: rescueAfter,
+		SoftStopTimeout: softStop, CompletedJobRetentionPeriod: keepCompleted,
+		Workers: workers, PeriodicJobs: chores(),
+		Queues: push.Queues(),
+	}
+	c.Queues[detention.MatchQueue] = river.QueueConfig{MaxWorkers: matchWorkers}
+	c.Queues[watch.LaterQueue] = river.QueueConfig{MaxWorkers: laterWorkers}
+	c.Queues[texting.Queue] = river.QueueConfig{MaxWorkers: textWorkers}
+	c.Queues[river.QueueDefault] = river.QueueConfig{MaxWorkers: otherWorkers}
+	pool, err := db.ForJobs(context.Background(), len(c.Queues)) // it ends with the database's other connections
+	if err != nil {
+		return nil, err
 	}
 	client, err := river.NewClient(riverpgxv5.New(pool), c)
 	if err != nil {
 		return nil, fmt.Errorf("job client: %w", err)
 	}
-	db.UseJobs(client)
 	return client, nil
 }
 

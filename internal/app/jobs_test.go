@@ -27,9 +27,6 @@ func TestCoordinatorsHearInTimeThatKeysRunOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := newJobs(db.DB, discard(), nil, false); err != nil {
-		t.Fatal(err)
-	}
 	if err := db.InTx(ctx, func(tx *pg.Tx) error {
 		_, err := tx.Exec(ctx, "insert into organisations (id, name, created_at) values ($1, 'A', $3), ($2, 'B', $3)", uuid.New(), uuid.New(), tx.Now)
 		return err
@@ -84,9 +81,6 @@ func TestHeartbeatsDoNotPileUpWhileNobodyWorks(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	ctx := context.Background()
-	if _, err := newJobs(db.DB, discard(), nil, false); err != nil {
-		t.Fatal(err)
-	}
 	node := uuid.New()
 	for range 3 {
 		if err := db.InTx(ctx, func(tx *pg.Tx) error {

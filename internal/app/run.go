@@ -180,10 +180,6 @@ func (a *App) unlock(ctx context.Context, path string) (seal.Keyset, error) {
 
 // serve starts jobs, loops and listeners, and opens the gate.
 func (a *App) serve(ctx context.Context) error {
-	var err error
-	if a.jobs, err = newJobs(a.store.db, a.log, a.parts, a.o.Role != API); err != nil {
-		return err
-	}
 	handler, err := a.parts.server.Handler()
 	if err != nil {
 		return err
@@ -195,6 +191,9 @@ func (a *App) serve(ctx context.Context) error {
 	loops, end := context.WithCancel(context.WithoutCancel(ctx))
 	a.endLoops = end
 	if a.o.Role != API {
+		if a.jobs, err = newJobs(a.store.db, a.log, a.parts); err != nil {
+			return err
+		}
 		if err := a.jobs.Start(context.WithoutCancel(ctx)); err != nil {
 			return fmt.Errorf("start jobs: %w", err)
 		}

@@ -16,8 +16,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"github.com/qorgau/qorgau/internal/account"
 	"github.com/qorgau/qorgau/internal/audit"
@@ -55,9 +53,6 @@ func newRoom(t testing.TB) *room {
 	r.must(err)
 	r.ring, err = seal.Open(ks)
 	r.must(err)
-	jobs, err := river.NewClient(riverpgxv5.New(r.db.Pool), &river.Config{})
-	r.must(err)
-	r.db.UseJobs(jobs)
 	names := finder.New(r.db.DB, r.ring, nil)
 	t.Cleanup(names.Close)
 	book, err := law.Shipped()

@@ -10,7 +10,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"github.com/qorgau/qorgau/internal/account"
 	"github.com/qorgau/qorgau/internal/audit"
@@ -42,9 +41,6 @@ func newField(t testing.TB) *field {
 	f.must(err)
 	f.ring, err = seal.Open(ks)
 	f.must(err)
-	jobs, err := river.NewClient(riverpgxv5.New(f.db.Pool), &river.Config{})
-	f.must(err)
-	f.db.UseJobs(jobs)
 	f.finder = finder.New(f.db.DB, f.ring, nil)
 	t.Cleanup(f.finder.Close)
 	f.ledger = detention.New(f.db.DB, f.ring, audit.New(f.ring), f.finder)

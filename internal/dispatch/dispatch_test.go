@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"github.com/qorgau/qorgau/internal/account"
 	"github.com/qorgau/qorgau/internal/audit"
@@ -56,9 +54,6 @@ func newCity(t testing.TB) *city {
 	must(t, err)
 	book, err := law.Shipped()
 	must(t, err)
-	jobs, err := river.NewClient(riverpgxv5.New(c.db.Pool), &river.Config{})
-	must(t, err)
-	c.db.UseJobs(jobs)
 	c.desk = dispatch.NewDesk(dispatch.Options{DB: c.db.DB, Ring: ring, Audit: audit.New(ring), Push: c.center, Law: book,
 		Needs: func(context.Context, uuid.UUID) (map[uuid.UUID]dispatch.Need, error) {
 			c.mu.Lock()

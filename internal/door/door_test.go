@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"github.com/qorgau/qorgau/internal/account"
 	"github.com/qorgau/qorgau/internal/alert"
@@ -40,9 +38,6 @@ func newStreet(t *testing.T) *street {
 	s.must(err)
 	s.ring, err = seal.Open(ks)
 	s.must(err)
-	jobs, err := river.NewClient(riverpgxv5.New(s.db.Pool), &river.Config{})
-	s.must(err)
-	s.db.UseJobs(jobs)
 	book, err := law.Shipped()
 	s.must(err)
 	log := audit.New(s.ring)

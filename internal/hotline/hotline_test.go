@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"github.com/qorgau/qorgau/internal/account"
 	"github.com/qorgau/qorgau/internal/audit"
@@ -38,9 +36,6 @@ func newOffice(t *testing.T) *office {
 	o.must(err)
 	ring, err := seal.Open(ks)
 	o.must(err)
-	jobs, err := river.NewClient(riverpgxv5.New(o.db.Pool), &river.Config{})
-	o.must(err)
-	o.db.UseJobs(jobs)
 	o.desk = hotline.New(o.db.DB, ring, audit.New(ring), func(_ context.Context, _ *pg.Tx, search uuid.UUID, until time.Time) error {
 		o.heard, o.until = append(o.heard, search), append(o.until, until)
 		return nil

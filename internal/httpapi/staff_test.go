@@ -3,14 +3,11 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
-	"log/slog"
 	"net/http"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"github.com/qorgau/qorgau/api"
 	"github.com/qorgau/qorgau/internal/account"
@@ -33,11 +30,6 @@ func newOffice(t *testing.T) *office {
 		s.Audit = audit.New(s.Ring)
 		o.desk = account.New(account.Options{DB: s.DB, Ring: s.Ring, Audit: s.Audit, Issuer: "https://qorgau.test"})
 		s.Accounts, s.authenticate, s.handlers = o.desk, nil, nil
-		jobs, err := river.NewClient(riverpgxv5.New(s.DB.Pool), &river.Config{Logger: slog.New(slog.DiscardHandler)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.DB.UseJobs(jobs)
 	})
 	var err error
 	if o.org, err = o.desk.EnsureOrganisation(context.Background(), "Көмек"); err != nil {

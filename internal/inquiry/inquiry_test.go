@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"github.com/qorgau/qorgau/internal/account"
 	"github.com/qorgau/qorgau/internal/audit"
@@ -42,9 +40,6 @@ func newLine(t *testing.T) *line {
 	l.must(err)
 	l.ring, err = seal.Open(ks)
 	l.must(err)
-	jobs, err := river.NewClient(riverpgxv5.New(l.db.Pool), &river.Config{})
-	l.must(err)
-	l.db.UseJobs(jobs)
 	names := finder.New(l.db.DB, l.ring, nil)
 	t.Cleanup(names.Close)
 	log := audit.New(l.ring)

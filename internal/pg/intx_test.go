@@ -40,7 +40,6 @@ func TestInTxIsOneTransaction(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	db := pgtest.New(t)
-	useJobs(t, db.DB)
 	if err := db.InTx(ctx, func(tx *pg.Tx) error {
 		if err := three(ctx, tx); err != nil {
 			return err
@@ -66,7 +65,6 @@ func TestInTxIsOneTransaction(t *testing.T) {
 	}
 
 	small := opened(t, pg.Options{URL: db.URL, MaxConns: 2})
-	useJobs(t, small)
 	changedMind := errors.New("changed my mind")
 	endings := []struct {
 		name string
@@ -284,19 +282,6 @@ func TestViolatesAndNoRow(t *testing.T) {
 	}
 	if pg.NoRow(nil) || pg.NoRow(errors.New("other")) || pg.Violates(nil, "x") || pg.Violates(errors.New("x"), "") {
 		t.Error("seen where there is nothing")
-	}
-}
-
-// A transaction that enqueues on a database without a job client fails as a whole: a fact without its news is worse.
-func TestEnqueueNeedsAClient(t *testing.T) {
-	t.Parallel()
-	ctx := context.Background()
-	db := pgtest.New(t)
-	if err := db.InTx(ctx, func(tx *pg.Tx) error { return three(ctx, tx) }); err == nil {
-		t.Error("committed")
-	}
-	if n := organisations(t, db.DB); n != 0 {
-		t.Errorf("%d rows stayed", n)
 	}
 }
 

@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/pg/pgtest"
@@ -31,16 +29,6 @@ type errand struct {
 }
 
 func (errand) Kind() string { return "errand" }
-
-// useJobs gives the database a River client that only enqueues.
-func useJobs(t *testing.T, db *pg.DB) {
-	t.Helper()
-	client, err := river.NewClient(riverpgxv5.New(db.Pool), &river.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	db.UseJobs(client)
-}
 
 // opened is another pool on the same database.
 func opened(t *testing.T, o pg.Options) *pg.DB {

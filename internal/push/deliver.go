@@ -193,15 +193,18 @@ type pending struct {
 	pausedUntil      *time.Time
 	hours            hours
 	latin, place     bool
+	pending          bool
 }
 
+// Whether one is still pending is asked of each, not by the where: else PostgreSQL, from whose statistics next to nothing is ever pending, goes through the index of
+// what is, which is everything while a hundred thousand are on their way (340 µs of its processor for each, against 20).
 const selectPending = `select d.id, d.created_at, d.attempts, n.id, n.organisation_id, n.kind, n.subject_kind, n.subject_id, n.subject_turn,
 		n.owner_kind, n.owner_id, n.language, n.reporter_id, n.seen_at is not null, n.superseded_at is not null or n.hold_id is not null,
 		c.id, c.kind, c.dropped_at is not null, c.address_ct, k.id, k.scope, k.period, k.wrapped, p.paused_until,
-		c.quiet_from, c.quiet_to, c.latin, c.place
+		c.quiet_from, c.quiet_to, c.latin, c.place, d.state = 'pending'
 	from deliveries d join notices n on n.id = d.notice_id join channels c on c.id = d.channel_id join data_keys k on k.id = c.key_id
 	left join channel_pauses p on p.channel = c.kind
-	where d.id = any($1) and d.state = 'pending'`
+	where d.id = any($1)`
 
 func readPending(ctx context.Context, tx *pg.Tx, ids []uuid.UUID) (map[uuid.UUID]*pending, error) {
 	rows, err := tx.Query(ctx, selectPending, ids)
@@ -214,7 +217,7 @@ func readPending(ctx context.Context, tx *pg.Tx, ids []uuid.UUID) (map[uuid.UUID
 		err := row.Scan(&p.id, &p.created, &p.attempts, &p.notice, &p.Organisation, &p.Kind, &p.SubjectKind, &p.Subject, &p.Turn,
 			&p.Owner.Kind, &p.Owner.ID, &p.Language, &reporter, &p.seen, &p.superseded,
 			&p.channel, &p.channelKind, &p.dropped, &p.address, &p.key, &p.keyScope, &p.keyPeriod, &p.wrapped, &p.pausedUntil,
-			&p.hours.from, &p.hours.to, &p.latin, &p.place)
+			&p.hours.from, &p.hours.to, &p.latin, &p.place, &p.pending)
 		if reporter != nil {
 			p.Reporter = *reporter
 		}
@@ -225,7 +228,9 @@ func readPending(ctx context.Context, tx *pg.Tx, ids []uuid.UUID) (map[uuid.UUID
 	}
 	out := make(map[uuid.UUID]*pending, len(all))
 	for _, p := range all {
-		out[p.id] = p
+		if p.pending {
+			out[p.id] = p
+		}
 	}
 	return out, nil
 }

@@ -133,7 +133,6 @@ func newWorld(t testing.TB, ahead ...time.Duration) *world {
 		JobTimeout: 15 * time.Second, RescueStuckJobsAfter: 2 * time.Minute, TestOnly: true,
 	})
 	must(t, err)
-	w.db.UseJobs(w.client)
 	w.exec("insert into organisations (id, name, created_at) values ($1, 'Forum', $2)", w.organisation, w.db.Now())
 	return w
 }

@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"github.com/qorgau/qorgau/internal/account"
 	"github.com/qorgau/qorgau/internal/alert"
@@ -48,9 +46,6 @@ func newDesk(t testing.TB) *desk {
 	d.must(err)
 	d.ring, err = seal.Open(ks)
 	d.must(err)
-	jobs, err := river.NewClient(riverpgxv5.New(d.db.Pool), &river.Config{})
-	d.must(err)
-	d.db.UseJobs(jobs)
 	names := finder.New(d.db.DB, d.ring, nil)
 	t.Cleanup(names.Close)
 	book, err := law.Shipped()

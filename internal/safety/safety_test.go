@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"github.com/qorgau/qorgau/internal/account"
 	"github.com/qorgau/qorgau/internal/audit"
@@ -47,9 +45,6 @@ func newNight(t *testing.T) *night {
 	n.must(err)
 	ring, err := seal.Open(ks)
 	n.must(err)
-	jobs, err := river.NewClient(riverpgxv5.New(n.db.Pool), &river.Config{})
-	n.must(err)
-	n.db.UseJobs(jobs)
 	n.ring, n.phones = ring, &pushtest.Phones{}
 	n.center, err = push.New(push.Options{DB: n.db.DB, Ring: ring, Senders: map[string]push.Sender{push.FCM: n.phones}})
 	n.must(err)

@@ -10,8 +10,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"github.com/qorgau/qorgau/internal/account"
 	"github.com/qorgau/qorgau/internal/app"
@@ -55,9 +53,6 @@ func newLab(s *site) *lab {
 	s.must(err)
 	l.ring, err = seal.Open(ks)
 	s.must(err)
-	jobs, err := river.NewClient(riverpgxv5.New(l.db.Pool), &river.Config{})
-	s.must(err)
-	l.db.UseJobs(jobs)
 	quiet := slog.New(slog.DiscardHandler)
 	log := audit.New(l.ring)
 	l.finder = index.New(l.db, l.ring, quiet)

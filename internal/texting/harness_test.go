@@ -15,8 +15,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"github.com/qorgau/qorgau/internal/account"
 	"github.com/qorgau/qorgau/internal/audit"
@@ -88,9 +86,6 @@ func newTown(t *testing.T) *town {
 	tw.must(err)
 	tw.ring, err = seal.Open(ks)
 	tw.must(err)
-	jobs, err := river.NewClient(riverpgxv5.New(tw.db.Pool), &river.Config{})
-	tw.must(err)
-	tw.db.UseJobs(jobs)
 	web := httptest.NewServer(tw.gateway.Handler())
 	quiet, loud := slog.New(slog.NewTextHandler(io.Discard, nil)), slog.New(slog.NewJSONHandler(tw.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	tw.sender, err = sms.New(sms.Config{Base: web.URL, Token: token, Secret: secret, Log: loud})

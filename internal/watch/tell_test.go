@@ -15,8 +15,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"github.com/qorgau/qorgau/internal/account"
 	"github.com/qorgau/qorgau/internal/audit"
@@ -58,11 +56,6 @@ func newField(t *testing.T, limits watch.Limits) *field {
 	if err != nil {
 		t.Fatal(err)
 	}
-	jobs, err := river.NewClient(riverpgxv5.New(db.Pool), &river.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	db.UseJobs(jobs)
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	log := audit.New(ring)
 	index := finder.New(db.DB, ring, quiet)

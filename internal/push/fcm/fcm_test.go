@@ -389,3 +389,22 @@ func TestSilentMessagesLookAlike(t *testing.T) {
 		}
 	}
 }
+
+// What is not measured is never too large.
+func TestMostBytes(t *testing.T) {
+	t.Parallel()
+	for _, worst := range []string{"\x00", "<", "\xff", "Ж", "\u2028", "\"", "a"} {
+		for _, n := range []int{1, 10, 100, 1000} {
+			m := push.Message{Token: "t", NoticeID: strings.Repeat(worst, max(1, min(n, maxCollapseID/len(worst)))), Kind: push.Offer, Title: strings.Repeat(worst, n), Body: strings.Repeat(worst, n)}
+			msg, _ := compose(m, time.Now())
+			if msg == nil {
+				continue // it was measured
+			}
+			msg.Token = ""
+			raw, err := json.Marshal(msg)
+			if err != nil || len(raw) > mostBytes(m) {
+				t.Errorf("%d of %q: %d bytes, at most %d: %v", n, worst, len(raw), mostBytes(m), err)
+			}
+		}
+	}
+}

@@ -62,15 +62,24 @@ func compose(m push.Message, now time.Time) (*messaging.Message, *push.Result) {
 		msg.Android.TTL = &life
 		msg.APNS.Headers["apns-expiration"] = strconv.FormatInt(now.Add(life).Unix(), 10)
 	}
-	size, err := json.Marshal(msg)
-	if err != nil {
-		return nil, &push.Result{Outcome: push.Rejected, Code: codeInvalidMessage}
-	}
-	if len(size) > maxPayload {
-		return nil, &push.Result{Outcome: push.Rejected, Code: codeTooLarge}
+	if mostBytes(m) > maxPayload {
+		size, err := json.Marshal(msg)
+		if err != nil {
+			return nil, &push.Result{Outcome: push.Rejected, Code: codeInvalidMessage}
+		}
+		if len(size) > maxPayload {
+			return nil, &push.Result{Outcome: push.Rejected, Code: codeTooLarge}
+		}
 	}
 	msg.Token = m.Token
 	return msg, nil
+}
+
+// mostBytes is what a message takes at most, so that most need not be written out only to be measured, which cost a fifth of a push: what compose puts around
+// the text (some 500 bytes), the notice's id in its five places, and six bytes for each that JSON may have to escape.
+func mostBytes(m push.Message) int {
+	const envelope, places, escaped = 1000, 5, 6
+	return envelope + escaped*(places*len(m.NoticeID)+len(m.Kind)+len(m.Title)+len(m.Body))
 }
 
 // silentKind stands on the wire in the place of every kind where news and covers must look alike.
