@@ -59,18 +59,18 @@ const selectSteps = `select n.id, c.id, n.organisation_id, n.owner_id, c.kind, n
 		and not exists (select 1 from deliveries d where d.notice_id = n.id and d.channel_id = c.id and (not @anew or d.accepted_at is not null or d.state in ('pending', 'accepted')))
 		and `
 
-// handOut gives the notices n that which selects their next rung, and says when they climb on.
-func (c *Center) handOut(ctx context.Context, tx *pg.Tx, which string, args pgx.NamedArgs) error {
+// handOut gives the notices n that which selects their next rung, and says when they climb on. given is how many had one.
+func (c *Center) handOut(ctx context.Context, tx *pg.Tx, which string, args pgx.NamedArgs) (given int, err error) {
 	rows, err := tx.Query(ctx, selectSteps+which+" order by n.owner_id, n.id, c.position, c.id", args)
 	if err != nil {
-		return fmt.Errorf("find channels: %w", err)
+		return 0, fmt.Errorf("find channels: %w", err)
 	}
 	left, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (step, error) {
 		var s step
 		return s, row.Scan(&s.notice, &s.channel, &s.organisation, &s.owner, &s.kind, &s.about, &s.reached, &s.hours.from, &s.hours.to, &s.family)
 	})
 	if err != nil {
-		return fmt.Errorf("find channels: %w", err)
+		return 0, fmt.Errorf("find channels: %w", err)
 	}
 	var now []step
 	var climbing []uuid.UUID
@@ -85,14 +85,15 @@ func (c *Center) handOut(ctx context.Context, tx *pg.Tx, which string, args pgx.
 			climbing, at = append(climbing, left[0].notice), append(at, next)
 		}
 		now, left = append(now, rung...), left[n:]
+		given++
 	}
 	if err := give(ctx, tx, now); err != nil || len(climbing) == 0 {
-		return err
+		return given, err
 	}
 	if _, err := tx.Exec(ctx, "update notices n set climb_at = i.at from unnest($1::uuid[], $2::timestamptz[]) as i (id, at) where n.id = i.id", climbing, at); err != nil {
-		return fmt.Errorf("let notices climb: %w", err)
+		return 0, fmt.Errorf("let notices climb: %w", err)
 	}
-	return nil
+	return given, nil
 }
 
 // rungOf takes the next rung off what is left of one notice's ladder. A cry for help goes to all of it at once, and so does that the ladder was changed
@@ -214,7 +215,8 @@ func (c *Center) Climb(ctx context.Context) (did bool, err error) {
 			did = false
 			return nil
 		}
-		return c.handOut(ctx, tx, "n.id = any(@notices)", pgx.NamedArgs{"notices": due, "anew": false})
+		_, err = c.handOut(ctx, tx, "n.id = any(@notices)", pgx.NamedArgs{"notices": due, "anew": false})
+		return err
 	})
 	return did, err
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/qorgau/qorgau/internal/fault"
+	"github.com/qorgau/qorgau/internal/hotline"
 	"github.com/qorgau/qorgau/internal/pg"
 )
 
@@ -119,7 +120,43 @@ func (c *Center) tell(ctx context.Context, tx *pg.Tx, but []uuid.UUID, notices .
 			return nil, err
 		}
 	}
-	return told, c.handOut(ctx, tx, "n.id = any(@notices) and not (c.id = any(coalesce(@but, '{}'::uuid[])))", pgx.NamedArgs{"notices": told, "but": but, "anew": true})
+	return told, c.begin(ctx, tx, told, but)
+}
+
+// begin gives notices their first rung, but for channels that are too new for them. A family whose channels are all gone, and not by her own hand (a phone that was lost, a
+// stop word that anybody can forge), has none: an operator calls, at each news.
+func (c *Center) begin(ctx context.Context, tx *pg.Tx, notices, but []uuid.UUID) error {
+	given, err := c.handOut(ctx, tx, "n.id = any(@notices) and not (c.id = any(coalesce(@but, '{}'::uuid[])))", pgx.NamedArgs{"notices": notices, "but": but, "anew": true})
+	if err != nil || given == len(notices) {
+		return err
+	}
+	return callLost(ctx, tx, "n.id = any(@notices)", pgx.NamedArgs{"notices": notices})
+}
+
+// callLost has those called who wait for one of these notices n and have lost their last channel.
+func callLost(ctx context.Context, tx *pg.Tx, which string, args pgx.NamedArgs) error {
+	args["replaced"] = replaced
+	rows, err := tx.Query(ctx, `select distinct n.organisation_id, n.owner_id from notices n where n.owner_kind = 'search' and n.kind not in ('channels', 'erased')
+		and n.hold_id is null and n.seen_at is null and n.superseded_at is null
+		and exists (select 1 from channels c where c.owner_id = n.owner_id and c.dropped_at is not null and c.position <> @replaced)
+		and not exists (select 1 from channels c where c.owner_id = n.owner_id and c.dropped_at is null and c.confirmed_at is not null) and `+which+" order by n.owner_id", args)
+	if err != nil {
+		return fmt.Errorf("look for families without a channel: %w", err)
+	}
+	var organisation, search uuid.UUID
+	var lost [][2]uuid.UUID
+	if _, err = pgx.ForEachRow(rows, []any{&organisation, &search}, func() error {
+		lost = append(lost, [2]uuid.UUID{organisation, search})
+		return nil
+	}); err != nil {
+		return fmt.Errorf("look for families without a channel: %w", err)
+	}
+	for _, l := range lost {
+		if err := hotline.Due(ctx, tx, l[0], l[1]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // newer ends what is still on its way of older changes of the cases that these notices tell of: whoever opens the app on the last one reads them all, and a phone
@@ -143,10 +180,10 @@ func (c *Center) catchUp(ctx context.Context, tx *pg.Tx, owner Owner, fresh []uu
 	args := pgx.NamedArgs{"fresh": fresh, "owner": owner.ID, "since": tx.Now.Add(-FamilyLife), "anew": true}
 	// That the ladder was changed is for those who stood on it before.
 	const theirs = "n.owner_id = @owner and n.kind <> 'channels' and n.created_at > @since and not exists (select 1 from deliveries e where e.notice_id = n.id and "
-	if err := c.handOut(ctx, tx, theirs+"e.state in ('pending', 'accepted'))", args); err != nil || len(fresh) == 0 {
+	if _, err := c.handOut(ctx, tx, theirs+"e.state in ('pending', 'accepted'))", args); err != nil || len(fresh) == 0 {
 		return err
 	}
-	if err := c.handOut(ctx, tx, "c.id = any(@fresh) and c.kind in ('fcm', 'webpush') and "+theirs+"e.state = 'accepted')", args); err != nil {
+	if _, err := c.handOut(ctx, tx, "c.id = any(@fresh) and c.kind in ('fcm', 'webpush') and "+theirs+"e.state = 'accepted')", args); err != nil {
 		return err
 	}
 	_, err := tx.Exec(ctx, `update notices n set climb_at = @at where n.owner_id = @owner and n.kind <> 'channels' and n.created_at > @since and n.climb_at = 'infinity' and n.seen_at is null
@@ -173,7 +210,7 @@ func (c *Center) Release(ctx context.Context, tx *pg.Tx, hold uuid.UUID) error {
 	if len(freed) == 0 {
 		return nil
 	}
-	return c.handOut(ctx, tx, "n.id = any(@notices)", pgx.NamedArgs{"notices": freed, "anew": true})
+	return c.begin(ctx, tx, freed, nil)
 }
 
 // Drop ends the notices of a hold unsent.

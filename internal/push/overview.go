@@ -135,7 +135,7 @@ func (c *Center) Redrive(ctx context.Context, p account.Principal, id uuid.UUID)
 		if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock_shared("+ownerLock+") from (select $1::uuid as o) one", n.Owner.ID); err != nil {
 			return fmt.Errorf("lock channels: %w", err)
 		}
-		if err := c.handOut(ctx, tx, "n.id = any(@notices)", pgx.NamedArgs{"notices": []uuid.UUID{id}, "anew": true}); err != nil {
+		if _, err := c.handOut(ctx, tx, "n.id = any(@notices)", pgx.NamedArgs{"notices": []uuid.UUID{id}, "anew": true}); err != nil {
 			return err
 		}
 		return c.audit.Write(ctx, tx, audit.Entry{Organisation: n.Organisation, Actor: p.Account, Action: "notice.redriven", SubjectKind: "notice", Subject: id})

@@ -55,3 +55,31 @@ func TestWhatWasNotDeliveredClimbsOn(t *testing.T) {
 	w.soonIs("sms:accepted sms:accepted", rungs, arrived)
 	w.expect("sms:dead", rungs, seen)
 }
+
+// A report overtakes the answer, or the answer was lost: whoever reports on a notice has it. It is not handed over again, and what was not delivered climbs or has her called.
+func TestAReportOvertakesTheAnswer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t).work()
+	for number, c := range map[string]struct {
+		delivered bool
+		rung      string
+		calls     string
+	}{"+77011234567": {true, "sms:accepted", "0"}, "+77017654321": {false, "sms:dead", "1"}} {
+		mother := w.mother("sms:" + number)
+		w.confirms(mother)
+		w.provider.answers(number, push.Result{Outcome: push.Retry, Code: "network"}) // taken, and the answer was lost
+		told := w.tell(w.match(mother))[0]
+		w.soonIs("1", "select attempts::text from deliveries where notice_id = $1", told)
+		if err := w.center.Reported(t.Context(), push.SMS, told, c.delivered, func(a string) bool { return a == number }); err != nil {
+			t.Fatal(err)
+		}
+		w.provider.answers(number, push.Result{Outcome: push.Accepted, Code: "ok"})
+		w.later(2 * time.Hour)
+		w.expect(c.rung, rungs, told)
+		w.expect("2 true", "select attempts || ' ' || (accepted_at is not null) from deliveries where notice_id = $1", told)
+		w.expect(c.calls, "select count(*)::text from calls where search_id = $1", mother.ID)
+		if got := len(w.provider.to(number)); got > 1 {
+			t.Errorf("%d messages", got)
+		}
+	}
+}

@@ -52,14 +52,15 @@ func (c *Center) Stop(ctx context.Context, kind, address string) (stopped int, e
 	return stopped, nil
 }
 
-// leave takes one channel out, as SetChannels would; whoever puts it back has to show again that it is theirs.
+// leave takes one channel out, as a carrier does that knows it no more, and it stays in sight on its owner's ladder as dropped; whoever puts it back has to show
+// again that it is theirs. A sender is easily forged: where a family has no other channel, and news that nobody has seen, an operator calls, and hears who said stop.
 func (c *Center) leave(ctx context.Context, tx *pg.Tx, owner Owner, id uuid.UUID) error {
 	if err := lockOwner(ctx, tx, owner); err != nil {
 		return err
 	}
 	b := &pgx.Batch{}
-	b.Queue("update channels set position = $2, dropped_at = coalesce(dropped_at, $3), address_ct = null, confirmed_at = null where id = $1", id, replaced, tx.Now)
-	b.Queue("update deliveries set state = 'superseded', code = 'channel_replaced', updated_at = $2 where state = 'pending' and channel_id = $1", id, tx.Now)
+	b.Queue("update channels set dropped_at = coalesce(dropped_at, $2), address_ct = null, confirmed_at = null where id = $1", id, tx.Now)
+	b.Queue("update deliveries set state = 'dead', code = 'stopped', updated_at = $2 where state = 'pending' and channel_id = $1", id, tx.Now)
 	if err := tx.Send(ctx, b).Close(); err != nil {
 		return fmt.Errorf("take channel out: %w", err)
 	}
@@ -82,5 +83,8 @@ func (c *Center) leave(ctx context.Context, tx *pg.Tx, owner Owner, id uuid.UUID
 	if err := c.tellOfChange(ctx, tx, book, nil); err != nil {
 		return err
 	}
-	return c.catchUp(ctx, tx, owner, nil)
+	if err := c.catchUp(ctx, tx, owner, nil); err != nil {
+		return err
+	}
+	return callLost(ctx, tx, "n.owner_id = @owner", pgx.NamedArgs{"owner": owner.ID})
 }

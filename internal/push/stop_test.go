@@ -49,3 +49,39 @@ func TestAStopWordEndsANumberEverywhere(t *testing.T) {
 	w.setChannels(two)
 	w.expect("0", "select count(*)::text from channels where kind = 'sms' and address_ct is not null and owner_id in ($1, $2)", one.ID, two.ID)
 }
+
+// A sender is easily forged, and so is a stop word. A family that had this number alone is called, for what she has not seen and at each news from then on; until she
+// takes the number off the ladder herself.
+func TestAStopWordOnTheLastChannelHasHerCalled(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	calls := func(want string, mother person) {
+		t.Helper()
+		w.expect(want, "select count(*)::text from calls where search_id = $1", mother.ID)
+	}
+	waiting, seen, both := w.mother("sms:"+phone), w.mother("sms:"+phone), w.mother("sms:"+phone, "fcm:one")
+	for _, m := range []person{waiting, seen, both} {
+		w.confirms(m)
+	}
+	news := w.tell(w.match(waiting))[0]
+	w.tell(w.match(both))
+	if n, err := w.center.Stop(t.Context(), push.SMS, phone); err != nil || n != 3 {
+		t.Fatal(n, err)
+	}
+	w.expect("sms:dead", rungs, news)
+	calls("1", waiting)
+	calls("0", seen)
+	calls("0", both)
+	if c := w.channel(seen, push.SMS); c.State != "dropped" {
+		t.Errorf("%+v", c)
+	}
+	w.tell(w.match(seen))
+	calls("1", seen)
+	w.exec("update calls set closed_at = created_at, outcome = 'reached' where search_id = $1", seen.ID)
+	w.tell(w.match(seen))
+	calls("2", seen)
+	w.setChannels(seen)
+	w.exec("update calls set closed_at = created_at, outcome = 'reached' where search_id = $1 and closed_at is null", seen.ID)
+	w.tell(w.match(seen))
+	calls("2", seen)
+}
