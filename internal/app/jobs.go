@@ -31,7 +31,7 @@ const (
 	fetchCooldown = 5 * time.Millisecond
 	fetchPoll     = 200 * time.Millisecond
 	jobTimeout    = 10 * time.Second
-	rescueAfter   = 15 * time.Second
+	rescueAfter   = 2 * time.Minute // by River, which reckons with this machine's clock; what must not wait is in rescue.go
 	softStop      = 5 * time.Second
 	// Finished jobs hold ids only, but a thief of the database learns nothing more from fewer of them.
 	keepCompleted = time.Hour

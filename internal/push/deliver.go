@@ -27,6 +27,8 @@ const (
 	// An attempt's outcome is worth waiting for a database that restarts: without it an accepted push is sent again.
 	recordTimeout = 10 * time.Second
 	recordPause   = 200 * time.Millisecond
+	// StuckAfter is how long a job of push can be at work at most: whoever is taken for dead sooner sends beside who goes on.
+	StuckAfter = jobTimeout + recordTimeout + time.Second
 	// What waits for a provider holds its worker for this long before it is put aside: it is that channel's own worker, and thousands of jobs that are taken up
 	// and put aside again would cost the database what the other channels need.
 	holdSlot = 2 * time.Second
