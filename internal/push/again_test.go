@@ -83,3 +83,18 @@ func TestWhatIsLetGoDuringACallIsNotHeard(t *testing.T) {
 	w.in(func(tx *pg.Tx) error { return w.center.HeardAll(t.Context(), tx, mother.Owner, claimed) })
 	w.expect("sms:pending", rungs, id)
 }
+
+// An address that cannot be opened is a row that was damaged: no wait mends it. Its rung ends, the next is tried at once, and a person hears of it.
+func TestAnUnreadableAddressIsARungThatEnds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t).work()
+	mother, other := w.mother("fcm:hers", "sms:"+phone), w.mother("fcm:theirs")
+	w.confirms(mother)
+	w.exec("update channels set address_ct = (select address_ct from channels where owner_id = $2) where owner_id = $1 and kind = 'fcm'", mother.ID, other.ID)
+	news := w.tell(w.match(mother))[0]
+	w.soonIs("fcm:dead", rungs, news)
+	w.later(0)
+	w.soonIs("fcm:dead sms:accepted", rungs, news)
+	w.expect("push_rejected:1", alertsOf)
+	w.expect("address_unreadable", "select code from deliveries where notice_id = $1 and state = 'dead'", news)
+}

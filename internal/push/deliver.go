@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/riverqueue/river"
 
+	"github.com/qorgau/qorgau/internal/alert"
 	"github.com/qorgau/qorgau/internal/fault"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/seal"
@@ -286,6 +287,11 @@ func (c *Center) prepareAll(ctx context.Context, ids []uuid.UUID) (out []prepare
 				out[at[i]].err = l.err
 			case l.end.state != "":
 				over = append(over, l)
+				if l.end.code == unreadable {
+					if err := alert.Raise(ctx, tx, l.trouble(alert.PushRejected, unreadable)); err != nil {
+						return err
+					}
+				}
 				if err := finish(ctx, tx, l.pending, l.end); err != nil {
 					return err
 				}
@@ -357,6 +363,9 @@ func afterPause(d time.Duration) time.Duration {
 	return d + time.Duration(rand.Int64N(int64(time.Second/4+d/10)))
 }
 
+// unreadable is the code of a delivery whose address cannot be opened.
+const unreadable = "address_unreadable"
+
 // ending is a delivery's last state, why, and how many attempts led there now.
 type ending struct {
 	state, code string
@@ -384,6 +393,9 @@ func (c *Center) standing(p *pending, now time.Time) (token string, end ending, 
 		return "", ending{}, err
 	}
 	plain, err := key.Open(addressPlace, p.channel, p.address)
+	if errors.Is(err, seal.ErrOpen) { // the row was damaged, or comes from another: no wait mends it
+		return "", ending{state: "dead", code: unreadable}, nil
+	}
 	if err != nil {
 		return "", ending{}, err
 	}
