@@ -134,7 +134,7 @@ func (w *deliverer) Work(ctx context.Context, job *river.Job[Deliver]) (err erro
 		return river.JobSnooze(afterPause(wait))
 	}
 	result := c.send(ctx, p.ready)
-	snooze, err := c.record(ctx, &answered{ready: p.ready, Result: result, pause: c.away.note(p.ready, result, c.db.Now())})
+	snooze, err := c.record(ctx, &answered{ready: p.ready, Result: result, job: job.ID, pause: c.away.note(p.ready, result, c.db.Now())})
 	if err != nil {
 		return fmt.Errorf("record outcome %s: %s", result.Outcome, code(err))
 	}
