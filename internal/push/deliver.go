@@ -265,6 +265,9 @@ func (c *Center) prepareAll(ctx context.Context, ids []uuid.UUID) (out []prepare
 	var over []looked
 	err = c.db.InTx(ctx, func(tx *pg.Tx) error {
 		out, over = make([]prepared, len(ids)), nil
+		if err := byIndex(ctx, tx); err != nil {
+			return err
+		}
 		found, err := readPending(ctx, tx, ids)
 		if err != nil {
 			return err

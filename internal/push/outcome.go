@@ -32,6 +32,9 @@ type answered struct {
 func (c *Center) settleAll(ctx context.Context, all []*answered) (waits []time.Duration, err error) {
 	err = c.db.InTx(ctx, func(tx *pg.Tx) error {
 		waits = make([]time.Duration, len(all))
+		if err := byIndex(ctx, tx); err != nil {
+			return err
+		}
 		var taken []*answered
 		for i, a := range all {
 			if a.Outcome == Accepted {
