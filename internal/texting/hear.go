@@ -47,15 +47,18 @@ func (d *Desk) Hear(ctx context.Context, in Incoming) error {
 		return err
 	}
 	return d.db.InTx(ctx, func(tx *pg.Tx) error {
-		n, err := tx.Exec(ctx, `insert into sms_messages (id, said_mac, from_mac, state, received_at, period, content_ct)
-			values ($1, $2, $3, 'received', $4, $5, $6) on conflict on constraint sms_messages_once do nothing`,
-			id, d.mac("message", []byte(in.ID)), d.numberMAC(in.From), tx.Now, period, ct)
+		var registered bool
+		err := tx.QueryRow(ctx, `insert into sms_messages (id, said_mac, from_mac, state, received_at, period, content_ct)
+			values ($1, $2, $3, 'received', $4, $5, $6) on conflict on constraint sms_messages_once do nothing
+			returning exists (select 1 from sms_senders s where s.number_mac = sms_messages.from_mac)`,
+			id, d.mac("message", []byte(in.ID)), d.numberMAC(in.From), tx.Now, period, ct).Scan(&registered)
+		if pg.NoRow(err) {
+			return nil // it was here before
+		}
 		if err != nil {
 			return fmt.Errorf("keep message: %w", err)
 		}
-		if n == 1 {
-			tx.Enqueue(Received{MessageID: id}, nil)
-		}
+		tx.Enqueue(Received{MessageID: id}, turn(registered))
 		return nil
 	})
 }

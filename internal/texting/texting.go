@@ -36,8 +36,16 @@ import (
 	"github.com/qorgau/qorgau/internal/watch"
 )
 
-// Queue is where messages are worked: a flood of them must not stand before anything else.
-const Queue = "sms"
+// Queues are where messages are worked, and answers are sent: a flood of them must not stand before anything else, and a gateway that hangs must hold nobody
+// who logs people.
+func Queues() map[string]river.QueueConfig {
+	return map[string]river.QueueConfig{workQueue: {MaxWorkers: 4}, answerQueue: {MaxWorkers: 4}}
+}
+
+const (
+	workQueue   = "sms"
+	answerQueue = "sms_answers"
+)
 
 // Our judgement, all of them. An SMS costs money, and a number can be forged: whoever sends in another's name must not be able to fill their phone.
 const (
@@ -170,7 +178,13 @@ func (d *Desk) AddWorkers(workers *river.Workers) {
 
 const maxAttempts = 10000
 
-func options() river.InsertOpts { return river.InsertOpts{Queue: Queue, MaxAttempts: maxAttempts} }
+// turn is a place in a queue. Those come first whose number a coordinator registered.
+func turn(registered bool) *river.InsertOpts {
+	if registered {
+		return &river.InsertOpts{Priority: 1}
+	}
+	return &river.InsertOpts{Priority: 2}
+}
 
 // Received is the job of a message that came.
 type Received struct {
@@ -181,7 +195,9 @@ type Received struct {
 func (Received) Kind() string { return "sms_received" }
 
 // InsertOpts puts it into its queue.
-func (Received) InsertOpts() river.InsertOpts { return options() }
+func (Received) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: workQueue, MaxAttempts: maxAttempts}
+}
 
 // Answered is the job of an answer that waits to go out.
 type Answered struct {
@@ -192,4 +208,6 @@ type Answered struct {
 func (Answered) Kind() string { return "sms_answer" }
 
 // InsertOpts puts it into its queue.
-func (Answered) InsertOpts() river.InsertOpts { return options() }
+func (Answered) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: answerQueue, MaxAttempts: maxAttempts}
+}

@@ -23,6 +23,8 @@ type message struct {
 	received time.Time
 	period   string
 	heard    int // messages of this number within the hour before it
+	// registered: its number is one from which somebody reports.
+	registered bool
 }
 
 // outcome is what the work on a message came to. owed: the answer goes out whatever the number had already. about: the code of a search, as a keyed hash.
@@ -69,8 +71,9 @@ func (d *Desk) read(ctx context.Context, id uuid.UUID) (*message, error) {
 	err := d.db.InTx(ctx, func(tx *pg.Tx) error {
 		var ct []byte
 		err := tx.QueryRow(ctx, `select m.from_mac, m.received_at, m.period, m.content_ct,
-				(select count(*) from sms_messages o where o.from_mac = m.from_mac and o.id <> m.id and o.received_at > m.received_at - $2::interval and o.received_at <= m.received_at)
-			from sms_messages m where m.id = $1 and m.state = 'received'`, id, within).Scan(&m.from, &m.received, &m.period, &ct, &m.heard)
+				(select count(*) from sms_messages o where o.from_mac = m.from_mac and o.id <> m.id and o.received_at > m.received_at - $2::interval and o.received_at <= m.received_at),
+				exists (select 1 from sms_senders s where s.number_mac = m.from_mac)
+			from sms_messages m where m.id = $1 and m.state = 'received'`, id, within).Scan(&m.from, &m.received, &m.period, &ct, &m.heard, &m.registered)
 		if err != nil {
 			return err
 		}
@@ -152,7 +155,7 @@ func (d *Desk) settle(ctx context.Context, tx *pg.Tx, m *message, out outcome) e
 		m.id, out.wrong, out.about, ct, !out.owed); err != nil {
 		return fmt.Errorf("keep answer: %w", err)
 	}
-	tx.Enqueue(Answered{MessageID: m.id}, nil)
+	tx.Enqueue(Answered{MessageID: m.id}, turn(m.registered))
 	return nil
 }
 
