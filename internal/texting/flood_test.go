@@ -7,11 +7,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"github.com/qorgau/qorgau/internal/push/sms/standin"
 	"github.com/qorgau/qorgau/internal/texting"
+	"github.com/qorgau/qorgau/internal/watch"
 )
 
 // runs starts workers, as a node has them.
@@ -69,4 +71,61 @@ func TestRegisteredNumbersComeFirst(t *testing.T) {
 			t.Errorf("%s: %d come first", kind, n)
 		}
 	}
+}
+
+// Who forges a stranger's number cannot have ours ring it through the night.
+func TestAStrangerIsAnsweredAFewTimesADay(t *testing.T) {
+	t.Parallel()
+	tw := newTown(t)
+	id, secret := tw.search("Ахметов Арман Серікұлы")
+	code, err := tw.post.MakeTextCode(t.Context(), watch.Caller{Secret: secret}, id)
+	tw.must(err)
+	for name, try := range map[string]struct {
+		number, text string
+		want         int
+	}{"help": {"+77015558001", "HELP", 3}, "ours": {"+77015558002", "СТАТУС " + code, 12}, "another's code": {"+77015558003", "СТАТУС K7T4X 2M9AC", 12}} {
+		for range 23 {
+			tw.says(try.number, try.text)
+			tw.db.Clock.Move(time.Hour)
+		}
+		if n := len(tw.answers(try.number)); n != try.want {
+			t.Errorf("%s: %d answers within a day, want %d", name, n, try.want)
+		}
+		tw.db.Clock.Move(25 * time.Hour)
+		if tw.says(try.number, try.text) == "" {
+			t.Errorf("%s: silenced for ever", name)
+		}
+	}
+	tw.db.Clock.Move(25 * time.Hour)
+	tw.must(tw.desk.Forget(t.Context()))
+	if n := tw.count("select count(*) from sms_strangers"); n != 0 {
+		t.Errorf("%d numbers are kept", n)
+	}
+}
+
+// A thousand forged numbers cost us the answers of an hour and no more; lawyers and relatives are answered beside them, and everything is worked.
+func TestStrangersTogetherAreAnsweredSoOften(t *testing.T) {
+	t.Parallel()
+	tw := newTown(t)
+	codes := tw.equipped(tw.lawyer, hers)
+	id, secret := tw.search("Ахметов Арман Серікұлы")
+	code, err := tw.post.MakeTextCode(t.Context(), watch.Caller{Secret: secret}, id)
+	tw.must(err)
+	for i := range 310 {
+		tw.hears(fmt.Sprintf("+7701555%04d", 7000+i), []string{"HELP", fmt.Sprintf("СТАТУС K7T4X 2M9A%03d", i), "стоп", codes[39] + "7 UP-75-ALMALY\nКим Виктор"}[i%4])
+	}
+	tw.works()
+	if n := len(tw.gateway.Messages()); n != 300 || tw.count("select count(*) from sms_messages where state <> 'over'") != 0 {
+		t.Errorf("%d answers, %d not worked", n, tw.count("select count(*) from sms_messages where state <> 'over'"))
+	}
+	meters := prometheus.NewRegistry()
+	tw.must(meters.Register(tw.desk.Meter()))
+	if read, err := meters.Gather(); err != nil || len(read) != 1 || read[0].GetMetric()[0].GetCounter().GetValue() != 10 {
+		t.Errorf("%v are counted as withheld, %v", read, err)
+	}
+	contains(t, tw.says(hers, codes[0]+list), "Записано")
+	contains(t, tw.says(hers, "K7T4X2M UP-75-ALMALY\nКим Виктор"), "Код не подошёл")
+	contains(t, tw.says("+77015550303", "СТАТУС "+code), "новостей нет")
+	tw.db.Clock.Move(time.Hour)
+	contains(t, tw.says("+77015550304", "HELP"), "STOP")
 }

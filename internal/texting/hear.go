@@ -85,6 +85,9 @@ func (d *Desk) Forget(ctx context.Context) error {
 			tx.Now.Add(-within)); err != nil {
 			return fmt.Errorf("forget numbers: %w", err)
 		}
+		if _, err := tx.Exec(ctx, "delete from sms_strangers where answered_at <= $1", tx.Now.Add(-strangersFor)); err != nil {
+			return fmt.Errorf("forget strangers: %w", err)
+		}
 		if _, err := tx.Exec(ctx, "delete from sms_messages where received_at <= $1 and state = 'over'", tx.Now.Add(-idsKept)); err != nil {
 			return fmt.Errorf("forget messages: %w", err)
 		}

@@ -14,7 +14,8 @@
 //   - Nobody is logged as a lawyer's report without both a registered number and a code that is still good: a sender is easily forged, a sheet is found.
 //   - Nothing that was said ends a custody: "released" and "taken elsewhere" are shown to a person.
 //   - A number is kept as a keyed hash, for an hour; beside it stands nothing that it could be found by. Number and text are sealed while they are needed.
-//   - An answer names nobody, and is the same for a code that has no news and for one that is none. Who is not known gets a few answers an hour.
+//   - An answer names nobody, and is the same for a code that has no news and for one that is none. Who is not known gets a few answers an hour
+//     and a day, and all of them together no more than we can pay for.
 package texting
 
 import (
@@ -24,6 +25,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/riverqueue/river"
 
 	"github.com/qorgau/qorgau/internal/account"
@@ -102,6 +104,7 @@ type Desk struct {
 	number   string
 	latin    bool
 	log      *slog.Logger
+	withheld prometheus.Counter
 }
 
 // New makes the desk.
@@ -110,7 +113,7 @@ func New(o Options) *Desk {
 		o.Log = slog.Default()
 	}
 	return &Desk{db: o.DB, ring: o.Ring, audit: o.Audit, accounts: o.Accounts, push: o.Push, ledger: o.Detentions, searches: o.Watch, gateway: o.Gateway,
-		number: o.Number, latin: o.Latin, log: o.Log}
+		number: o.Number, latin: o.Latin, log: o.Log, withheld: newWithheld()}
 }
 
 // Takes tells whether SMS comes in here at all.

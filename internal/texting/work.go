@@ -27,13 +27,26 @@ type message struct {
 	registered bool
 }
 
-// outcome is what the work on a message came to. owed: the answer goes out whatever the number had already. about: the code of a search, as a keyed hash.
+// outcome is what the work on a message came to. owed: the answer goes out whatever the number had already. about: the code of a search, as a keyed hash; ours: it
+// is one.
 type outcome struct {
 	reply  smslog.Reply
 	silent bool
 	owed   bool
 	wrong  bool
 	about  []byte
+	ours   bool
+}
+
+// asked is what a stranger wanted.
+func (o outcome) asked() string {
+	switch {
+	case o.ours:
+		return relative
+	case o.about != nil:
+		return question
+	}
+	return other
 }
 
 // Work reads a message and does what it asks for. Run again, it finds the message worked.
@@ -126,8 +139,8 @@ func (d *Desk) status(ctx context.Context, tx *pg.Tx, said smslog.Message) (outc
 	if asked >= mostAsked {
 		return outcome{silent: true, about: about}, nil
 	}
-	news, err := d.searches.NewsUnder(ctx, tx, said.Code)
-	return outcome{reply: smslog.Reply{Message: said, News: news}, about: about}, err
+	news, ours, err := d.searches.NewsUnder(ctx, tx, said.Code)
+	return outcome{reply: smslog.Reply{Message: said, News: news}, about: about, ours: ours}, err
 }
 
 // settle wipes the text and keeps the answer, if one is to go out.
@@ -138,6 +151,13 @@ func (d *Desk) settle(ctx context.Context, tx *pg.Tx, m *message, out outcome) e
 			return fmt.Errorf("count answers: %w", err)
 		}
 		out.silent = had >= mostAnswers
+	}
+	if !out.silent && !m.registered {
+		affords, err := d.affords(ctx, tx, m, out.asked())
+		if err != nil {
+			return err
+		}
+		out.silent = !affords
 	}
 	if out.silent {
 		return d.close(ctx, tx, *m, out)

@@ -98,7 +98,7 @@ func TestAnAnswerGoesOutOnce(t *testing.T) {
 	const someone = "+77015550606"
 	for _, b := range []standin.Behaviour{{Answer: standin.Reset}, {Answer: standin.Internal}, {Answer: standin.Garbled}, {Answer: standin.Unavailable, RetryAfter: time.Second}, {Answer: standin.Unauthorized}} {
 		tw.gateway.FailNext(1, b)
-		tw.db.Clock.Move(2 * time.Hour)
+		tw.db.Clock.Move(25 * time.Hour)
 		before := len(tw.answers(someone))
 		tw.hears(someone, "HELP")
 		for _, id := range tw.waiting("received") {
@@ -116,13 +116,13 @@ func TestAnAnswerGoesOutOnce(t *testing.T) {
 		}
 	}
 	tw.gateway.FailNext(1, standin.Behaviour{Answer: standin.UnknownNumber})
-	tw.db.Clock.Move(2 * time.Hour)
+	tw.db.Clock.Move(25 * time.Hour)
 	tw.says(someone, "HELP")
 	if n := len(tw.waiting("answering")); n != 0 {
 		t.Error("nobody's number is tried again")
 	}
 
-	tw.db.Clock.Move(2 * time.Hour)
+	tw.db.Clock.Move(25 * time.Hour)
 	tw.exec("insert into channel_pauses (channel, paused_until) values ('sms', $1)", tw.db.Now().Add(time.Hour))
 	tw.hears(someone, "HELP")
 	for _, id := range tw.waiting("received") {
