@@ -60,8 +60,10 @@ const (
 	// mostWrong is at how many wrong codes from one registered number within an hour coordinators are told: somebody tries codes.
 	mostWrong = 10
 	within    = time.Hour
-	// saidAgain is for how long the same list by the same lawyer is one report: who had no answer sends it again, with the next code.
-	saidAgain = 24 * time.Hour
+	// saidAgain is for how long the same list by the same lawyer is one report while no answer to it was taken by the gateway: who had none sends it again, with the
+	// next code. Once one was, it is one for saidJustNow: an answer has its way, too.
+	saidAgain   = 24 * time.Hour
+	saidJustNow = 15 * time.Minute
 	// answerLife is how long an answer is worth sending.
 	answerLife = 6 * time.Hour
 	// idsKept is how long a gateway's ids are known: as long as those of the API. It repeats for a week.

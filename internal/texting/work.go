@@ -28,7 +28,7 @@ type message struct {
 }
 
 // outcome is what the work on a message came to. owed: the answer goes out whatever the number had already. about: the code of a search, as a keyed hash; ours: it
-// is one.
+// is one. report: which one the message made, or said again.
 type outcome struct {
 	reply  smslog.Reply
 	silent bool
@@ -36,6 +36,7 @@ type outcome struct {
 	wrong  bool
 	about  []byte
 	ours   bool
+	report *uuid.UUID
 }
 
 // asked is what a stranger wanted.
@@ -171,8 +172,8 @@ func (d *Desk) settle(ctx context.Context, tx *pg.Tx, m *message, out outcome) e
 	if err != nil {
 		return err
 	}
-	if _, err := tx.Exec(ctx, "update sms_messages set state = 'answering', answered = $5, wrong_code = $2, about_mac = $3, content_ct = $4 where id = $1",
-		m.id, out.wrong, out.about, ct, !out.owed); err != nil {
+	if _, err := tx.Exec(ctx, "update sms_messages set state = 'answering', answered = $5, wrong_code = $2, about_mac = $3, content_ct = $4, report_id = $6 where id = $1",
+		m.id, out.wrong, out.about, ct, !out.owed, out.report); err != nil {
 		return fmt.Errorf("keep answer: %w", err)
 	}
 	tx.Enqueue(Answered{MessageID: m.id}, turn(m.registered))

@@ -7,3 +7,9 @@ create table sms_strangers (
 );
 create index sms_strangers_number on sms_strangers (number_mac, answered_at);
 create index sms_strangers_kind on sms_strangers (kind, answered_at);
+
+-- Of a message that made a report, or said one again, until its answer is gone: which report; and when a gateway first took an answer about a report. Only until
+-- then is the same list the same people.
+alter table sms_messages add column report_id uuid;
+alter table sms_reports add column answered_at timestamptz;
+update sms_reports set answered_at = received_at;
