@@ -130,7 +130,7 @@ func (s *Server) DropSearchSmsCode(ctx context.Context, r DropSearchSmsCodeReque
 }
 
 func smsReportWire(r texting.Report) api.SmsReport {
-	out := api.SmsReport{ID: r.ID, AccountID: r.Account, State: api.SmsReportState(r.State), DepartmentID: r.DepartmentID, Place: orNil(r.Place), ReceivedAt: r.ReceivedAt.UTC(),
+	out := api.SmsReport{ID: r.ID, AccountID: r.Account, State: api.SmsReportState(r.State), DepartmentID: r.DepartmentID, Place: orNil(r.Place), ReceivedAt: r.ReceivedAt.UTC(), SentAt: r.SentAt.UTC(), Late: r.Late(),
 		People: make([]api.SmsPerson, len(r.People)), Unclear: orEmpty(r.Unclear), DetentionIds: orEmpty(r.Detentions), DecidedBy: r.DecidedBy, DecidedAt: utcOf(r.DecidedAt)}
 	for i, p := range r.People {
 		out.People[i] = api.SmsPerson{Name: p.Name, BirthYear: orNil(p.Year), Age: orNil(p.Age), DetentionID: p.DetentionID, Released: p.Flags.Released, Transferred: p.Flags.Transferred}

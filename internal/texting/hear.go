@@ -3,6 +3,7 @@ package texting
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -22,6 +23,8 @@ type content struct {
 	Text     string `json:"text,omitempty"`
 	Answer   string `json:"answer,omitempty"`
 	Language string `json:"language,omitempty"`
+	// At is when it was sent, by the gateway's clock, and not after it came.
+	At time.Time `json:"at,omitzero"`
 }
 
 // Verify reads what was posted to us. Faults: not_found (no SMS comes in here), and those of sms.Sender.Verify: unauthenticated, too_large, invalid.
@@ -41,8 +44,12 @@ func (d *Desk) Hear(ctx context.Context, in Incoming) error {
 		return d.reported(ctx, *in.Report)
 	}
 	id := uuid.New() // random: it travels with the answer, and carries no time
-	period := seal.Period(d.db.Now())
-	ct, err := d.sealed(contentPlace, id, period, content{From: in.From, Text: in.Text})
+	now := d.db.Now()
+	period := seal.Period(now)
+	if in.At.IsZero() || in.At.After(now) {
+		in.At = now
+	}
+	ct, err := d.sealed(contentPlace, id, period, content{From: in.From, Text: in.Text, At: in.At})
 	if err != nil {
 		return err
 	}

@@ -202,8 +202,8 @@ func (d *Desk) enter(ctx context.Context, tx *pg.Tx, m message, said smslog.Mess
 	if err != nil {
 		return outcome{}, err
 	}
-	if _, err := tx.Exec(ctx, `insert into sms_reports (id, organisation_id, account_id, state, department_id, detention_ids, list_mac, received_at, period, content_ct)
-		values ($1, $2, $3, 'waiting', $4, $5, $6, $7, $8, $9)`, id, t.who.Organisation, t.account, at.id, ids, d.listMAC(t.account, said), tx.Now, period, ct); err != nil {
+	if _, err := tx.Exec(ctx, `insert into sms_reports (id, organisation_id, account_id, state, department_id, detention_ids, list_mac, received_at, sent_at, period, content_ct)
+		values ($1, $2, $3, 'waiting', $4, $5, $6, $7, $8, $9, $10)`, id, t.who.Organisation, t.account, at.id, ids, d.listMAC(t.account, said), tx.Now, m.At, period, ct); err != nil {
 		return outcome{}, fmt.Errorf("keep report: %w", err)
 	}
 	if err := alert.Raise(ctx, tx, alert.News{Organisation: t.who.Organisation, Kind: alert.SMSReport, SubjectKind: "account", Subject: t.account}); err != nil {

@@ -73,6 +73,24 @@ func TestASecondOfThatNameIsNotSwallowed(t *testing.T) {
 	records(3, "taken again a minute after he was let go")
 }
 
+// A gateway that could not reach us for a night brings what was sent then, and a coordinator sees it.
+func TestWhatIsOldSaysSo(t *testing.T) {
+	t.Parallel()
+	tw := newTown(t)
+	codes := tw.equipped(tw.lawyer, hers)
+	for i, age := range []time.Duration{-time.Minute, 30 * time.Minute, 9 * time.Hour} { // the first by a clock before ours
+		sent := tw.db.Now().Add(-age)
+		tw.must(tw.desk.Hear(t.Context(), texting.Incoming{ID: fmt.Sprint("gw-", i), From: hers, Text: codes[i] + " UP-75-ALMALY\nКим Виктор " + fmt.Sprint(1960+i), At: sent}))
+		tw.works()
+		r := tw.report()
+		if want := min(sent.UnixMicro(), r.ReceivedAt.UnixMicro()); r.SentAt.UnixMicro() != want || r.Late() != (age > time.Hour) {
+			t.Errorf("sent %s before it came: sent at %s, received at %s, late %t", age, r.SentAt, r.ReceivedAt, r.Late())
+		}
+		_, err := tw.desk.Decide(t.Context(), tw.chief, r.ID, true, nil)
+		tw.must(err)
+	}
+}
+
 // Who had no answer sends again for as long as it takes; what reached the gateway at last is an answer, to whichever of her messages.
 func TestWhoHasNoAnswerSendsAgain(t *testing.T) {
 	t.Parallel()

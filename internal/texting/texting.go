@@ -64,6 +64,9 @@ const (
 	// next code. Once one was, it is one for saidJustNow: an answer has its way, too.
 	saidAgain   = 24 * time.Hour
 	saidJustNow = 15 * time.Minute
+	// late is how old a message may be when it comes before a coordinator is told that it is old, clocksApart how far the gateway's clock may be from ours.
+	late        = time.Hour
+	clocksApart = 5 * time.Minute
 	// answerLife is how long an answer is worth sending.
 	answerLife = 6 * time.Hour
 	// idsKept is how long a gateway's ids are known: as long as those of the API. It repeats for a week.

@@ -25,6 +25,16 @@ type message struct {
 	heard    int // messages of this number within the hour before it
 	// registered: its number is one from which somebody reports.
 	registered bool
+	// stale: a stop word of a while ago that ended nothing. She may have chosen the channel anew since, so she is not told that it ended.
+	stale bool
+}
+
+// sent is when somebody pressed send. The gateway's clock is not ours: what it sent a moment ago was sent now.
+func (m *message) sent() time.Time {
+	if m.received.Sub(m.At) < clocksApart {
+		return m.received
+	}
+	return m.At
 }
 
 // outcome is what the work on a message came to. owed: the answer goes out whatever the number had already. about: the code of a search, as a keyed hash; ours: it
@@ -60,9 +70,11 @@ func (d *Desk) Work(ctx context.Context, id uuid.UUID) error {
 	unreadable := err != nil // a picture, a blank, a book: there is nothing to answer
 	if said.Kind == smslog.Stop && m.heard < mostHeard {
 		// Its own transactions, one for each search; to stop what is stopped changes nothing.
-		if _, err := d.push.Stop(ctx, push.SMS, m.From); err != nil {
+		stopped, err := d.push.Stop(ctx, push.SMS, m.From, m.sent())
+		if err != nil {
 			return err
 		}
+		m.stale = stopped == 0 && m.sent().Before(m.received)
 	}
 	return d.db.InTx(ctx, func(tx *pg.Tx) error {
 		mine, err := d.take(ctx, tx, m)
@@ -91,7 +103,13 @@ func (d *Desk) read(ctx context.Context, id uuid.UUID) (*message, error) {
 		if err != nil {
 			return err
 		}
-		return d.opened(contentPlace, id, m.period, ct, &m.content)
+		if err := d.opened(contentPlace, id, m.period, ct, &m.content); err != nil {
+			return err
+		}
+		if m.At.IsZero() { // of a version that did not keep it
+			m.At = m.received
+		}
+		return nil
 	})
 	if pg.NoRow(err) {
 		return nil, nil
@@ -122,7 +140,7 @@ func (d *Desk) do(ctx context.Context, tx *pg.Tx, m message, said smslog.Message
 	switch {
 	case said.Kind == smslog.Logging:
 		return d.report(ctx, tx, m, said)
-	case m.heard >= mostHeard:
+	case m.heard >= mostHeard || m.stale:
 		return outcome{silent: true}, nil
 	case said.Kind == smslog.Status && said.Code != "":
 		return d.status(ctx, tx, said)

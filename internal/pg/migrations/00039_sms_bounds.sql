@@ -13,3 +13,8 @@ create index sms_strangers_kind on sms_strangers (kind, answered_at);
 alter table sms_messages add column report_id uuid;
 alter table sms_reports add column answered_at timestamptz;
 update sms_reports set answered_at = received_at;
+
+-- When a report was sent, by the gateway's clock: one that could not reach us for a night repeats what it holds.
+alter table sms_reports add column sent_at timestamptz;
+update sms_reports set sent_at = received_at;
+alter table sms_reports alter column sent_at set not null;
