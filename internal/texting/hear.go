@@ -53,6 +53,7 @@ func (d *Desk) Hear(ctx context.Context, in Incoming) error {
 	if err != nil {
 		return err
 	}
+	queue := queueOf(in.Text)
 	return d.db.InTx(ctx, func(tx *pg.Tx) error {
 		var registered bool
 		err := tx.QueryRow(ctx, `insert into sms_messages (id, said_mac, from_mac, state, received_at, period, content_ct)
@@ -65,7 +66,9 @@ func (d *Desk) Hear(ctx context.Context, in Incoming) error {
 		if err != nil {
 			return fmt.Errorf("keep message: %w", err)
 		}
-		tx.Enqueue(Received{MessageID: id}, turn(registered))
+		place := turn(registered)
+		place.Queue = queue
+		tx.Enqueue(Received{MessageID: id}, place)
 		return nil
 	})
 }

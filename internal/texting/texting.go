@@ -35,17 +35,19 @@ import (
 	"github.com/qorgau/qorgau/internal/push"
 	"github.com/qorgau/qorgau/internal/push/sms"
 	"github.com/qorgau/qorgau/internal/seal"
+	"github.com/qorgau/qorgau/internal/smslog"
 	"github.com/qorgau/qorgau/internal/watch"
 )
 
 // Queues are where messages are worked, and answers are sent: a flood of them must not stand before anything else, and a gateway that hangs must hold nobody
-// who logs people.
+// who logs people. A stop word costs a look at every number that is told anything (push.Center.Stop), so a node works one at a time, and nothing waits behind them.
 func Queues() map[string]river.QueueConfig {
-	return map[string]river.QueueConfig{workQueue: {MaxWorkers: 4}, answerQueue: {MaxWorkers: 4}}
+	return map[string]river.QueueConfig{workQueue: {MaxWorkers: 4}, stopQueue: {MaxWorkers: 1}, answerQueue: {MaxWorkers: 4}}
 }
 
 const (
 	workQueue   = "sms"
+	stopQueue   = "sms_stops"
 	answerQueue = "sms_answers"
 )
 
@@ -192,6 +194,14 @@ func turn(registered bool) *river.InsertOpts {
 		return &river.InsertOpts{Priority: 1}
 	}
 	return &river.InsertOpts{Priority: 2}
+}
+
+// queueOf is where a text is worked. That a stop word came, and nothing else of it, stands in its job.
+func queueOf(text string) string {
+	if said, err := smslog.Parse(text); err == nil && said.Kind == smslog.Stop {
+		return stopQueue
+	}
+	return workQueue
 }
 
 // Received is the job of a message that came.
