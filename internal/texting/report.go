@@ -26,6 +26,7 @@ type holder struct {
 	account, organisation uuid.UUID
 	language              string
 	first, last           int
+	salt                  []byte
 }
 
 // report takes what reads as a report. Both must fit: a number that a coordinator has registered, and a code of its holder's sheet that is still good.
@@ -49,7 +50,7 @@ func (d *Desk) report(ctx context.Context, tx *pg.Tx, m message, said smslog.Mes
 		if err != nil {
 			return outcome{}, err
 		}
-		index, fits := smslog.Match(d.sheetKey(), smslog.Holder{Account: h.account, First: h.first, Window: h.last - h.first}, said.Code)
+		index, fits := smslog.Match(d.sheetKey(h.salt), smslog.Holder{Account: h.account, First: h.first, Window: h.last - h.first}, said.Code)
 		if own = own || fits; !ok || !fits {
 			continue
 		}
@@ -71,12 +72,12 @@ func (d *Desk) report(ctx context.Context, tx *pg.Tx, m message, said smslog.Mes
 
 // holdersOf are those in whose name a number is registered, one for each organisation, held so that a code is taken once.
 func holdersOf(ctx context.Context, tx *pg.Tx, number []byte) ([]holder, error) {
-	rows, err := tx.Query(ctx, "select account_id, organisation_id, language, first_code, last_code from sms_senders where number_mac = $1 order by account_id for no key update", number)
+	rows, err := tx.Query(ctx, "select account_id, organisation_id, language, first_code, last_code, sheet_salt from sms_senders where number_mac = $1 order by account_id for no key update", number)
 	if err != nil {
 		return nil, fmt.Errorf("look for sender: %w", err)
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (h holder, err error) {
-		return h, row.Scan(&h.account, &h.organisation, &h.language, &h.first, &h.last)
+		return h, row.Scan(&h.account, &h.organisation, &h.language, &h.first, &h.last, &h.salt)
 	})
 }
 

@@ -75,6 +75,7 @@ const (
 	idsKept = 14 * 24 * time.Hour
 	// sheetCodes are the codes of a sheet: one page.
 	sheetCodes = 40
+	saltBytes  = 16
 )
 
 const (
@@ -133,8 +134,13 @@ func (d *Desk) mac(what string, parts ...[]byte) []byte {
 	return d.ring.MAC(seal.ForSMS, append([][]byte{[]byte(what)}, parts...)...)
 }
 
-// sheetKey is what printed codes are derived from.
-func (d *Desk) sheetKey() []byte { return d.mac("sheet") }
+// sheetKey is what the codes of one printed sheet are derived from. A sheet without a salt was printed before there were any.
+func (d *Desk) sheetKey(salt []byte) []byte {
+	if salt == nil {
+		return d.mac("sheet")
+	}
+	return d.mac("sheet", salt)
+}
 
 func (d *Desk) sealed(place string, row uuid.UUID, period string, v any) ([]byte, error) {
 	key, err := d.ring.PeriodKey(period)

@@ -18,3 +18,7 @@ update sms_reports set answered_at = received_at;
 alter table sms_reports add column sent_at timestamptz;
 update sms_reports set sent_at = received_at;
 alter table sms_reports alter column sent_at set not null;
+
+-- What each sheet is made of beside the key and the counter, at random: a counter that a restored backup puts back must not print an old sheet again. It is no
+-- secret without the key, which lies outside the database. None: printed before.
+alter table sms_senders add column sheet_salt bytea;
