@@ -5931,6 +5931,12 @@ type PutSmsNumberParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// VoidSmsSheetParams defines parameters for VoidSmsSheet.
+type VoidSmsSheetParams struct {
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // PrintSmsSheetParams defines parameters for PrintSmsSheet.
 type PrintSmsSheetParams struct {
 	// IdempotencyKey Made by the caller for one action, best a UUID. Keep it while repeating that action, and use a new one for the next.

@@ -79,6 +79,15 @@ func (s *Server) PrintSmsSheet(ctx context.Context, r PrintSmsSheetRequestObject
 	return PrintSmsSheet201ApplicationPdfResponse{Body: bytes.NewReader(pages), ContentLength: int64(len(pages))}, nil
 }
 
+// VoidSmsSheet makes a sheet worthless.
+func (s *Server) VoidSmsSheet(ctx context.Context, r VoidSmsSheetRequestObject) (VoidSmsSheetResponseObject, error) {
+	p, _ := account.From(ctx)
+	if err := s.Texts.Void(ctx, p, r.ID); err != nil {
+		return nil, err
+	}
+	return VoidSmsSheet204Response{}, nil
+}
+
 // ListSmsReports pages through reports.
 func (s *Server) ListSmsReports(ctx context.Context, r ListSmsReportsRequestObject) (ListSmsReportsResponseObject, error) {
 	p, _ := account.From(ctx)
