@@ -53,9 +53,9 @@ func TestAReportDoesNotWaitBehindAnswers(t *testing.T) {
 		tw.hears(fmt.Sprintf("+7701555%04d", 7000+i), "HELP")
 	}
 	tw.runs()
-	tw.soon(5*time.Second, "strangers are answered", func() bool { return len(tw.gateway.Attempts()) >= 4 })
+	tw.soon(10*time.Second, "strangers are answered", func() bool { return len(tw.gateway.Attempts()) >= 4 })
 	tw.hears(hers, codes[0]+list)
-	tw.soon(3*time.Second, "a report is logged", func() bool { return tw.detentions() == 2 })
+	tw.soon(10*time.Second, "a report is logged", func() bool { return tw.detentions() == 2 })
 }
 
 // Stop words cost a look at every number; a report does not wait for them, however many there are and however long they take.
@@ -72,14 +72,14 @@ func TestAReportDoesNotWaitBehindStopWords(t *testing.T) {
 	_, err = slow.Exec(t.Context(), "lock table channels in access exclusive mode")
 	tw.must(err)
 	tw.runs()
-	tw.soon(5*time.Second, "a stop word is worked", func() bool { return tw.count("select count(*) from river_job where state = 'running'") > 0 })
+	tw.soon(10*time.Second, "a stop word is worked", func() bool { return tw.count("select count(*) from river_job where state = 'running'") > 0 })
 	tw.hears(hers, codes[0]+list)
-	tw.soon(3*time.Second, "a report is logged", func() bool { return tw.detentions() == 2 })
+	tw.soon(10*time.Second, "a report is logged", func() bool { return tw.detentions() == 2 })
 	if n := tw.count("select count(*) from river_job where queue = 'sms_stops' and state = 'running'"); n != 1 {
 		t.Errorf("%d stop words are worked at a time", n)
 	}
 	tw.must(slow.Rollback(t.Context()))
-	tw.soon(20*time.Second, "they are worked", func() bool { return tw.count("select count(*) from sms_messages where state = 'received'") == 0 })
+	tw.soon(time.Minute, "they are worked", func() bool { return tw.count("select count(*) from sms_messages where state = 'received'") == 0 })
 }
 
 // Before whoever else has sent, those are worked whose number a coordinator registered, and they are answered first.
