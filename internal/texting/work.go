@@ -25,8 +25,8 @@ type message struct {
 	heard    int // messages of this number within the hour before it
 	// registered: its number is one from which somebody reports.
 	registered bool
-	// stale: a stop word of a while ago that ended nothing. She may have chosen the channel anew since, so she is not told that it ended.
-	stale bool
+	// ended: a stop word that took it off a ladder. stale: one of a while ago that ended nothing; she may have chosen the channel anew since, and is not told that it ended.
+	ended, stale bool
 }
 
 // sent is when somebody pressed send. The gateway's clock is not ours: what it sent a moment ago was sent now.
@@ -74,7 +74,7 @@ func (d *Desk) Work(ctx context.Context, id uuid.UUID) error {
 		if err != nil {
 			return err
 		}
-		m.stale = stopped == 0 && m.sent().Before(m.received)
+		m.ended, m.stale = stopped > 0, stopped == 0 && m.sent().Before(m.received)
 	}
 	return d.db.InTx(ctx, func(tx *pg.Tx) error {
 		mine, err := d.take(ctx, tx, m)
@@ -86,6 +86,7 @@ func (d *Desk) Work(ctx context.Context, id uuid.UUID) error {
 			if out, err = d.do(ctx, tx, *m, said); err != nil {
 				return err
 			}
+			out.owed = out.owed || m.ended // whoever holds the telephone hears that it was stopped, also when a forger has used its answers up
 		}
 		return d.settle(ctx, tx, m, out)
 	})
@@ -171,7 +172,7 @@ func (d *Desk) settle(ctx context.Context, tx *pg.Tx, m *message, out outcome) e
 		}
 		out.silent = had >= mostAnswers
 	}
-	if !out.silent && !m.registered {
+	if !out.silent && !out.owed && !m.registered {
 		affords, err := d.affords(ctx, tx, m, out.asked())
 		if err != nil {
 			return err
