@@ -3,6 +3,8 @@ package watch
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -256,18 +258,27 @@ func (p *Post) stillTrue(ctx context.Context, tx *pg.Tx, all []push.Notice) ([]b
 	for i, n := range all {
 		matches[i] = n.Subject
 	}
-	rows, err := tx.Query(ctx, "select m.id, m.state, s.state from matches m join searches s on s.id = m.search_id where m.id = any($1)", matches)
+	rows, err := tx.Query(ctx, `select m.id, m.state, s.state, d.id, d.state, d.revision > 1 and d.updated_at >= m.updated_at - $2::interval from matches m join searches s on s.id = m.search_id
+		join detentions d on d.id = m.detention_id where m.id = any($1)`, matches, crossing)
 	if err != nil {
 		return nil, fmt.Errorf("look at matches again: %w", err)
 	}
 	stands, open := map[uuid.UUID]bool{}, map[uuid.UUID]bool{}
-	var id uuid.UUID
-	var matchState, searchState string
-	if _, err := pgx.ForEachRow(rows, []any{&id, &matchState, &searchState}, func() error {
-		stands[id], open[id] = matchState == notified || matchState == confirmed, searchState == string(Open)
+	changed := map[uuid.UUID][]uuid.UUID{} // records, with their matches, that a person has touched since
+	var id, record uuid.UUID
+	var matchState, searchState, recordState string
+	var touched bool
+	if _, err := pgx.ForEachRow(rows, []any{&id, &matchState, &searchState, &record, &recordState, &touched}, func() error {
+		stands[id] = (matchState == notified || matchState == confirmed) && recordState != string(detention.Withdrawn)
+		if open[id] = searchState == string(Open); touched && stands[id] {
+			changed[record] = append(changed[record], id)
+		}
 		return nil
 	}); err != nil {
 		return nil, fmt.Errorf("look at matches again: %w", err)
+	}
+	if err := p.unsealed(ctx, tx, changed, stands); err != nil {
+		return nil, err
 	}
 	out := make([]bool, len(all))
 	for i, n := range all {
@@ -282,4 +293,29 @@ func (p *Post) stillTrue(ctx context.Context, tx *pg.Tx, all []push.Notice) ([]b
 		out[i] = says && open[n.Subject]
 	}
 	return out, nil
+}
+
+// crossing is how far two transactions may overlap: one that corrects a record and began before one that matches it may end after it.
+const crossing = 15 * time.Second
+
+// unsealed takes what a record says that is told to nobody any more out of what stands: its match follows in a job of its own, which may still wait.
+func (p *Post) unsealed(ctx context.Context, tx *pg.Tx, changed map[uuid.UUID][]uuid.UUID, stands map[uuid.UUID]bool) error {
+	if len(changed) == 0 {
+		return nil
+	}
+	records, err := p.detentions.Load(ctx, tx, slices.Collect(maps.Keys(changed))...)
+	if err != nil {
+		return err
+	}
+	for _, d := range records {
+		if d.Disclosure != detention.Sealed {
+			delete(changed, d.ID)
+		}
+	}
+	for _, sealed := range changed { // or erased
+		for _, match := range sealed {
+			stands[match] = false
+		}
+	}
+	return nil
 }
