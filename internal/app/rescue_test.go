@@ -15,6 +15,7 @@ func TestOnlyTheDeadAreRescued(t *testing.T) {
 	for kind, at := range map[string]struct{ queue, taken, kept string }{
 		"push_deliver":  {"push_fcm", "40 seconds", "24 seconds"},
 		"push_code":     {"push_sms_urgent", "40 seconds", "24 seconds"},
+		"push_cover":    {"push_email", "60 seconds", "44 seconds"},
 		"sms_received":  {"sms", "40 seconds", "24 seconds"},
 		"match_search":  {"match", "17 seconds", "14 seconds"},
 		"alert_raised":  {"default", "17 seconds", "14 seconds"},

@@ -22,8 +22,11 @@ type alerter struct {
 	center *Center
 }
 
+// alertTime is how long a job that tells people on duty may run; app/rescue.go takes it over after that.
+const alertTime = 15 * time.Second
+
 // Timeout ends an attempt.
-func (*alerter) Timeout(*river.Job[alert.Raised]) time.Duration { return jobTimeout }
+func (*alerter) Timeout(*river.Job[alert.Raised]) time.Duration { return alertTime }
 
 // NextRetry is as patient as for deliveries.
 func (*alerter) NextRetry(job *river.Job[alert.Raised]) time.Time { return retryAt(len(job.Errors)) }

@@ -70,3 +70,27 @@ func TestABrowsersMakerIsLeftAloneByItself(t *testing.T) {
 		t.Errorf("waits %s after the pause", wait)
 	}
 }
+
+// A mail server that looks at a letter for half a minute is given it, and its job, and whoever looks for dead jobs. Letters and chats show each repeat: after five attempts
+// that may have arrived they are left alone for hours; what is shown once goes on in its own time.
+func TestWhatIsSlowIsNotRepeatedForEver(t *testing.T) {
+	t.Parallel()
+	if timeFor(Email) < 31*time.Second || jobTime(queueOf(Email, true)) <= timeFor(Email) || StuckAfter()[queueOf(Email, false)] <= jobTime(queueOf(Email, false))+recordTimeout {
+		t.Errorf("%v %v %v", timeFor(Email), jobTime(queueOf(Email, true)), StuckAfter())
+	}
+	for queue, d := range StuckAfter() {
+		if d <= jobTime(queue)+recordTimeout {
+			t.Errorf("%s: %v", queue, d)
+		}
+	}
+	for _, c := range []struct {
+		kind, code string
+		attempts   int
+		tired      bool
+	}{{Email, "unconfirmed", 3, false}, {Email, "unconfirmed", 4, true}, {Telegram, "timeout", 9, true}, {Email, "unreachable", 9, false}, {SMS, "timeout", 9, false}, {FCM, "network", 9, false}} {
+		a := &answered{ready: &ready{pending: pending{channelKind: c.kind, attempts: c.attempts}}, Result: Result{Outcome: Retry, Code: c.code}}
+		if got := a.tired() > time.Hour; got != c.tired {
+			t.Errorf("%+v: %v", c, a.tired())
+		}
+	}
+}

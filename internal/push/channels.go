@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/qorgau/qorgau/internal/fault"
+	"github.com/qorgau/qorgau/internal/hotline"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/seal"
 )
@@ -123,10 +124,12 @@ func (c *Center) SetChannels(ctx context.Context, tx *pg.Tx, book Book, addresse
 	}
 	var leaving []uuid.UUID
 	stay := false // somebody could be told of it until now, and still can
+	lost := false // of somebody who showed that it was theirs
 	for _, o := range old {
-		stay = stay || kept[o.id] && o.confirmed && !o.dropped && o.kind != Call
+		told := o.confirmed && !o.dropped
+		stay = stay || kept[o.id] && told && o.kind != Call
 		if !kept[o.id] && o.position != replaced {
-			leaving = append(leaving, o.id)
+			leaving, lost = append(leaving, o.id), lost || told && proves(o.kind)
 		}
 	}
 	b.Queue("update channels set position = $2, dropped_at = coalesce(dropped_at, $3), address_ct = null where id = any($1)", leaving, replaced, tx.Now)
@@ -138,11 +141,36 @@ func (c *Center) SetChannels(ctx context.Context, tx *pg.Tx, book Book, addresse
 		return err
 	}
 	if stay && book.Organisation != uuid.Nil && (hushed || len(leaving)+len(fresh)+len(unproved) > 0) {
+		if err := changedOften(ctx, tx, book.Owner); err != nil {
+			return err
+		}
 		if err := c.tellOfChange(ctx, tx, book, fresh); err != nil {
 			return err
 		}
 	}
+	if lost && !stay && len(addresses) > 0 && book.Kind == SearchOwner && book.Organisation != uuid.Nil {
+		// Nobody is left who could hear that the news goes elsewhere from now on: whoever took her secret has taken all of it. An operator calls.
+		if err := hotline.Due(ctx, tx, book.Organisation, book.ID); err != nil {
+			return err
+		}
+	}
 	return c.catchUp(ctx, tx, book.Owner, fresh)
+}
+
+// mostChanges is how often a ladder may be changed within an hour so that others hear of it: whoever has us write to a phone again and again spends what is meant for news.
+const mostChanges = 12
+
+// changedOften refuses one change more than that. Faults: too_many.
+func changedOften(ctx context.Context, tx *pg.Tx, owner Owner) error {
+	var had int
+	var oldest *time.Time
+	if err := tx.QueryRow(ctx, "select count(*), min(created_at) from notices where owner_id = $1 and kind = 'channels' and created_at > $2", owner.ID, tx.Now.Add(-time.Hour)).Scan(&had, &oldest); err != nil {
+		return fmt.Errorf("count changes of a ladder: %w", err)
+	}
+	if had >= mostChanges {
+		return fault.Limited(oldest.Add(time.Hour).Sub(tx.Now))
+	}
+	return nil
 }
 
 // tellOfChange tells those who were there before: whoever holds her secret could turn her news to themselves, and she would hear of nothing any more.

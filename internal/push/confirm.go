@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -31,7 +32,9 @@ const (
 	startLife = 24 * time.Hour
 	// mostCodes is how many codes an address gets within a day, whoever asks: else anybody could have us ring a stranger's phone all night.
 	mostCodes = 3
-	codesFor  = 24 * time.Hour
+	// mostCodesOfOwner is how many all addresses of one owner get within a day. Our judgement: five channels, each typed wrong once.
+	mostCodesOfOwner = 10
+	codesFor         = 24 * time.Hour
 	// codeAgain is how long a code is waited for before it is sent anew to who puts the channel again: an app repeats what was lost on the way.
 	codeAgain = time.Minute
 	saltBytes = 16
@@ -98,7 +101,7 @@ func (c *Center) sendCode(ctx context.Context, tx *pg.Tx, book Book, r channelRo
 		if err := c.countCode(ctx, tx, book, r); err != nil {
 			return err
 		}
-		tx.Enqueue(SendCode{ChannelID: r.id}, &river.InsertOpts{Queue: queueOf(r.kind, true), Priority: 1}) // she looks at her phone, and waits
+		tx.Enqueue(SendCode{ChannelID: r.id}, &river.InsertOpts{Queue: queueOf(r.kind, true), Priority: 2}) // she looks at her phone, and waits; an alarm does not wait for her
 	}
 	if _, err := tx.Exec(ctx, "update channels set code_salt = $2, code_until = $3, code_wrong = 0 where id = $1", r.id, salt, tx.Now.Add(life)); err != nil {
 		return fmt.Errorf("keep salt: %w", err)
@@ -106,13 +109,31 @@ func (c *Center) sendCode(ctx context.Context, tx *pg.Tx, book Book, r channelRo
 	return nil
 }
 
-// countCode refuses a fourth code to one address within a day.
+// countCode refuses a fourth code to one address within a day, and an eleventh of one owner: a search is opened by anybody, and its codes would ring strangers, use up the
+// three of numbers that somebody wants kept out, and spend what pays for families' SMS.
 func (c *Center) countCode(ctx context.Context, tx *pg.Tx, book Book, r channelRow) error {
 	plain, err := book.Key.Open(addressPlace, r.id, r.ct)
 	if err != nil {
 		return err
 	}
-	target := c.ring.MAC(seal.ForCodeTarget, []byte(r.kind), plain)
+	if err := c.countAgainst(ctx, tx, mostCodes, []byte(r.kind), []byte(oneBox(r.kind, string(plain)))); err != nil {
+		return err
+	}
+	return c.countAgainst(ctx, tx, mostCodesOfOwner, []byte(book.Kind), book.ID[:])
+}
+
+// oneBox is an address as codes are counted: of mail, capitals and what follows a plus lead to one box.
+func oneBox(kind, address string) string {
+	if kind != Email {
+		return address
+	}
+	local, domain, _ := strings.Cut(strings.ToLower(address), "@")
+	local, _, _ = strings.Cut(local, "+")
+	return local + "@" + domain
+}
+
+func (c *Center) countAgainst(ctx context.Context, tx *pg.Tx, most int, of ...[]byte) error {
+	target := c.ring.MAC(seal.ForCodeTarget, of...)
 	if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock(hashtextextended(encode($1, 'hex'), 7215304901))", target); err != nil {
 		return fmt.Errorf("lock codes: %w", err)
 	}
@@ -121,7 +142,7 @@ func (c *Center) countCode(ctx context.Context, tx *pg.Tx, book Book, r channelR
 	if err := tx.QueryRow(ctx, "select count(*), min(sent_at) from code_sends where target_mac = $1 and sent_at > $2", target, tx.Now.Add(-codesFor)).Scan(&had, &oldest); err != nil {
 		return fmt.Errorf("count codes: %w", err)
 	}
-	if had >= mostCodes {
+	if had >= most {
 		return fault.Limited(oldest.Add(codesFor).Sub(tx.Now))
 	}
 	if _, err := tx.Exec(ctx, "insert into code_sends (target_mac, sent_at) values ($1, $2)", target, tx.Now); err != nil {
@@ -257,7 +278,7 @@ type coder struct {
 }
 
 // Timeout ends an attempt.
-func (*coder) Timeout(*river.Job[SendCode]) time.Duration { return jobTimeout }
+func (*coder) Timeout(job *river.Job[SendCode]) time.Duration { return jobTime(job.Queue) }
 
 // NextRetry is as patient as for deliveries.
 func (*coder) NextRetry(job *river.Job[SendCode]) time.Time { return retryAt(len(job.Errors)) }

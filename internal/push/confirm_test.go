@@ -2,6 +2,7 @@ package push_test
 
 import (
 	"context"
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -239,4 +240,74 @@ func TestOthersHearThatTheLadderWasChanged(t *testing.T) {
 	if f := fault.As(err); f == nil || f.Fields[0] != (fault.Field{Pointer: "/channels/0/kind", Code: "not_allowed"}) {
 		t.Fatal(err)
 	}
+}
+
+// Anybody can open a search. Its codes ring no more than a few phones in a day, before no alarm; and one box of mail is one, however it is written.
+func TestOneSearchSendsAFewCodesADay(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	thief := w.mother()
+	var refused error
+	for i := range 40 {
+		var list []push.Address
+		for j := range 5 {
+			list = append(list, push.Address{Kind: push.SMS, Value: fmt.Sprintf("+7701%07d", i*5+j)})
+		}
+		refused = w.db.InTx(t.Context(), func(tx *pg.Tx) error { return w.center.SetChannels(t.Context(), tx, w.book(thief), list) })
+		if refused != nil {
+			break
+		}
+	}
+	if !fault.Is(refused, "too_many") {
+		t.Errorf("%v", refused)
+	}
+	w.expect("10", "select count(*)::text from river_job where kind = 'push_code'")
+	w.expect("0", "select count(*)::text from river_job where kind = 'push_code' and priority = 1")
+	w.db.Clock.Move(25 * time.Hour)
+	w.setChannels(thief, "sms:"+phone)
+	w.expect("11", "select count(*)::text from river_job where kind = 'push_code'")
+}
+
+// A thief of her secret puts their own phone in the place of her number: nobody is left who could hear of it, and an operator calls. A phone that got another token, and a
+// family that empties its ladder, are not called.
+func TestAWholeLadderIsNotTakenInSilence(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for have, put := range map[string]struct {
+		ladder []string
+		calls  string
+	}{"sms:" + phone: {[]string{"thief"}, "1"}, "fcm:old": {[]string{"new"}, "0"}, "sms:+77019999999": {nil, "0"}} {
+		mother := w.mother(have)
+		w.confirms(mother)
+		var list []push.Address
+		for _, token := range put.ladder {
+			list = append(list, push.Address{Kind: push.FCM, Value: token})
+		}
+		w.in(func(tx *pg.Tx) error { return w.center.SetChannels(t.Context(), tx, w.book(mother), list) })
+		w.expect(put.calls, "select count(*)::text from calls where search_id = $1", mother.ID)
+	}
+}
+
+// Whoever changes a ladder to and fro has us write to the phones on it so often, and no more.
+func TestALadderIsChangedSoOften(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	mother := w.mother("fcm:hers")
+	var refused error
+	for i := range 40 {
+		list := []push.Address{{Kind: push.FCM, Value: "hers"}, {Kind: push.FCM, Value: fmt.Sprint("other", i%2)}}
+		refused = w.db.InTx(t.Context(), func(tx *pg.Tx) error { return w.center.SetChannels(t.Context(), tx, w.book(mother), list) })
+		if refused != nil {
+			break
+		}
+	}
+	if !fault.Is(refused, "too_many") {
+		t.Errorf("%v", refused)
+	}
+	w.expect("12", "select count(*)::text from notices where kind = 'channels'")
+	w.db.Clock.Move(time.Hour + time.Minute)
+	w.in(func(tx *pg.Tx) error {
+		return w.center.SetChannels(t.Context(), tx, w.book(mother), []push.Address{{Kind: push.FCM, Value: "hers"}})
+	})
+	w.expect("13", "select count(*)::text from notices where kind = 'channels'")
 }

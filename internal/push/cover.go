@@ -76,7 +76,7 @@ type coverer struct {
 }
 
 // Timeout ends the attempt.
-func (*coverer) Timeout(*river.Job[SendCover]) time.Duration { return jobTimeout }
+func (*coverer) Timeout(job *river.Job[SendCover]) time.Duration { return jobTime(job.Queue) }
 
 // Work sends one, unless its channel is paused or gone. Its errors are stable words.
 func (w *coverer) Work(ctx context.Context, job *river.Job[SendCover]) error {

@@ -23,13 +23,11 @@ import (
 )
 
 const (
-	jobTimeout  = 15 * time.Second
-	sendTimeout = 11 * time.Second // the sender's own limit is 10 s
+	sendTimeout   = 11 * time.Second // the sender's own limit is 10 s
+	besideSending = 4 * time.Second
 	// An attempt's outcome is worth waiting for a database that restarts: without it an accepted push is sent again.
 	recordTimeout = 10 * time.Second
 	recordPause   = 200 * time.Millisecond
-	// StuckAfter is how long a job of push can be at work at most: whoever is taken for dead sooner sends beside who goes on.
-	StuckAfter = jobTimeout + recordTimeout + time.Second
 	// What waits for a provider holds its worker for this long before it is put aside: it is that channel's own worker, and thousands of jobs that are taken up
 	// and put aside again would cost the database what the other channels need.
 	holdSlot = 2 * time.Second
@@ -92,7 +90,7 @@ type deliverer struct {
 }
 
 // Timeout ends an attempt.
-func (*deliverer) Timeout(*river.Job[Deliver]) time.Duration { return jobTimeout }
+func (*deliverer) Timeout(job *river.Job[Deliver]) time.Duration { return jobTime(job.Queue) }
 
 // NextRetry is for what a snooze does not cover: a crash, a database that was away.
 func (*deliverer) NextRetry(job *river.Job[Deliver]) time.Time { return retryAt(len(job.Errors)) }
@@ -411,7 +409,7 @@ func (c *Center) send(ctx context.Context, p *ready) Result {
 	if s == nil {
 		return Result{Outcome: Misconfigured, Code: "no_sender"}
 	}
-	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
+	ctx, cancel := context.WithTimeout(ctx, timeFor(p.channelKind))
 	defer cancel()
 	return s.Send(ctx, p.message)
 }

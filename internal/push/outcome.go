@@ -99,7 +99,17 @@ func settle(ctx context.Context, tx *pg.Tx, a *answered) (wait time.Duration, er
 	if a.Outcome == Paused {
 		return afterPause(cmp.Or(a.pause, a.RetryAfter, quotaPause)), again(ctx, tx, a)
 	}
-	return max(patienceAfter(a.attempts+1), a.RetryAfter), again(ctx, tx, a)
+	return max(patienceAfter(a.attempts+1), a.RetryAfter, a.tired()), again(ctx, tx, a)
+}
+
+// tired is how long is waited after the fifth attempt that may have arrived, where the other end shows each again: a server that takes letters and is slow to say so would
+// fill a mailbox. What shows a repeat once (a push by its tag, an SMS by its id) goes on in its own time.
+func (a *answered) tired() time.Duration {
+	const most, rest = 5, 6 * time.Hour
+	if a.attempts+1 < most || a.channelKind != Email && a.channelKind != Telegram || !slices.Contains([]string{"timeout", "network", "unconfirmed"}, a.Code) {
+		return 0
+	}
+	return jitter(rest)
 }
 
 // leaveAlone pauses a kind of channel, on every node.

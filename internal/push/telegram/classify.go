@@ -120,7 +120,9 @@ func classifyRefusal(a *attempt) push.Result {
 		}
 		return push.Result{Outcome: push.Rejected, Code: codeBadRequest}
 	case http.StatusTooManyRequests:
-		return push.Result{Outcome: push.Paused, RetryAfter: pause(a.answer.Parameters.RetryAfter), Code: codeTooMany}
+		// The bot's limit or that of one chat (core.telegram.org/bots/faq: a message a second in one chat, some thirty over all); which, it does not say. One chat, that of
+		// somebody who has us write to it on purpose, must not silence every family: each waits by itself, and eight in a row rest the channel (breaker.go).
+		return push.Result{Outcome: push.Retry, RetryAfter: pause(a.answer.Parameters.RetryAfter), Code: codeTooMany}
 	case http.StatusUnauthorized:
 		return push.Result{Outcome: push.Misconfigured, Code: codeUnauthorized}
 	case http.StatusNotFound:
