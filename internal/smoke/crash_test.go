@@ -39,6 +39,7 @@ func TestKilled(t *testing.T) {
 		"under load":                  killedUnderLoad,
 		"beside its database":         killedBesideItsDatabase,
 		"at each step of a call":      killedWhileEscalating,
+		"while an SMS is worked":      killedWhileTexted,
 		"beside another node":         killedBesideAnother,
 	} {
 		t.Run(name, func(t *testing.T) {
