@@ -3053,11 +3053,11 @@ type Channel struct {
 	// Example: {"from":"23:00","to":"07:00"}
 	Quiet *QuietHours `json:"quiet,omitempty"`
 
-	// State `unconfirmed`: nothing is told there before its code came back, or its `link` was opened. `dropped`: the provider says that the address is not valid any more; put the channels anew.
+	// State `unconfirmed`: nothing is told there before its code came back, or its `link` was opened. `dropped`: the provider says that the address is not valid any more, or a stop word came from it; put the channels anew.
 	State ChannelState `json:"state"`
 }
 
-// ChannelState `unconfirmed`: nothing is told there before its code came back, or its `link` was opened. `dropped`: the provider says that the address is not valid any more; put the channels anew.
+// ChannelState `unconfirmed`: nothing is told there before its code came back, or its `link` was opened. `dropped`: the provider says that the address is not valid any more, or a stop word came from it; put the channels anew.
 type ChannelState string
 
 // ChannelAdd Each kind has one address and nothing else: `fcm` a `token`, `webpush` a `subscription`, `sms` and `call` a `phone`, `email` an `email`; `telegram` none. Or `id`: a

@@ -131,7 +131,7 @@ func TestAMotherIsToldInAChat(t *testing.T) {
 	tw.eventually("the chat ends, and the number hears of it", func() bool {
 		return len(w.chatWith("Больше не пишем")) == 1 && len(w.textsWith("өзгертілді")) == 1
 	})
-	if have = mother.channels("GET", ""); len(have) != 1 || have["sms"].State != "active" {
+	if have = mother.channels("GET", ""); len(have) != 2 || have["sms"].State != "active" || have["telegram"].State != "dropped" {
 		t.Fatalf("%+v", have)
 	}
 	for _, m := range w.texts.Messages() {
