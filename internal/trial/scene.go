@@ -47,9 +47,10 @@ type scene struct {
 	coordinator *client.Staff
 	families    []*family
 	led         *ledger
-	spoilt      int      // deliveries that can never end by themselves, since the trial spoilt them
-	oldMail     string   // where a mail server listens whose certificate has ended
-	note        []string // what a reader of the row must know
+	spoilt      int        // deliveries that can never end by themselves, since the trial spoilt them
+	expired     *mailboxes // a mail server whose certificate has ended
+	otherMail   string     // where the mail server listens to which the wire does not lead
+	note        []string   // what a reader of the row must know
 }
 
 // family is a relative with her ladder.
@@ -175,7 +176,7 @@ func (s *scene) newMail() (carrier, string, error) {
 			return nil, "", errors.Join(err, os.ErrInvalid)
 		}
 		s.closing = append(s.closing, old.close)
-		s.oldMail = "127.0.0.1:" + strconv.Itoa(old.Port())
+		s.expired = old
 		pem = append(pem, old.Root()...)
 	}
 	return c, "127.0.0.1:" + strconv.Itoa(c.Port()), os.WriteFile(roots, pem, 0o600)

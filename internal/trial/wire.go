@@ -3,6 +3,7 @@ package trial
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"sync"
@@ -34,6 +35,7 @@ type wire struct {
 	addr     string
 	conns    map[net.Conn]struct{}
 	met      int // connections that met another mode than open
+	fled     int // that broke off when they saw the certificate
 	carrying sync.WaitGroup
 }
 
@@ -66,7 +68,7 @@ func (w *wire) set(m mode) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	was := w.mode
-	w.mode, w.met = m, 0
+	w.mode, w.met, w.fled = m, 0, 0
 	if m == shut {
 		_ = w.listener.Close()
 	}
@@ -96,6 +98,13 @@ func (w *wire) hit() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.met
+}
+
+// mistrusted is how many have said in the present mode that they do not trust the certificate that they were shown.
+func (w *wire) mistrusted() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.fled
 }
 
 // keep holds a connection for as long as it is carried; false when its wire has been cut.
@@ -141,6 +150,12 @@ func (w *wire) carry(near net.Conn) {
 		err := shown.HandshakeContext(limit)
 		cancel()
 		if err != nil {
+			var said *net.OpError
+			if errors.As(err, &said) && said.Op == "remote error" { // an alert: whoever goes away for another reason says nothing
+				w.mu.Lock()
+				w.fled++
+				w.mu.Unlock()
+			}
 			return
 		}
 		near = shown
