@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net"
 	"net/http"
 	"net/mail"
@@ -110,7 +111,7 @@ func (p *phones) prove(context.Context, *family, api.Channel, spot) error { retu
 func (p *phones) taken() (out []message) {
 	for _, m := range p.Messages() {
 		unsure := m.Answer == google.Hang || m.Answer == google.Reset || m.Answer == google.Garbled
-		out = append(out, message{spot: spot{push.FCM, m.Token}, at: m.At, id: m.NoticeID, notice: m.NoticeID, unsure: unsure})
+		out = append(out, message{spot: spot{push.FCM, m.Token}, at: m.At, id: m.NoticeID, notice: m.NoticeID, unsure: unsure, says: m.Title + "\n" + m.Body})
 	}
 	return out
 }
@@ -181,9 +182,9 @@ func (b *browsers) prove(context.Context, *family, api.Channel, spot) error { re
 
 func (b *browsers) taken() (out []message) {
 	for _, m := range b.Messages() {
-		var said struct{ Notice string }
+		var said struct{ Notice, Title, Body string }
 		_ = json.Unmarshal(m.Payload, &said) // what has no notice is seen by that
-		out = append(out, message{spot: spot{push.WebPush, m.Endpoint}, at: m.At, id: said.Notice, notice: said.Notice, unsure: m.Status == 0})
+		out = append(out, message{spot: spot{push.WebPush, m.Endpoint}, at: m.At, id: said.Notice, notice: said.Notice, unsure: m.Status == 0, says: said.Title + "\n" + said.Body})
 	}
 	return out
 }
@@ -251,7 +252,7 @@ func (c *chats) prove(ctx context.Context, _ *family, ch api.Channel, at spot) e
 func (c *chats) taken() (out []message) {
 	for _, m := range c.Messages() {
 		unsure := m.Answer == bot.Hang || m.Answer == bot.Reset || m.Answer == bot.Garbled
-		out = append(out, message{spot: spot{push.Telegram, m.ChatID}, at: m.At, unsure: unsure})
+		out = append(out, message{spot: spot{push.Telegram, m.ChatID}, at: m.At, unsure: unsure, says: m.Text})
 	}
 	return out
 }
@@ -315,7 +316,7 @@ func (t *texts) taken() (out []message) {
 	for _, m := range t.Messages() {
 		unsure := m.Answer == gateway.Hang || m.Answer == gateway.Reset || m.Answer == gateway.Garbled
 		const uuidLen = 36 // with which an id begins (docs/sms.md)
-		out = append(out, message{spot: spot{push.SMS, m.To}, at: m.At, id: m.ID, notice: m.ID[:min(uuidLen, len(m.ID))], unsure: unsure})
+		out = append(out, message{spot: spot{push.SMS, m.To}, at: m.At, id: m.ID, notice: m.ID[:min(uuidLen, len(m.ID))], unsure: unsure, says: m.Text})
 	}
 	return out
 }
@@ -394,9 +395,11 @@ func (m *mailboxes) taken() (out []message) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, r := range m.Messages() {
-		one := message{spot: spot{push.Email, r.To[0]}, at: r.At}
+		one := message{spot: spot{push.Email, r.To[0]}, at: r.At, says: read(r.Raw)}
 		if letter, err := mail.ReadMessage(strings.NewReader(string(r.Raw))); err == nil {
 			one.id = letter.Header.Get("Message-Id")
+			subject, _ := new(mime.WordDecoder).DecodeHeader(letter.Header.Get("Subject")) // what cannot be read is not what may go out
+			one.says = subject + "\n" + one.says
 		}
 		for _, w := range m.unsure {
 			one.unsure = one.unsure || !r.At.Before(w.from) && (w.to.IsZero() || r.At.Before(w.to))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -196,7 +197,7 @@ func (s *scene) origin(kind string) string {
 // env is all that a node of this scene knows of its surroundings.
 func (s *scene) env() []string {
 	out := []string{"PATH=" + s.getenv("PATH"), "HOME=/nonexistent", "TMPDIR=" + os.TempDir(), "QORGAU_ADDR=127.0.0.1:0", "QORGAU_LIMITS=off", "QORGAU_LOG=info",
-		"DATABASE_URL=" + s.url, "QORGAU_KEYSET=" + s.keyset, "QORGAU_HOTLINE=+77000000001"}
+		"DATABASE_URL=" + s.url, "QORGAU_KEYSET=" + s.keyset, "QORGAU_HOTLINE=" + hotline}
 	if s.proof != nil {
 		out = append(out, "SSL_CERT_FILE="+s.roots)
 	}
@@ -222,6 +223,7 @@ func (s *scene) serve(ctx context.Context, role app.Role) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
+	n.wires = maps.Clone(s.wires)
 	s.nodes = append(s.nodes, n)
 	if role != app.Worker {
 		s.at.Store(n.addr)
@@ -381,7 +383,7 @@ func (s *scene) looks(ctx context.Context, f *family) error {
 			if err := f.Seen(ctx, n.ID); err != nil {
 				return false, err
 			}
-			s.dueOf(f).seen = true
+			s.dueOf(f).seen = now()
 		}
 		return len(page.Notices) > 0, nil
 	})
