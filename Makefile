@@ -30,7 +30,7 @@ generated:
 linted:
 	$(LINT) run ./...
 
-.PHONY: test kills bench bench-send day faults run
+.PHONY: test kills bench bench-send bench-push day faults run
 # test: what CI runs, against a real PostgreSQL that the tests start by themselves.
 test:
 	go test -p 1 -timeout 30m ./...
@@ -45,6 +45,7 @@ bench:
 	QORGAU_BENCH_MILLION=1 go test -run '^$$' -bench 'Qorgau(Batches|Push|Match|Bus|Forced)$$' -benchtime 1x -timeout 30m ./internal/smoke/
 	go test -p 1 -run '^$$' -bench '^Benchmark(Clocks|Burst|TenThousandEvents|ListByNeed|Day)$$' -benchtime 5x ./internal/law ./internal/rights ./internal/detention
 	$(MAKE) --no-print-directory bench-send
+	$(MAKE) --no-print-directory bench-push
 
 # bench-send: who goes where, alone (some five minutes): over HTTP the board whole, unchanged and changed, suggestions among 500 lawyers, 5,000 streams with their memory
 # and idle CPU, a phone that was away; in process the same parts and the fan-out; a thousand races of two who accept.
@@ -52,6 +53,11 @@ bench-send:
 	go test -run '^$$' -bench 'Qorgau(Board|Streams|Away)$$' -benchtime 1x -timeout 20m ./internal/smoke/
 	go test -p 1 -run '^$$' -bench '^Benchmark(Board|Suggest|FanOut)$$' -benchtime 100x ./internal/board ./internal/dispatch ./internal/live
 	go test -count=1 -v -run '^TestOneWinnerInAThousandRaces$$' ./internal/dispatch
+
+# bench-push: told on their phones, alone (some five minutes): from a notice's commit to the provider at 50 and at 1,000 a second, and 300,000 at once beside a bare loop
+# over the Firebase SDK (QORGAU_BENCH_PUSHES sets less).
+bench-push:
+	go test -run '^$$' -bench 'Qorgau(Handover|FanOut)$$' -benchtime 1x -timeout 30m -v ./internal/smoke/
 
 # day: a whole day of a country against a server of its own, compared with the simulator's ledger (a quarter of an hour on two cores).
 # SEED and SCALE may be given; its data lies below TMPDIR.

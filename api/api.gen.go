@@ -5491,6 +5491,7 @@ type SigningKeys struct {
 
 // SmsHeard Example: {"at":"2026-07-01T12:00:00Z","from":"+77011234567","id":"gw-1","text":"STATUS K7T4X 2M9AC"}
 type SmsHeard struct {
+	// At When it was sent, the same in each repeat.
 	At time.Time `json:"at"`
 
 	// From E.164.
@@ -5547,13 +5548,19 @@ type SmsReport struct {
 	DetentionIds []openapi_types.UUID `json:"detention_ids"`
 	ID           openapi_types.UUID   `json:"id"`
 
+	// Late It was older than an hour when it came: ask whether it is still so.
+	Late bool `json:"late"`
+
 	// People As they were sent; empty once somebody has decided.
 	People []SmsPerson `json:"people"`
 
 	// Place What was understood for a department, where the directory has none.
-	Place      *string        `json:"place,omitempty"`
-	ReceivedAt time.Time      `json:"received_at"`
-	State      SmsReportState `json:"state"`
+	Place      *string   `json:"place,omitempty"`
+	ReceivedAt time.Time `json:"received_at"`
+
+	// SentAt When it was sent, by the gateway's clock; never after `received_at`.
+	SentAt time.Time      `json:"sent_at"`
+	State  SmsReportState `json:"state"`
 
 	// Unclear Pieces of the message that were not understood.
 	Unclear []string `json:"unclear"`
@@ -5920,6 +5927,12 @@ type DropSmsNumberParams struct {
 
 // PutSmsNumberParams defines parameters for PutSmsNumber.
 type PutSmsNumberParams struct {
+	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// VoidSmsSheetParams defines parameters for VoidSmsSheet.
+type VoidSmsSheetParams struct {
 	// AcceptLanguage Language of texts: `kk`, `ru` or `en`; the usual list with weights works too. Others fall back to Russian.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }

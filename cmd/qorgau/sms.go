@@ -25,6 +25,27 @@ func (c *cli) texts() *cobra.Command {
 				return usageError{errors.New("ACCOUNT wants an id")}
 			}
 			return c.beside(cmd.Context(), func(ctx context.Context, t *app.Tools) error { return c.printSheet(ctx, t, id, args[1]) })
+		}}, &cobra.Command{
+		Use: "void ACCOUNT|all", Short: "Void the sheet of an account, or every sheet", Args: exact(1),
+		Long: "None of the codes is good any more; the numbers stay registered, and new sheets may be printed. After a backup was restored void all: codes that were used\n" +
+			"since it was made are good again. Works beside a running server.",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var which *uuid.UUID
+			if args[0] != "all" {
+				id, err := uuid.Parse(args[0])
+				if err != nil {
+					return usageError{errors.New("ACCOUNT wants an id, or all")}
+				}
+				which = &id
+			}
+			return c.beside(cmd.Context(), func(ctx context.Context, t *app.Tools) error {
+				n, err := t.Texts.VoidFromServer(ctx, which)
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(c.stdout, "sheets voided: %d\n", n)
+				return err
+			})
 		}})
 }
 

@@ -71,4 +71,13 @@ func TestASheetIsPrintedAtTheServer(t *testing.T) {
 			t.Errorf("%s: a file is left", name)
 		}
 	}
+	// And voids it, or all of them.
+	for _, try := range []struct{ which, says string }{{lawyer.ID.String(), "sheets voided: 1\n"}, {lawyer.ID.String(), "sheets voided: 0\n"}, {"all", "sheets voided: 0\n"}} {
+		if out, _, err := m.with("QORGAU_SMS_NUMBER", "").run("sms", "void", try.which); err != nil || out != try.says {
+			t.Errorf("void %s: %q, %v", try.which, out, err)
+		}
+	}
+	if _, _, err := m.run("sms", "void", "x"); exitCode(err) != exitUsage {
+		t.Errorf("void x: %v", err)
+	}
 }

@@ -122,6 +122,7 @@ func assemble(ctx context.Context, o Options, db *pg.DB, ring *seal.Ring) (*part
 	p.safety = safety.New(safety.Options{DB: db, Ring: ring, Audit: log, Push: p.center, Detentions: ledger, Names: p.desk.Names})
 	p.texts = texting.New(texting.Options{DB: db, Ring: ring, Audit: log, Accounts: p.desk, Push: p.center, Detentions: ledger, Watch: p.post, Gateway: p.carriers.texts,
 		Number: o.Config.SMSNumber, Latin: o.Config.SMSLatin, Log: o.Log})
+	p.meters.MustRegister(p.texts.Meter())
 	p.live = live.NewHub(db, limits.streams, seeing(db, p.desk, ledger))
 	p.server = &httpapi.Server{
 		DB: db, Ring: ring, Audit: log, Accounts: p.desk, Departments: department.New(db, log), Push: p.center,

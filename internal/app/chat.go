@@ -81,7 +81,7 @@ func hearChat(ctx context.Context, chat *telegram.Sender, center *push.Center, l
 				answer = chatOpened
 			}
 		case isStop(u.Text):
-			if _, err := center.Stop(ctx, push.Telegram, u.ChatID); err != nil {
+			if _, err := center.Stop(ctx, push.Telegram, u.ChatID, time.Time{}); err != nil {
 				log.WarnContext(ctx, "a chat cannot be ended", "code", coded(err).Error())
 				return err
 			}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"time"
 
 	"github.com/google/uuid"
@@ -31,14 +32,13 @@ const (
 	fetchCooldown = 5 * time.Millisecond
 	fetchPoll     = 200 * time.Millisecond
 	jobTimeout    = 10 * time.Second
-	rescueAfter   = 15 * time.Second
+	rescueAfter   = 2 * time.Minute // by River, which reckons with this machine's clock; what must not wait is in rescue.go
 	softStop      = 5 * time.Second
 	// Finished jobs hold ids only, but a thief of the database learns nothing more from fewer of them.
 	keepCompleted = time.Hour
 
 	matchWorkers = 8
 	laterWorkers = 2 // of matchWorkers' work, what took longer than its slice
-	textWorkers  = 4
 	otherWorkers = 4
 
 	beatEvery   = 5 * time.Second
@@ -69,7 +69,7 @@ func newJobs(db *pg.DB, log *slog.Logger, p *parts) (*river.Client[pgx.Tx], erro
 	}
 	c.Queues[detention.MatchQueue] = river.QueueConfig{MaxWorkers: matchWorkers}
 	c.Queues[watch.LaterQueue] = river.QueueConfig{MaxWorkers: laterWorkers}
-	c.Queues[texting.Queue] = river.QueueConfig{MaxWorkers: textWorkers}
+	maps.Copy(c.Queues, texting.Queues())
 	c.Queues[river.QueueDefault] = river.QueueConfig{MaxWorkers: otherWorkers}
 	pool, err := db.ForJobs(context.Background(), len(c.Queues)) // it ends with the database's other connections
 	if err != nil {

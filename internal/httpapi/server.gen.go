@@ -68,6 +68,9 @@ type ServerInterface interface {
 	// PutSmsNumber Say from which number someone reports by SMS
 	// (PUT /v1/accounts/{id}/sms-number)
 	PutSmsNumber(ctx echo.Context, id PathID, params PutSmsNumberParams) error
+	// VoidSmsSheet Void a sheet of one-time codes
+	// (DELETE /v1/accounts/{id}/sms-sheet)
+	VoidSmsSheet(ctx echo.Context, id PathID, params VoidSmsSheetParams) error
 	// PrintSmsSheet Print a sheet of one-time codes
 	// (POST /v1/accounts/{id}/sms-sheet)
 	PrintSmsSheet(ctx echo.Context, id PathID, params PrintSmsSheetParams) error
@@ -1112,6 +1115,42 @@ func (w *ServerInterfaceWrapper) PutSmsNumber(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.PutSmsNumber(ctx, id, params)
+	return err
+}
+
+// VoidSmsSheet converts echo context to params.
+func (w *ServerInterfaceWrapper) VoidSmsSheet(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id PathID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params VoidSmsSheetParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Accept-Language" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept-Language")]; found {
+		var AcceptLanguage AcceptLanguage
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept-Language, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept-Language", valueList[0], &AcceptLanguage, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept-Language: %s", err))
+		}
+
+		params.AcceptLanguage = &AcceptLanguage
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.VoidSmsSheet(ctx, id, params)
 	return err
 }
 
@@ -8604,6 +8643,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/accounts/:id/retract-reports", wrapper.RetractReports, options.OperationMiddlewares["retractReports"]...)
 	router.DELETE(options.BaseURL+"/v1/accounts/:id/sms-number", wrapper.DropSmsNumber, options.OperationMiddlewares["dropSmsNumber"]...)
 	router.PUT(options.BaseURL+"/v1/accounts/:id/sms-number", wrapper.PutSmsNumber, options.OperationMiddlewares["putSmsNumber"]...)
+	router.DELETE(options.BaseURL+"/v1/accounts/:id/sms-sheet", wrapper.VoidSmsSheet, options.OperationMiddlewares["voidSmsSheet"]...)
 	router.POST(options.BaseURL+"/v1/accounts/:id/sms-sheet", wrapper.PrintSmsSheet, options.OperationMiddlewares["printSmsSheet"]...)
 	router.POST(options.BaseURL+"/v1/accounts/:id/unlock", wrapper.UnlockAccount, options.OperationMiddlewares["unlockAccount"]...)
 	router.GET(options.BaseURL+"/v1/alarms", wrapper.ListAlarms, options.OperationMiddlewares["listAlarms"]...)
@@ -9246,6 +9286,23 @@ func (response PutSmsNumber200JSONResponse) VisitPutSmsNumberResponse(w http.Res
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type VoidSmsSheetRequestObject struct {
+	ID     PathID `json:"id"`
+	Params VoidSmsSheetParams
+}
+
+type VoidSmsSheetResponseObject interface {
+	VisitVoidSmsSheetResponse(w http.ResponseWriter) error
+}
+
+type VoidSmsSheet204Response struct {
+}
+
+func (response VoidSmsSheet204Response) VisitVoidSmsSheetResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
 }
 
 type PrintSmsSheetRequestObject struct {
@@ -13964,6 +14021,9 @@ type StrictServerInterface interface {
 	// PutSmsNumber Say from which number someone reports by SMS
 	// (PUT /v1/accounts/{id}/sms-number)
 	PutSmsNumber(ctx context.Context, request PutSmsNumberRequestObject) (PutSmsNumberResponseObject, error)
+	// VoidSmsSheet Void a sheet of one-time codes
+	// (DELETE /v1/accounts/{id}/sms-sheet)
+	VoidSmsSheet(ctx context.Context, request VoidSmsSheetRequestObject) (VoidSmsSheetResponseObject, error)
 	// PrintSmsSheet Print a sheet of one-time codes
 	// (POST /v1/accounts/{id}/sms-sheet)
 	PrintSmsSheet(ctx context.Context, request PrintSmsSheetRequestObject) (PrintSmsSheetResponseObject, error)
@@ -14947,6 +15007,32 @@ func (sh *strictHandler) PutSmsNumber(ctx echo.Context, id PathID, params PutSms
 		return err
 	} else if validResponse, ok := response.(PutSmsNumberResponseObject); ok {
 		return validResponse.VisitPutSmsNumberResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// VoidSmsSheet operation middleware
+func (sh *strictHandler) VoidSmsSheet(ctx echo.Context, id PathID, params VoidSmsSheetParams) error {
+	var request VoidSmsSheetRequestObject
+
+	request.ID = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.VoidSmsSheet(ctx.Request().Context(), request.(VoidSmsSheetRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "VoidSmsSheet")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(VoidSmsSheetResponseObject); ok {
+		return validResponse.VisitVoidSmsSheetResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

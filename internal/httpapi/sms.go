@@ -79,6 +79,15 @@ func (s *Server) PrintSmsSheet(ctx context.Context, r PrintSmsSheetRequestObject
 	return PrintSmsSheet201ApplicationPdfResponse{Body: bytes.NewReader(pages), ContentLength: int64(len(pages))}, nil
 }
 
+// VoidSmsSheet makes a sheet worthless.
+func (s *Server) VoidSmsSheet(ctx context.Context, r VoidSmsSheetRequestObject) (VoidSmsSheetResponseObject, error) {
+	p, _ := account.From(ctx)
+	if err := s.Texts.Void(ctx, p, r.ID); err != nil {
+		return nil, err
+	}
+	return VoidSmsSheet204Response{}, nil
+}
+
 // ListSmsReports pages through reports.
 func (s *Server) ListSmsReports(ctx context.Context, r ListSmsReportsRequestObject) (ListSmsReportsResponseObject, error) {
 	p, _ := account.From(ctx)
@@ -130,7 +139,7 @@ func (s *Server) DropSearchSmsCode(ctx context.Context, r DropSearchSmsCodeReque
 }
 
 func smsReportWire(r texting.Report) api.SmsReport {
-	out := api.SmsReport{ID: r.ID, AccountID: r.Account, State: api.SmsReportState(r.State), DepartmentID: r.DepartmentID, Place: orNil(r.Place), ReceivedAt: r.ReceivedAt.UTC(),
+	out := api.SmsReport{ID: r.ID, AccountID: r.Account, State: api.SmsReportState(r.State), DepartmentID: r.DepartmentID, Place: orNil(r.Place), ReceivedAt: r.ReceivedAt.UTC(), SentAt: r.SentAt.UTC(), Late: r.Late(),
 		People: make([]api.SmsPerson, len(r.People)), Unclear: orEmpty(r.Unclear), DetentionIds: orEmpty(r.Detentions), DecidedBy: r.DecidedBy, DecidedAt: utcOf(r.DecidedAt)}
 	for i, p := range r.People {
 		out.People[i] = api.SmsPerson{Name: p.Name, BirthYear: orNil(p.Year), Age: orNil(p.Age), DetentionID: p.DetentionID, Released: p.Flags.Released, Transferred: p.Flags.Transferred}

@@ -89,9 +89,9 @@ func migrateRiver(ctx context.Context, pool *pgxpool.Pool) error {
 	if _, err := rm.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
 		return fmt.Errorf("migrate river: %w", unavailable(err))
 	}
-	// These two serve searches of jobs by argument in River's own user interface, which we do not run; every job of every batch
-	// would pay for them. (The reindexer in app/jobs.go leaves them out.)
-	if _, err := conn.Exec(ctx, "drop index if exists river_job_args_index, river_job_metadata_index"); err != nil {
+	// These serve searches of jobs by argument and kind in River's own user interface, which we do not run; every job of every batch would pay for them, each time that it
+	// is handed over, taken and closed.
+	if _, err := conn.Exec(ctx, "drop index if exists river_job_args_index, river_job_metadata_index, river_job_kind"); err != nil {
 		return fmt.Errorf("drop unused river indexes: %w", unavailable(err))
 	}
 	return nil

@@ -19,8 +19,6 @@ const (
 	// The pause doubles from the first to the longest. A family waits for it at most, once the provider is back.
 	firstAway   = 5 * time.Second
 	longestAway = 30 * time.Second
-	// longestAsked is what senders take of a provider's Retry-After at most.
-	longestAsked = time.Hour
 	// quotaPause is for a provider that says "too many" without saying until when.
 	quotaPause = 30 * time.Second
 )
@@ -48,6 +46,13 @@ func (b *breakers) providerOf(p *ready) (key string, several bool) {
 		return p.channelKind + " " + s.ProviderOf(p.message.Token), true
 	}
 	return p.channelKind, false
+}
+
+// forget lets all go on: what their times were counted from was a wrong clock.
+func (b *breakers) forget() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	clear(b.of)
 }
 
 // wait is how long p's provider is still left alone by this node, where the channel has several.
@@ -87,13 +92,8 @@ func (b *breakers) note(p *ready, r Result, now time.Time) time.Duration {
 	return pause
 }
 
-// left is how long the provider is still left alone. What nobody can have asked for was written before the clock was put back.
-func (of *breaker) left(now time.Time) time.Duration {
-	if d := of.until.Sub(now); d > 0 && d <= longestAsked {
-		return d
-	}
-	return 0
-}
+// left is how long the provider is still left alone.
+func (of *breaker) left(now time.Time) time.Duration { return max(0, of.until.Sub(now)) }
 
 func (of *breaker) note(r Result, now time.Time) time.Duration {
 	switch {

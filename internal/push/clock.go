@@ -12,6 +12,7 @@ import (
 
 // ClockPutBack moves what was written by a clock that was ahead by so much: pauses, when notices climb, and from when deliveries count their life and their quiet hours.
 func (c *Center) ClockPutBack(ctx context.Context, tx *pg.Tx, by time.Duration) error {
+	c.away.forget()
 	b := &pgx.Batch{}
 	args := pgx.NamedArgs{"by": by, "now": tx.Now}
 	// A provider's pause that lies ahead may be over already; it says again what it wants.

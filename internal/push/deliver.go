@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/riverqueue/river"
 
+	"github.com/qorgau/qorgau/internal/alert"
 	"github.com/qorgau/qorgau/internal/fault"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/seal"
@@ -27,6 +28,8 @@ const (
 	// An attempt's outcome is worth waiting for a database that restarts: without it an accepted push is sent again.
 	recordTimeout = 10 * time.Second
 	recordPause   = 200 * time.Millisecond
+	// StuckAfter is how long a job of push can be at work at most: whoever is taken for dead sooner sends beside who goes on.
+	StuckAfter = jobTimeout + recordTimeout + time.Second
 	// What waits for a provider holds its worker for this long before it is put aside: it is that channel's own worker, and thousands of jobs that are taken up
 	// and put aside again would cost the database what the other channels need.
 	holdSlot = 2 * time.Second
@@ -131,7 +134,7 @@ func (w *deliverer) Work(ctx context.Context, job *river.Job[Deliver]) (err erro
 		return river.JobSnooze(afterPause(wait))
 	}
 	result := c.send(ctx, p.ready)
-	snooze, err := c.record(ctx, &answered{ready: p.ready, Result: result, pause: c.away.note(p.ready, result, c.db.Now())})
+	snooze, err := c.record(ctx, &answered{ready: p.ready, Result: result, job: job.ID, pause: c.away.note(p.ready, result, c.db.Now())})
 	if err != nil {
 		return fmt.Errorf("record outcome %s: %s", result.Outcome, code(err))
 	}
@@ -262,6 +265,9 @@ func (c *Center) prepareAll(ctx context.Context, ids []uuid.UUID) (out []prepare
 	var over []looked
 	err = c.db.InTx(ctx, func(tx *pg.Tx) error {
 		out, over = make([]prepared, len(ids)), nil
+		if err := byIndex(ctx, tx); err != nil {
+			return err
+		}
 		found, err := readPending(ctx, tx, ids)
 		if err != nil {
 			return err
@@ -284,6 +290,11 @@ func (c *Center) prepareAll(ctx context.Context, ids []uuid.UUID) (out []prepare
 				out[at[i]].err = l.err
 			case l.end.state != "":
 				over = append(over, l)
+				if l.end.code == unreadable {
+					if err := alert.Raise(ctx, tx, l.trouble(alert.PushRejected, unreadable)); err != nil {
+						return err
+					}
+				}
 				if err := finish(ctx, tx, l.pending, l.end); err != nil {
 					return err
 				}
@@ -355,6 +366,9 @@ func afterPause(d time.Duration) time.Duration {
 	return d + time.Duration(rand.Int64N(int64(time.Second/4+d/10)))
 }
 
+// unreadable is the code of a delivery whose address cannot be opened.
+const unreadable = "address_unreadable"
+
 // ending is a delivery's last state, why, and how many attempts led there now.
 type ending struct {
 	state, code string
@@ -382,6 +396,9 @@ func (c *Center) standing(p *pending, now time.Time) (token string, end ending, 
 		return "", ending{}, err
 	}
 	plain, err := key.Open(addressPlace, p.channel, p.address)
+	if errors.Is(err, seal.ErrOpen) { // the row was damaged, or comes from another: no wait mends it
+		return "", ending{state: "dead", code: unreadable}, nil
+	}
 	if err != nil {
 		return "", ending{}, err
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/qorgau/qorgau/internal/pg"
 )
 
 // gather does many things of one sort together. Whoever comes first is served at once; what comes meanwhile is done as one when that is done. So nobody waits for
@@ -101,4 +103,13 @@ func (g *gather[In, Out]) attempt(ctx context.Context, ins []In) (outs []Out, er
 		err = fmt.Errorf("%d answers for %d", len(outs), len(ins))
 	}
 	return outs, err
+}
+
+// byIndex has what follows in a shared transaction go through indexes. PostgreSQL keeps the plan that it made for a statement when a table was small, and reads the whole
+// table for each sixteen deliveries once a hundred thousand are in it, until it is analysed a minute later: 150 µs of its processor for each of a flood.
+func byIndex(ctx context.Context, tx *pg.Tx) error {
+	if _, err := tx.Exec(ctx, "set local enable_seqscan = off"); err != nil {
+		return fmt.Errorf("plan by indexes: %w", err)
+	}
+	return nil
 }

@@ -41,7 +41,7 @@ func beside(a, b string) bool {
 type step struct {
 	notice, channel, organisation, owner uuid.UUID
 	kind, about                          string // of the channel, of the notice
-	// reached: the owner learned over this channel what is taken back or put right now.
+	// reached: the owner learned over this channel what is taken back or put right now, or may have: of an attempt without an answer nobody knows.
 	reached bool
 	hours   hours
 	family  bool
@@ -51,7 +51,8 @@ type step struct {
 // selectSteps reads the rungs that are left, in their order. anew lets also those be taken up again on which a notice ended without reaching anyone.
 const selectSteps = `select n.id, c.id, n.organisation_id, n.owner_id, c.kind, n.kind,
 		n.kind in ('retraction', 'correction') and exists (select 1 from notices m join deliveries e on e.notice_id = m.id
-			where m.subject_id = n.subject_id and m.owner_id = n.owner_id and m.id <> n.id and e.channel_id = c.id and e.accepted_at is not null),
+			where m.subject_id = n.subject_id and m.owner_id = n.owner_id and m.id <> n.id and e.channel_id = c.id
+				and (e.accepted_at is not null or e.attempts > 0 and not (e.attempts = 1 and e.code in ('unreachable', 'certificate', 'quota')))),
 		c.quiet_from, c.quiet_to, n.owner_kind = 'search'
 	from notices n join channels c on c.owner_id = n.owner_id and c.owner_kind = n.owner_kind
 	where (c.kind <> 'call' or c.owner_kind = 'search' and n.kind not in ('channels', 'erased')) and c.dropped_at is null and c.confirmed_at is not null
@@ -168,12 +169,13 @@ func give(ctx context.Context, tx *pg.Tx, steps []step) error {
 // spot is where a notice stands on a ladder.
 type spot struct{ notice, channel uuid.UUID }
 
-// A delivery that ended without reaching anyone is taken up again.
+// A delivery that ended without reaching anyone is taken up again, under another id: the job that it had may still sleep until the end of a pause or a night, and would
+// send it a second time.
 const insertDeliveries = `insert into deliveries (id, notice_id, channel_id, state, code, created_at, updated_at, accepted_at, not_before)
 	select i.id, i.notice, i.channel, case when i.call then 'accepted' else 'pending' end,
 		case when i.call then 'call_due' else '' end, $5, $5, case when i.call then $5::timestamptz end, i.not_before
 	from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bool[], $6::timestamptz[]) as i (id, notice, channel, call, not_before)
-	on conflict on constraint deliveries_once do update set state = excluded.state, code = excluded.code, attempts = 0,
+	on conflict on constraint deliveries_once do update set id = excluded.id, state = excluded.state, code = excluded.code, attempts = 0,
 		created_at = excluded.created_at, updated_at = excluded.updated_at, accepted_at = excluded.accepted_at, not_before = excluded.not_before
 	where deliveries.state in ('dead', 'expired', 'superseded') and deliveries.accepted_at is null
 	returning id, notice_id, channel_id, state = 'pending', not_before`

@@ -175,7 +175,7 @@ func newer(ctx context.Context, tx *pg.Tx, told []uuid.UUID) error {
 }
 
 // catchUp brings what an owner has not seen onto the ladder that they have now: what no channel holds any more, to its first rung; what only waits, to
-// fresh phones, too, of which one may be the same phone with another token; and what was handed over elsewhere climbs on to what is fresh.
+// fresh phones, too, of which one may be the same phone with another token; and what waits or was handed over elsewhere climbs on to what is fresh.
 func (c *Center) catchUp(ctx context.Context, tx *pg.Tx, owner Owner, fresh []uuid.UUID) error {
 	args := pgx.NamedArgs{"fresh": fresh, "owner": owner.ID, "since": tx.Now.Add(-FamilyLife), "anew": true}
 	// That the ladder was changed is for those who stood on it before.
@@ -187,7 +187,7 @@ func (c *Center) catchUp(ctx context.Context, tx *pg.Tx, owner Owner, fresh []uu
 		return err
 	}
 	_, err := tx.Exec(ctx, `update notices n set climb_at = @at where n.owner_id = @owner and n.kind <> 'channels' and n.created_at > @since and n.climb_at = 'infinity' and n.seen_at is null
-		and n.hold_id is null and n.superseded_at is null and exists (select 1 from deliveries d where d.notice_id = n.id and d.state = 'accepted')`,
+		and n.hold_id is null and n.superseded_at is null and exists (select 1 from deliveries d where d.notice_id = n.id and d.state in ('pending', 'accepted'))`,
 		pgx.NamedArgs{"owner": owner.ID, "since": tx.Now.Add(-FamilyLife), "at": tx.Now.Add(unseen[FCM])})
 	if err != nil {
 		return fmt.Errorf("let notices climb: %w", err)
@@ -195,12 +195,13 @@ func (c *Center) catchUp(ctx context.Context, tx *pg.Tx, owner Owner, fresh []uu
 	return nil
 }
 
-// Release lets the notices of a hold go out; what was superseded meanwhile stays so. They leave the hold.
+// Release lets the notices of a hold go out; what was superseded meanwhile stays so. They leave the hold, and are of now: who is on the telephone with her at this
+// moment was not shown them, and has not told her (HeardAll).
 func (c *Center) Release(ctx context.Context, tx *pg.Tx, hold uuid.UUID) error {
 	b := &pgx.Batch{}
 	var freed []uuid.UUID
 	b.Queue("select count(pg_advisory_xact_lock_shared("+ownerLock+")) from (select distinct owner_id as o from notices where hold_id = $1) owners", hold)
-	b.Queue("update notices set hold_id = null where hold_id = $1 and superseded_at is null returning id", hold).Query(func(r pgx.Rows) (err error) {
+	b.Queue("update notices set hold_id = null, created_at = $2 where hold_id = $1 and superseded_at is null returning id", hold, tx.Now).Query(func(r pgx.Rows) (err error) {
 		freed, err = pgx.CollectRows(r, pgx.RowTo[uuid.UUID])
 		return err
 	})

@@ -20,17 +20,21 @@ const (
 	leastMisconfigured = time.Minute
 )
 
-// answered is an attempt with its answer. pause: how long the whole channel is left alone by it, because nothing of it answers any more.
+// answered is an attempt of a job with its answer. pause: how long the whole channel is left alone by it, because nothing of it answers any more.
 type answered struct {
 	*ready
 	Result
 	pause time.Duration
+	job   int64
 }
 
 // settleAll turns answers into the deliveries' states, in one transaction. A wait above zero: that delivery goes on.
 func (c *Center) settleAll(ctx context.Context, all []*answered) (waits []time.Duration, err error) {
 	err = c.db.InTx(ctx, func(tx *pg.Tx) error {
 		waits = make([]time.Duration, len(all))
+		if err := byIndex(ctx, tx); err != nil {
+			return err
+		}
 		var taken []*answered
 		for i, a := range all {
 			if a.Outcome == Accepted {
@@ -42,9 +46,28 @@ func (c *Center) settleAll(ctx context.Context, all []*answered) (waits []time.D
 				return err
 			}
 		}
-		return accepted(ctx, tx, taken)
+		if err := accepted(ctx, tx, taken); err != nil {
+			return err
+		}
+		return over(ctx, tx, taken)
 	})
 	return waits, err
+}
+
+// over takes the jobs of what was accepted away, with their outcome: a process that is killed now leaves nothing to do again, and River need not write down that they are
+// done, which cost as much as all else that is kept of an acceptance.
+func over(ctx context.Context, tx *pg.Tx, taken []*answered) error {
+	jobs := make([]int64, len(taken))
+	for i, a := range taken {
+		jobs[i] = a.job
+	}
+	if len(jobs) == 0 {
+		return nil
+	}
+	if _, err := tx.Exec(ctx, "delete from river_job where id = any($1)", jobs); err != nil {
+		return fmt.Errorf("end jobs: %w", err)
+	}
+	return nil
 }
 
 // settle keeps an answer that is no yes.

@@ -151,7 +151,7 @@ func TestAStopWordOfStaffIsObeyedAndSaid(t *testing.T) {
 		w.puts(p, push.Address{Kind: push.SMS, Value: phone})
 	}
 	w.exec("update accounts set state = 'locked' where id = $1", gone.ID)
-	if n, err := w.center.Stop(t.Context(), push.SMS, phone); err != nil || n != 3 {
+	if n, err := w.center.Stop(t.Context(), push.SMS, phone, w.db.Now()); err != nil || n != 3 {
 		t.Fatal(n, err)
 	}
 	w.soon("the phone hears of it", func() bool { return len(w.provider.to("phone")) == 1 && w.provider.to("phone")[0].Kind == push.Changed })

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -13,11 +14,12 @@ import (
 	"github.com/qorgau/qorgau/internal/seal"
 )
 
-// Stop takes an address off every ladder on which it stands, as whoever reads it asked; how many there were. Their owners' other channels hear of it.
+// Stop takes an address off every ladder on which it stands, as whoever reads it asked; how many there were. Their owners' other channels hear of it. Said is when
+// they asked, zero: now. Who has chosen a channel since, and confirmed it, has changed her mind.
 //
 // Which rows hold an address no column says: of two owners with one phone a dump shows nothing. So the keyed hash of owner and address is made for each
 // row of the kind, a microsecond each; a stop word is rare.
-func (c *Center) Stop(ctx context.Context, kind, address string) (stopped int, err error) {
+func (c *Center) Stop(ctx context.Context, kind, address string, said time.Time) (stopped int, err error) {
 	type place struct {
 		id    uuid.UUID
 		owner Owner
@@ -25,7 +27,8 @@ func (c *Center) Stop(ctx context.Context, kind, address string) (stopped int, e
 	var found []place
 	err = c.db.InTx(ctx, func(tx *pg.Tx) error {
 		found = nil
-		rows, err := tx.Query(ctx, "select id, owner_kind, owner_id, address_mac from channels where kind = $1 and dropped_at is null and address_ct is not null", kind)
+		rows, err := tx.Query(ctx, "select id, owner_kind, owner_id, address_mac from channels where kind = $1 and dropped_at is null and address_ct is not null and ($2 or coalesce(confirmed_at, created_at) <= $3)",
+			kind, said.IsZero(), said)
 		if err != nil {
 			return fmt.Errorf("look for address: %w", err)
 		}

@@ -17,7 +17,7 @@ func TestAStopWordEndsANumberEverywhere(t *testing.T) {
 	news := w.tell(w.match(one))[0]
 	w.soonIs("sms:accepted", rungs, news)
 	for _, want := range []int{2, 0} { // said again it is none
-		if n, err := w.center.Stop(t.Context(), push.SMS, phone); err != nil || n != want {
+		if n, err := w.center.Stop(t.Context(), push.SMS, phone, w.db.Now()); err != nil || n != want {
 			t.Fatalf("%d, %v; want %d", n, err, want)
 		}
 	}
@@ -65,7 +65,7 @@ func TestAStopWordOnTheLastChannelHasHerCalled(t *testing.T) {
 	}
 	news := w.tell(w.match(waiting))[0]
 	w.tell(w.match(both))
-	if n, err := w.center.Stop(t.Context(), push.SMS, phone); err != nil || n != 3 {
+	if n, err := w.center.Stop(t.Context(), push.SMS, phone, w.db.Now()); err != nil || n != 3 {
 		t.Fatal(n, err)
 	}
 	w.expect("sms:dead", rungs, news)

@@ -391,6 +391,7 @@ var table = []row{
 		method: "PUT", path: "/v1/accounts/{id}/sms-number", body: `{"phone": "+77015550101", "language": "ru"}`, ok: []int{200, 409}},
 	{operation: "printSmsSheet", on: "account", lawyer: never, operator: never, coordinator: overAccount, admin: everyone, method: "POST", path: "/v1/accounts/{id}/sms-sheet", ok: []int{201, 409}},
 	{operation: "dropSmsNumber", on: "account", lawyer: never, operator: never, coordinator: overAccount, admin: everyone, method: "DELETE", path: "/v1/accounts/{id}/sms-number"},
+	{operation: "voidSmsSheet", on: "account", lawyer: never, operator: never, coordinator: overAccount, admin: everyone, method: "DELETE", path: "/v1/accounts/{id}/sms-sheet"},
 	{operation: "lockAccount", on: "account", lawyer: never, operator: never, coordinator: overAccount, admin: everyone, method: "POST", path: "/v1/accounts/{id}/lock"},
 	{operation: "unlockAccount", on: "account", lawyer: never, operator: never, coordinator: overAccount, admin: everyone, method: "POST", path: "/v1/accounts/{id}/unlock"},
 	// Who has no PIN yet is told so; who sets one stays in.

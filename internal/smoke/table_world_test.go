@@ -466,8 +466,8 @@ func (w *world) makeRest() {
 func (w *world) texted(org, who, place uuid.UUID) uuid.UUID {
 	w.Helper()
 	id := uuid.New()
-	w.exec(`insert into sms_reports (id, organisation_id, account_id, state, department_id, list_mac, received_at, period)
-		values ($1, $2, $3, 'waiting', nullif($4, '00000000-0000-0000-0000-000000000000'::uuid), '\x00', now(), '2026-11')`, id, org, who, place)
+	w.exec(`insert into sms_reports (id, organisation_id, account_id, state, department_id, list_mac, received_at, sent_at, period)
+		values ($1, $2, $3, 'waiting', nullif($4, '00000000-0000-0000-0000-000000000000'::uuid), '\x00', now(), now(), '2026-11')`, id, org, who, place)
 	return id
 }
 

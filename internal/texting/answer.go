@@ -43,7 +43,7 @@ func (d *Desk) Answer(ctx context.Context, id uuid.UUID) error {
 	case push.Accepted, push.DropToken, push.Rejected:
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 		defer cancel()
-		return d.db.InTx(ctx, func(tx *pg.Tx) error { return d.wiped(ctx, tx, id) })
+		return d.db.InTx(ctx, func(tx *pg.Tx) error { return d.ended(ctx, tx, id, r.Outcome == push.Accepted) })
 	}
 	if r.RetryAfter > 0 {
 		return river.JobSnooze(max(r.RetryAfter, leastSnooze))
@@ -80,8 +80,19 @@ func (d *Desk) readAnswer(ctx context.Context, id uuid.UUID) (out *content, wait
 	return out, wait, err
 }
 
+// ended ends an answer, and keeps with its report that somebody was told: from now on the same list means other people.
+func (d *Desk) ended(ctx context.Context, tx *pg.Tx, id uuid.UUID, taken bool) error {
+	if taken {
+		if _, err := tx.Exec(ctx, `update sms_reports r set answered_at = $2 from sms_messages m
+			where m.id = $1 and m.state = 'answering' and r.id = m.report_id and r.answered_at is null`, id, tx.Now); err != nil {
+			return fmt.Errorf("keep that it was answered: %w", err)
+		}
+	}
+	return d.wiped(ctx, tx, id)
+}
+
 func (*Desk) wiped(ctx context.Context, tx *pg.Tx, id uuid.UUID) error {
-	if _, err := tx.Exec(ctx, "update sms_messages set state = 'over', content_ct = null where id = $1 and state = 'answering'", id); err != nil {
+	if _, err := tx.Exec(ctx, "update sms_messages set state = 'over', content_ct = null, report_id = null where id = $1 and state = 'answering'", id); err != nil {
 		return fmt.Errorf("wipe answer: %w", err)
 	}
 	return nil

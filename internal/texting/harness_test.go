@@ -181,7 +181,9 @@ func (tw *town) printedBy(chief, who account.Principal) []string {
 		tw.Fatalf("%.20q is no page", page)
 	}
 	first := tw.count("select first_code from sms_senders where account_id = $1", who.Account)
-	return smslog.Sheet(tw.ring.MAC(seal.ForSMS, []byte("sheet")), who.Account, first, 40)
+	var salt []byte
+	tw.must(tw.db.Pool.QueryRow(tw.Context(), "select sheet_salt from sms_senders where account_id = $1", who.Account).Scan(&salt))
+	return smslog.Sheet(tw.ring.MAC(seal.ForSMS, []byte("sheet"), salt), who.Account, first, 40)
 }
 
 // hears hands a message over as the gateway does, under an id of its own.

@@ -3,6 +3,7 @@ package texting
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -22,6 +23,8 @@ type content struct {
 	Text     string `json:"text,omitempty"`
 	Answer   string `json:"answer,omitempty"`
 	Language string `json:"language,omitempty"`
+	// At is when it was sent, by the gateway's clock, and not after it came.
+	At time.Time `json:"at,omitzero"`
 }
 
 // Verify reads what was posted to us. Faults: not_found (no SMS comes in here), and those of sms.Sender.Verify: unauthenticated, too_large, invalid.
@@ -41,21 +44,31 @@ func (d *Desk) Hear(ctx context.Context, in Incoming) error {
 		return d.reported(ctx, *in.Report)
 	}
 	id := uuid.New() // random: it travels with the answer, and carries no time
-	period := seal.Period(d.db.Now())
-	ct, err := d.sealed(contentPlace, id, period, content{From: in.From, Text: in.Text})
+	now := d.db.Now()
+	period := seal.Period(now)
+	if in.At.IsZero() || in.At.After(now) {
+		in.At = now
+	}
+	ct, err := d.sealed(contentPlace, id, period, content{From: in.From, Text: in.Text, At: in.At})
 	if err != nil {
 		return err
 	}
+	queue := queueOf(in.Text)
 	return d.db.InTx(ctx, func(tx *pg.Tx) error {
-		n, err := tx.Exec(ctx, `insert into sms_messages (id, said_mac, from_mac, state, received_at, period, content_ct)
-			values ($1, $2, $3, 'received', $4, $5, $6) on conflict on constraint sms_messages_once do nothing`,
-			id, d.mac("message", []byte(in.ID)), d.numberMAC(in.From), tx.Now, period, ct)
+		var registered bool
+		err := tx.QueryRow(ctx, `insert into sms_messages (id, said_mac, from_mac, state, received_at, period, content_ct)
+			values ($1, $2, $3, 'received', $4, $5, $6) on conflict on constraint sms_messages_once do nothing
+			returning exists (select 1 from sms_senders s where s.number_mac = sms_messages.from_mac)`,
+			id, d.mac("message", []byte(in.ID)), d.numberMAC(in.From), tx.Now, period, ct).Scan(&registered)
+		if pg.NoRow(err) {
+			return nil // it was here before
+		}
 		if err != nil {
 			return fmt.Errorf("keep message: %w", err)
 		}
-		if n == 1 {
-			tx.Enqueue(Received{MessageID: id}, nil)
-		}
+		place := turn(registered)
+		place.Queue = queue
+		tx.Enqueue(Received{MessageID: id}, place)
 		return nil
 	})
 }
@@ -81,6 +94,9 @@ func (d *Desk) Forget(ctx context.Context) error {
 		if _, err := tx.Exec(ctx, "update sms_messages set from_mac = null, about_mac = null where from_mac is not null and state <> 'received' and received_at <= $1",
 			tx.Now.Add(-within)); err != nil {
 			return fmt.Errorf("forget numbers: %w", err)
+		}
+		if _, err := tx.Exec(ctx, "delete from sms_strangers where answered_at <= $1", tx.Now.Add(-strangersFor)); err != nil {
+			return fmt.Errorf("forget strangers: %w", err)
 		}
 		if _, err := tx.Exec(ctx, "delete from sms_messages where received_at <= $1 and state = 'over'", tx.Now.Add(-idsKept)); err != nil {
 			return fmt.Errorf("forget messages: %w", err)

@@ -26,6 +26,7 @@ type holder struct {
 	account, organisation uuid.UUID
 	language              string
 	first, last           int
+	salt                  []byte
 }
 
 // report takes what reads as a report. Both must fit: a number that a coordinator has registered, and a code of its holder's sheet that is still good.
@@ -49,7 +50,7 @@ func (d *Desk) report(ctx context.Context, tx *pg.Tx, m message, said smslog.Mes
 		if err != nil {
 			return outcome{}, err
 		}
-		index, fits := smslog.Match(d.sheetKey(), smslog.Holder{Account: h.account, First: h.first, Window: h.last - h.first}, said.Code)
+		index, fits := smslog.Match(d.sheetKey(h.salt), smslog.Holder{Account: h.account, First: h.first, Window: h.last - h.first}, said.Code)
 		if own = own || fits; !ok || !fits {
 			continue
 		}
@@ -60,8 +61,7 @@ func (d *Desk) report(ctx context.Context, tx *pg.Tx, m message, said smslog.Mes
 		if !good {
 			continue
 		}
-		reply, err := d.enter(ctx, tx, m, said, taken{holder: h, who: who})
-		return outcome{reply: reply, owed: true}, err
+		return d.enter(ctx, tx, m, said, taken{holder: h, who: who})
 	}
 	out, err := d.refused(ctx, tx, m, said, holders)
 	if err == nil && out.wrong && !own {
@@ -72,12 +72,12 @@ func (d *Desk) report(ctx context.Context, tx *pg.Tx, m message, said smslog.Mes
 
 // holdersOf are those in whose name a number is registered, one for each organisation, held so that a code is taken once.
 func holdersOf(ctx context.Context, tx *pg.Tx, number []byte) ([]holder, error) {
-	rows, err := tx.Query(ctx, "select account_id, organisation_id, language, first_code, last_code from sms_senders where number_mac = $1 order by account_id for no key update", number)
+	rows, err := tx.Query(ctx, "select account_id, organisation_id, language, first_code, last_code, sheet_salt from sms_senders where number_mac = $1 order by account_id for no key update", number)
 	if err != nil {
 		return nil, fmt.Errorf("look for sender: %w", err)
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (h holder, err error) {
-		return h, row.Scan(&h.account, &h.organisation, &h.language, &h.first, &h.last)
+		return h, row.Scan(&h.account, &h.organisation, &h.language, &h.first, &h.last, &h.salt)
 	})
 }
 
@@ -88,8 +88,7 @@ func mayReport(ctx context.Context, tx *pg.Tx, h holder) (account.Principal, boo
 	return p, active && logs, err
 }
 
-// refused answers a code that does not fit. Where the same list was taken within the day, it says so again: an answer was lost, or the network sent the message
-// twice.
+// refused answers a code that does not fit. Where the same list was just taken, it says so again: an answer was lost, or the network sent the message twice.
 func (d *Desk) refused(ctx context.Context, tx *pg.Tx, m message, said smslog.Message, holders []holder) (outcome, error) {
 	out := outcome{reply: smslog.Reply{Message: said, Outcome: smslog.BadCode}, wrong: true}
 	for _, h := range holders {
@@ -98,7 +97,7 @@ func (d *Desk) refused(ctx context.Context, tx *pg.Tx, m message, said smslog.Me
 			return out, err
 		}
 		if before != nil {
-			return outcome{reply: d.takenReply(said, h, before.code)}, nil
+			return outcome{reply: d.takenReply(said, h, before.at.code), report: &before.report}, nil
 		}
 		out.reply.Language = h.language
 	}
@@ -170,29 +169,29 @@ type reported struct {
 }
 
 // enter records one report, and has a person asked.
-func (d *Desk) enter(ctx context.Context, tx *pg.Tx, m message, said smslog.Message, t taken) (smslog.Reply, error) {
+func (d *Desk) enter(ctx context.Context, tx *pg.Tx, m message, said smslog.Message, t taken) (outcome, error) {
 	if len(said.People) == 0 {
-		return smslog.Reply{Message: said, Language: t.language}, nil
+		return outcome{reply: smslog.Reply{Message: said, Language: t.language}, owed: true}, nil
 	}
 	before, err := d.saidBefore(ctx, tx, t.account, said)
 	if err != nil {
-		return smslog.Reply{}, err
+		return outcome{}, err
 	}
 	if before != nil {
-		return d.takenReply(said, t.holder, before.code), nil
+		return outcome{reply: d.takenReply(said, t.holder, before.at.code), owed: true, report: &before.report}, nil
 	}
 	at, err := placeOf(ctx, tx, said.Department, t.who)
 	if err != nil {
-		return smslog.Reply{}, err
+		return outcome{}, err
 	}
 	id, err := uuid.NewV7()
 	if err != nil {
-		return smslog.Reply{}, fmt.Errorf("report id: %w", err)
+		return outcome{}, fmt.Errorf("report id: %w", err)
 	}
 	ids := []uuid.UUID{}
 	if at.id != nil {
 		if ids, err = d.record(ctx, tx, t.who, detention.Batch{DepartmentID: *at.id, Via: detention.ViaSMS, Entries: entries(id, said.People, tx.Now)}); err != nil {
-			return smslog.Reply{}, err
+			return outcome{}, err
 		}
 	}
 	r := reported{People: said.People, Unclear: said.Unclear}
@@ -202,17 +201,18 @@ func (d *Desk) enter(ctx context.Context, tx *pg.Tx, m message, said smslog.Mess
 	period := seal.Period(tx.Now)
 	ct, err := d.sealed(reportPlace, id, period, r)
 	if err != nil {
-		return smslog.Reply{}, err
+		return outcome{}, err
 	}
-	if _, err := tx.Exec(ctx, `insert into sms_reports (id, organisation_id, account_id, state, department_id, detention_ids, list_mac, received_at, period, content_ct)
-		values ($1, $2, $3, 'waiting', $4, $5, $6, $7, $8, $9)`, id, t.who.Organisation, t.account, at.id, ids, d.listMAC(t.account, said), tx.Now, period, ct); err != nil {
-		return smslog.Reply{}, fmt.Errorf("keep report: %w", err)
+	if _, err := tx.Exec(ctx, `insert into sms_reports (id, organisation_id, account_id, state, department_id, detention_ids, list_mac, received_at, sent_at, period, content_ct)
+		values ($1, $2, $3, 'waiting', $4, $5, $6, $7, $8, $9, $10)`, id, t.who.Organisation, t.account, at.id, ids, d.listMAC(t.account, said), tx.Now, m.At, period, ct); err != nil {
+		return outcome{}, fmt.Errorf("keep report: %w", err)
 	}
 	if err := alert.Raise(ctx, tx, alert.News{Organisation: t.who.Organisation, Kind: alert.SMSReport, SubjectKind: "account", Subject: t.account}); err != nil {
-		return smslog.Reply{}, err
+		return outcome{}, err
 	}
 	d.log.InfoContext(ctx, "sms report", "message", m.id, "report", id, "people", len(said.People), "unclear", len(said.Unclear))
-	return d.takenReply(said, t.holder, at.code), d.audit.Write(ctx, tx, audit.Entry{Organisation: t.who.Organisation, Actor: t.account, Action: "sms.reported",
+	out := outcome{reply: d.takenReply(said, t.holder, at.code), owed: true, report: &id}
+	return out, d.audit.Write(ctx, tx, audit.Entry{Organisation: t.who.Organisation, Actor: t.account, Action: "sms.reported",
 		SubjectKind: "sms_report", Subject: id, Details: map[string]int{"people": len(said.People), "unclear": len(said.Unclear)}})
 }
 
@@ -309,15 +309,24 @@ func (d *Desk) listMAC(who uuid.UUID, said smslog.Message) []byte {
 	return d.mac("list", who[:], list)
 }
 
-// saidBefore is the place of the report that the same lawyer made with the same list within the day; nil when there is none, or it was refused.
-func (d *Desk) saidBefore(ctx context.Context, tx *pg.Tx, who uuid.UUID, said smslog.Message) (*place, error) {
+// earlier is a report that is said again, and its place.
+type earlier struct {
+	report uuid.UUID
+	at     place
+}
+
+// saidBefore is the report that the same lawyer made with the same list within the day, and is sure to mean the same people: nobody can have told her yet that it was
+// taken, or it was a moment ago. Later it is another of that name, and so it is where somebody of that report is held no more, or where it was refused; nil then.
+func (d *Desk) saidBefore(ctx context.Context, tx *pg.Tx, who uuid.UUID, said smslog.Message) (*earlier, error) {
 	if len(said.People) == 0 {
 		return nil, nil
 	}
-	var p place
+	var e earlier
 	var code *string
-	err := tx.QueryRow(ctx, `select r.department_id, d.code from sms_reports r left join departments d on d.id = r.department_id
-		where r.account_id = $1 and r.list_mac = $2 and r.received_at > $3 and r.state <> 'refused' limit 1`, who, d.listMAC(who, said), tx.Now.Add(-saidAgain)).Scan(&p.id, &code)
+	err := tx.QueryRow(ctx, `select r.id, r.department_id, d.code from sms_reports r left join departments d on d.id = r.department_id
+		where r.account_id = $1 and r.list_mac = $2 and r.received_at > $3 and r.state <> 'refused' and (r.answered_at is null or r.received_at > $4)
+			and not exists (select 1 from detentions x where x.id = any(r.detention_ids) and x.state <> 'held')
+		order by r.received_at desc limit 1`, who, d.listMAC(who, said), tx.Now.Add(-saidAgain), tx.Now.Add(-saidJustNow)).Scan(&e.report, &e.at.id, &code)
 	if pg.NoRow(err) {
 		return nil, nil
 	}
@@ -325,7 +334,7 @@ func (d *Desk) saidBefore(ctx context.Context, tx *pg.Tx, who uuid.UUID, said sm
 		return nil, fmt.Errorf("look for the same list: %w", err)
 	}
 	if code != nil {
-		p.code = *code
+		e.at.code = *code
 	}
-	return &p, nil
+	return &e, nil
 }

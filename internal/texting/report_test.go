@@ -11,6 +11,7 @@ import (
 
 	"github.com/qorgau/qorgau/internal/account"
 	"github.com/qorgau/qorgau/internal/department"
+	"github.com/qorgau/qorgau/internal/push/sms/standin"
 	"github.com/qorgau/qorgau/internal/texting"
 )
 
@@ -34,11 +35,83 @@ func TestAReportIsTakenOnce(t *testing.T) {
 			t.Fatalf("%s: %d logged", name, tw.detentions())
 		}
 	}
+	if n := tw.count("select count(*) from sms_messages where report_id is not null"); n != 0 || tw.count("select count(*) from sms_reports where answered_at is not null") != 1 {
+		t.Errorf("%d messages name their report when it is answered", n)
+	}
 	contains(t, tw.says(hers, codes[0]+" UP-75-ALMALY\nКим Виктор 1999"), "Код не подошёл")
 	contains(t, tw.says(hers, codes[5]+" UP-75-ALMALY\nКим Виктор 1999"), "Записано: 1 чел.")
 	contains(t, tw.says(hers, codes[4]+" UP-75-ALMALY\nЛи Анна 1999"), "Записано: 1 чел.") // the one before it was overtaken
 	if tw.detentions() != 4 {
 		t.Errorf("%d logged", tw.detentions())
+	}
+}
+
+// Once she was told that somebody is logged, the same name is somebody else: another Kim, or the same one, taken again.
+func TestASecondOfThatNameIsNotSwallowed(t *testing.T) {
+	t.Parallel()
+	tw := newTown(t)
+	codes := tw.equipped(tw.lawyer, hers)
+	const kim = " UP-75-ALMALY\nКим Виктор"
+	records := func(want int, what string) {
+		t.Helper()
+		if n := tw.count("select count(*) from sms_reports"); n != want || tw.detentions() != want {
+			t.Fatalf("%s: %d reports and %d records, want %d", what, n, tw.detentions(), want)
+		}
+	}
+	contains(t, tw.says(hers, codes[0]+kim), "Записано: 1 чел.")
+	tw.db.Clock.Move(14 * time.Minute)
+	contains(t, tw.says(hers, codes[1]+kim), "Записано: 1 чел.")
+	records(1, "said again")
+	tw.db.Clock.Move(2 * time.Minute)
+	contains(t, tw.says(hers, codes[1]+kim), "Код не подошёл") // no code that was taken logs anybody, nor does she hear that it did
+	records(1, "with an old code")
+	contains(t, tw.says(hers, codes[2]+kim), "Записано: 1 чел.")
+	records(2, "another Kim")
+	tw.db.Clock.Move(time.Minute)
+	tw.exec("update detentions set state = 'released'")
+	contains(t, tw.says(hers, codes[3]+kim), "Записано: 1 чел.")
+	records(3, "taken again a minute after he was let go")
+}
+
+// A gateway that could not reach us for a night brings what was sent then, and a coordinator sees it.
+func TestWhatIsOldSaysSo(t *testing.T) {
+	t.Parallel()
+	tw := newTown(t)
+	codes := tw.equipped(tw.lawyer, hers)
+	for i, age := range []time.Duration{-time.Minute, 30 * time.Minute, 9 * time.Hour} { // the first by a clock before ours
+		sent := tw.db.Now().Add(-age)
+		tw.must(tw.desk.Hear(t.Context(), texting.Incoming{ID: fmt.Sprint("gw-", i), From: hers, Text: codes[i] + " UP-75-ALMALY\nКим Виктор " + fmt.Sprint(1960+i), At: sent}))
+		tw.works()
+		r := tw.report()
+		if want := min(sent.UnixMicro(), r.ReceivedAt.UnixMicro()); r.SentAt.UnixMicro() != want || r.Late() != (age > time.Hour) {
+			t.Errorf("sent %s before it came: sent at %s, received at %s, late %t", age, r.SentAt, r.ReceivedAt, r.Late())
+		}
+		_, err := tw.desk.Decide(t.Context(), tw.chief, r.ID, true, nil)
+		tw.must(err)
+	}
+}
+
+// Who had no answer sends again for as long as it takes; what reached the gateway at last is an answer, to whichever of her messages.
+func TestWhoHasNoAnswerSendsAgain(t *testing.T) {
+	t.Parallel()
+	tw := newTown(t)
+	codes := tw.equipped(tw.lawyer, hers)
+	const kim = " UP-75-ALMALY\nКим Виктор"
+	for i, answer := range []standin.Answer{standin.Internal, standin.UnknownNumber} { // not taken, and refused for good
+		tw.hears(hers, codes[i]+kim)
+		tw.must(tw.desk.Work(t.Context(), tw.waiting("received")[0]))
+		tw.gateway.FailNext(1, standin.Behaviour{Answer: answer})
+		_ = tw.desk.Answer(t.Context(), tw.waiting("answering")[i])
+		tw.db.Clock.Move(3 * time.Hour)
+	}
+	contains(t, tw.says(hers, codes[2]+kim), "Записано: 1 чел.")
+	if tw.detentions() != 1 {
+		t.Fatalf("%d records of one report that nobody answered", tw.detentions())
+	}
+	tw.db.Clock.Move(3 * time.Hour)
+	contains(t, tw.says(hers, codes[3]+kim), "Записано: 1 чел.")
+	if tw.detentions() != 2 {
+		t.Errorf("%d records: her answer to the third message came", tw.detentions())
 	}
 }
 

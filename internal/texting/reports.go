@@ -33,6 +33,7 @@ type Report struct {
 	State        string
 	DepartmentID *uuid.UUID
 	ReceivedAt   time.Time
+	SentAt       time.Time // by the gateway's clock
 	DecidedBy    *uuid.UUID
 	DecidedAt    *time.Time
 	People       []Person
@@ -45,6 +46,9 @@ type Report struct {
 	ct     []byte
 }
 
+// Late tells whether it was old when it came: what it says may be over.
+func (r Report) Late() bool { return r.ReceivedAt.Sub(r.SentAt) > late }
+
 // Person is one of a report. Released and Transferred are what the lawyer said: a person acts on it, nothing else does.
 type Person struct {
 	smslog.Person
@@ -56,7 +60,7 @@ type Person struct {
 const coordinated = `exists (select 1 from grants g where g.account_id = @reader and ` + account.GrantInForce + ` and g.role = 'coordinator'
 	and g.organisation_id = r.organisation_id and (g.cities = '{}' or r.department_id is null or dep.city = any(g.cities)))`
 
-const selectReports = `select r.id, r.organisation_id, r.account_id, r.state, r.department_id, r.detention_ids, r.received_at, r.decided_by, r.decided_at, r.period, r.content_ct
+const selectReports = `select r.id, r.organisation_id, r.account_id, r.state, r.department_id, r.detention_ids, r.received_at, r.sent_at, r.decided_by, r.decided_at, r.period, r.content_ct
 	from sms_reports r left join departments dep on dep.id = r.department_id where ` + coordinated
 
 func (d *Desk) reports(ctx context.Context, tx *pg.Tx, which string, args pgx.NamedArgs) ([]Report, error) {
@@ -66,7 +70,7 @@ func (d *Desk) reports(ctx context.Context, tx *pg.Tx, which string, args pgx.Na
 		return nil, fmt.Errorf("read reports: %w", err)
 	}
 	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (r Report, err error) {
-		return r, row.Scan(&r.ID, &r.Organisation, &r.Account, &r.State, &r.DepartmentID, &r.Detentions, &r.ReceivedAt, &r.DecidedBy, &r.DecidedAt, &r.period, &r.ct)
+		return r, row.Scan(&r.ID, &r.Organisation, &r.Account, &r.State, &r.DepartmentID, &r.Detentions, &r.ReceivedAt, &r.SentAt, &r.DecidedBy, &r.DecidedAt, &r.period, &r.ct)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read reports: %w", err)

@@ -2,6 +2,7 @@ package texting
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"time"
 
@@ -129,12 +130,58 @@ func (d *Desk) SheetFromServer(ctx context.Context, id uuid.UUID) (page []byte, 
 	return page, err
 }
 
-// print moves an account on to codes that were never printed, and prints them.
+// Void makes the sheet of an account worthless, and leaves its number; without a sheet it changes nothing. Faults: forbidden, not_found.
+func (d *Desk) Void(ctx context.Context, p account.Principal, id uuid.UUID) error {
+	if err := d.asked(p); err != nil {
+		return err
+	}
+	return d.db.InTx(ctx, func(tx *pg.Tx) error {
+		if _, err := d.accounts.Managed(ctx, tx, p, id); err != nil {
+			return err
+		}
+		_, err := d.void(ctx, tx, p.Account, &id)
+		return err
+	})
+}
+
+// VoidFromServer makes the sheet of an account worthless, nil: every sheet; how many there were with codes that were still good.
+func (d *Desk) VoidFromServer(ctx context.Context, id *uuid.UUID) (n int, err error) {
+	err = d.db.InTx(ctx, func(tx *pg.Tx) error {
+		n, err = d.void(ctx, tx, audit.System, id)
+		return err
+	})
+	return n, err
+}
+
+func (d *Desk) void(ctx context.Context, tx *pg.Tx, actor uuid.UUID, id *uuid.UUID) (int, error) {
+	rows, err := tx.Query(ctx, `with gone as (delete from sms_codes where $1::uuid is null or account_id = $1 returning account_id)
+		select distinct s.account_id, s.organisation_id from gone join sms_senders s on s.account_id = gone.account_id`, id)
+	if err != nil {
+		return 0, fmt.Errorf("void sheets: %w", err)
+	}
+	type sheet struct{ Account, Organisation uuid.UUID }
+	sheets, err := pgx.CollectRows(rows, pgx.RowToStructByPos[sheet])
+	if err != nil {
+		return 0, fmt.Errorf("void sheets: %w", err)
+	}
+	for _, s := range sheets {
+		if err := d.audit.Write(ctx, tx, audit.Entry{Organisation: s.Organisation, Actor: actor, Action: "sms.sheet_voided", SubjectKind: "account", Subject: s.Account}); err != nil {
+			return 0, err
+		}
+	}
+	return len(sheets), nil
+}
+
+// print moves an account on to codes that were never printed, and prints them. The counter alone would not do: a restored backup puts it back.
 func (d *Desk) print(ctx context.Context, tx *pg.Tx, id uuid.UUID) ([]byte, error) {
+	salt := make([]byte, saltBytes)
+	if _, err := rand.Read(salt); err != nil {
+		return nil, fmt.Errorf("make salt: %w", err)
+	}
 	var first int
 	var language string
-	err := tx.QueryRow(ctx, `update sms_senders set first_code = last_code, last_code = last_code + $2, sheet_at = $3 where account_id = $1 and number_mac is not null
-		returning first_code, language`, id, sheetCodes, tx.Now).Scan(&first, &language)
+	err := tx.QueryRow(ctx, `update sms_senders set first_code = last_code, last_code = last_code + $2, sheet_at = $3, sheet_salt = $4 where account_id = $1 and number_mac is not null
+		returning first_code, language`, id, sheetCodes, tx.Now, salt).Scan(&first, &language)
 	if pg.NoRow(err) {
 		return nil, fault.Clash("conflict")
 	}
@@ -143,7 +190,7 @@ func (d *Desk) print(ctx context.Context, tx *pg.Tx, id uuid.UUID) ([]byte, erro
 	}
 	var macs [][]byte
 	var indexes []int
-	for i, c := range smslog.Sheet(d.sheetKey(), id, first, sheetCodes) {
+	for i, c := range smslog.Sheet(d.sheetKey(salt), id, first, sheetCodes) {
 		macs, indexes = append(macs, d.codeMAC(c)), append(indexes, first+i)
 	}
 	b := &pgx.Batch{}
@@ -152,7 +199,7 @@ func (d *Desk) print(ctx context.Context, tx *pg.Tx, id uuid.UUID) ([]byte, erro
 	if err := tx.Send(ctx, b).Close(); err != nil {
 		return nil, fmt.Errorf("keep codes: %w", err)
 	}
-	return smslog.Page(d.sheetKey(), smslog.Printed{Account: id, First: first, N: sheetCodes, Number: d.number, Language: language, At: tx.Now})
+	return smslog.Page(d.sheetKey(salt), smslog.Printed{Account: id, First: first, N: sheetCodes, Number: d.number, Language: language, At: tx.Now})
 }
 
 // Locked voids the sheet of an account: whoever holds their phone may hold it, too. Unlocked they get a new one.

@@ -14,7 +14,8 @@
 //   - Nobody is logged as a lawyer's report without both a registered number and a code that is still good: a sender is easily forged, a sheet is found.
 //   - Nothing that was said ends a custody: "released" and "taken elsewhere" are shown to a person.
 //   - A number is kept as a keyed hash, for an hour; beside it stands nothing that it could be found by. Number and text are sealed while they are needed.
-//   - An answer names nobody, and is the same for a code that has no news and for one that is none. Who is not known gets a few answers an hour.
+//   - An answer names nobody, and is the same for a code that has no news and for one that is none. Who is not known gets a few answers an hour
+//     and a day, and all of them together no more than we can pay for.
 package texting
 
 import (
@@ -24,6 +25,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/riverqueue/river"
 
 	"github.com/qorgau/qorgau/internal/account"
@@ -33,11 +35,21 @@ import (
 	"github.com/qorgau/qorgau/internal/push"
 	"github.com/qorgau/qorgau/internal/push/sms"
 	"github.com/qorgau/qorgau/internal/seal"
+	"github.com/qorgau/qorgau/internal/smslog"
 	"github.com/qorgau/qorgau/internal/watch"
 )
 
-// Queue is where messages are worked: a flood of them must not stand before anything else.
-const Queue = "sms"
+// Queues are where messages are worked, and answers are sent: a flood of them must not stand before anything else, and a gateway that hangs must hold nobody
+// who logs people. A stop word costs a look at every number that is told anything (push.Center.Stop), so a node works one at a time, and nothing waits behind them.
+func Queues() map[string]river.QueueConfig {
+	return map[string]river.QueueConfig{workQueue: {MaxWorkers: 4}, stopQueue: {MaxWorkers: 1}, answerQueue: {MaxWorkers: 4}}
+}
+
+const (
+	workQueue   = "sms"
+	stopQueue   = "sms_stops"
+	answerQueue = "sms_answers"
+)
 
 // Our judgement, all of them. An SMS costs money, and a number can be forged: whoever sends in another's name must not be able to fill their phone.
 const (
@@ -50,14 +62,20 @@ const (
 	// mostWrong is at how many wrong codes from one registered number within an hour coordinators are told: somebody tries codes.
 	mostWrong = 10
 	within    = time.Hour
-	// saidAgain is for how long the same list by the same lawyer is one report: who had no answer sends it again, with the next code.
-	saidAgain = 24 * time.Hour
+	// saidAgain is for how long the same list by the same lawyer is one report while no answer to it was taken by the gateway: who had none sends it again, with the
+	// next code. Once one was, it is one for saidJustNow: an answer has its way, too.
+	saidAgain   = 24 * time.Hour
+	saidJustNow = 15 * time.Minute
+	// late is how old a message may be when it comes before a coordinator is told that it is old, clocksApart how far the gateway's clock may be from ours.
+	late        = time.Hour
+	clocksApart = 5 * time.Minute
 	// answerLife is how long an answer is worth sending.
 	answerLife = 6 * time.Hour
 	// idsKept is how long a gateway's ids are known: as long as those of the API. It repeats for a week.
 	idsKept = 14 * 24 * time.Hour
 	// sheetCodes are the codes of a sheet: one page.
 	sheetCodes = 40
+	saltBytes  = 16
 )
 
 const (
@@ -94,6 +112,7 @@ type Desk struct {
 	number   string
 	latin    bool
 	log      *slog.Logger
+	withheld prometheus.Counter
 }
 
 // New makes the desk.
@@ -102,7 +121,7 @@ func New(o Options) *Desk {
 		o.Log = slog.Default()
 	}
 	return &Desk{db: o.DB, ring: o.Ring, audit: o.Audit, accounts: o.Accounts, push: o.Push, ledger: o.Detentions, searches: o.Watch, gateway: o.Gateway,
-		number: o.Number, latin: o.Latin, log: o.Log}
+		number: o.Number, latin: o.Latin, log: o.Log, withheld: newWithheld()}
 }
 
 // Takes tells whether SMS comes in here at all.
@@ -115,8 +134,13 @@ func (d *Desk) mac(what string, parts ...[]byte) []byte {
 	return d.ring.MAC(seal.ForSMS, append([][]byte{[]byte(what)}, parts...)...)
 }
 
-// sheetKey is what printed codes are derived from.
-func (d *Desk) sheetKey() []byte { return d.mac("sheet") }
+// sheetKey is what the codes of one printed sheet are derived from. A sheet without a salt was printed before there were any.
+func (d *Desk) sheetKey(salt []byte) []byte {
+	if salt == nil {
+		return d.mac("sheet")
+	}
+	return d.mac("sheet", salt)
+}
 
 func (d *Desk) sealed(place string, row uuid.UUID, period string, v any) ([]byte, error) {
 	key, err := d.ring.PeriodKey(period)
@@ -170,7 +194,21 @@ func (d *Desk) AddWorkers(workers *river.Workers) {
 
 const maxAttempts = 10000
 
-func options() river.InsertOpts { return river.InsertOpts{Queue: Queue, MaxAttempts: maxAttempts} }
+// turn is a place in a queue. Those come first whose number a coordinator registered.
+func turn(registered bool) *river.InsertOpts {
+	if registered {
+		return &river.InsertOpts{Priority: 1}
+	}
+	return &river.InsertOpts{Priority: 2}
+}
+
+// queueOf is where a text is worked. That a stop word came, and nothing else of it, stands in its job.
+func queueOf(text string) string {
+	if said, err := smslog.Parse(text); err == nil && said.Kind == smslog.Stop {
+		return stopQueue
+	}
+	return workQueue
+}
 
 // Received is the job of a message that came.
 type Received struct {
@@ -181,7 +219,9 @@ type Received struct {
 func (Received) Kind() string { return "sms_received" }
 
 // InsertOpts puts it into its queue.
-func (Received) InsertOpts() river.InsertOpts { return options() }
+func (Received) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: workQueue, MaxAttempts: maxAttempts}
+}
 
 // Answered is the job of an answer that waits to go out.
 type Answered struct {
@@ -192,4 +232,6 @@ type Answered struct {
 func (Answered) Kind() string { return "sms_answer" }
 
 // InsertOpts puts it into its queue.
-func (Answered) InsertOpts() river.InsertOpts { return options() }
+func (Answered) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: answerQueue, MaxAttempts: maxAttempts}
+}

@@ -23,15 +23,41 @@ type message struct {
 	received time.Time
 	period   string
 	heard    int // messages of this number within the hour before it
+	// registered: its number is one from which somebody reports.
+	registered bool
+	// stale: a stop word of a while ago that ended nothing. She may have chosen the channel anew since, so she is not told that it ended.
+	stale bool
 }
 
-// outcome is what the work on a message came to. owed: the answer goes out whatever the number had already. about: the code of a search, as a keyed hash.
+// sent is when somebody pressed send. The gateway's clock is not ours: what it sent a moment ago was sent now.
+func (m *message) sent() time.Time {
+	if m.received.Sub(m.At) < clocksApart {
+		return m.received
+	}
+	return m.At
+}
+
+// outcome is what the work on a message came to. owed: the answer goes out whatever the number had already. about: the code of a search, as a keyed hash; ours: it
+// is one. report: which one the message made, or said again.
 type outcome struct {
 	reply  smslog.Reply
 	silent bool
 	owed   bool
 	wrong  bool
 	about  []byte
+	ours   bool
+	report *uuid.UUID
+}
+
+// asked is what a stranger wanted.
+func (o outcome) asked() string {
+	switch {
+	case o.ours:
+		return relative
+	case o.about != nil:
+		return question
+	}
+	return other
 }
 
 // Work reads a message and does what it asks for. Run again, it finds the message worked.
@@ -44,9 +70,11 @@ func (d *Desk) Work(ctx context.Context, id uuid.UUID) error {
 	unreadable := err != nil // a picture, a blank, a book: there is nothing to answer
 	if said.Kind == smslog.Stop && m.heard < mostHeard {
 		// Its own transactions, one for each search; to stop what is stopped changes nothing.
-		if _, err := d.push.Stop(ctx, push.SMS, m.From); err != nil {
+		stopped, err := d.push.Stop(ctx, push.SMS, m.From, m.sent())
+		if err != nil {
 			return err
 		}
+		m.stale = stopped == 0 && m.sent().Before(m.received)
 	}
 	return d.db.InTx(ctx, func(tx *pg.Tx) error {
 		mine, err := d.take(ctx, tx, m)
@@ -69,12 +97,19 @@ func (d *Desk) read(ctx context.Context, id uuid.UUID) (*message, error) {
 	err := d.db.InTx(ctx, func(tx *pg.Tx) error {
 		var ct []byte
 		err := tx.QueryRow(ctx, `select m.from_mac, m.received_at, m.period, m.content_ct,
-				(select count(*) from sms_messages o where o.from_mac = m.from_mac and o.id <> m.id and o.received_at > m.received_at - $2::interval and o.received_at <= m.received_at)
-			from sms_messages m where m.id = $1 and m.state = 'received'`, id, within).Scan(&m.from, &m.received, &m.period, &ct, &m.heard)
+				(select count(*) from sms_messages o where o.from_mac = m.from_mac and o.id <> m.id and o.received_at > m.received_at - $2::interval and o.received_at <= m.received_at),
+				exists (select 1 from sms_senders s where s.number_mac = m.from_mac)
+			from sms_messages m where m.id = $1 and m.state = 'received'`, id, within).Scan(&m.from, &m.received, &m.period, &ct, &m.heard, &m.registered)
 		if err != nil {
 			return err
 		}
-		return d.opened(contentPlace, id, m.period, ct, &m.content)
+		if err := d.opened(contentPlace, id, m.period, ct, &m.content); err != nil {
+			return err
+		}
+		if m.At.IsZero() { // of a version that did not keep it
+			m.At = m.received
+		}
+		return nil
 	})
 	if pg.NoRow(err) {
 		return nil, nil
@@ -105,7 +140,7 @@ func (d *Desk) do(ctx context.Context, tx *pg.Tx, m message, said smslog.Message
 	switch {
 	case said.Kind == smslog.Logging:
 		return d.report(ctx, tx, m, said)
-	case m.heard >= mostHeard:
+	case m.heard >= mostHeard || m.stale:
 		return outcome{silent: true}, nil
 	case said.Kind == smslog.Status && said.Code != "":
 		return d.status(ctx, tx, said)
@@ -123,8 +158,8 @@ func (d *Desk) status(ctx context.Context, tx *pg.Tx, said smslog.Message) (outc
 	if asked >= mostAsked {
 		return outcome{silent: true, about: about}, nil
 	}
-	news, err := d.searches.NewsUnder(ctx, tx, said.Code)
-	return outcome{reply: smslog.Reply{Message: said, News: news}, about: about}, err
+	news, ours, err := d.searches.NewsUnder(ctx, tx, said.Code)
+	return outcome{reply: smslog.Reply{Message: said, News: news}, about: about, ours: ours}, err
 }
 
 // settle wipes the text and keeps the answer, if one is to go out.
@@ -135,6 +170,13 @@ func (d *Desk) settle(ctx context.Context, tx *pg.Tx, m *message, out outcome) e
 			return fmt.Errorf("count answers: %w", err)
 		}
 		out.silent = had >= mostAnswers
+	}
+	if !out.silent && !m.registered {
+		affords, err := d.affords(ctx, tx, m, out.asked())
+		if err != nil {
+			return err
+		}
+		out.silent = !affords
 	}
 	if out.silent {
 		return d.close(ctx, tx, *m, out)
@@ -148,11 +190,11 @@ func (d *Desk) settle(ctx context.Context, tx *pg.Tx, m *message, out outcome) e
 	if err != nil {
 		return err
 	}
-	if _, err := tx.Exec(ctx, "update sms_messages set state = 'answering', answered = $5, wrong_code = $2, about_mac = $3, content_ct = $4 where id = $1",
-		m.id, out.wrong, out.about, ct, !out.owed); err != nil {
+	if _, err := tx.Exec(ctx, "update sms_messages set state = 'answering', answered = $5, wrong_code = $2, about_mac = $3, content_ct = $4, report_id = $6 where id = $1",
+		m.id, out.wrong, out.about, ct, !out.owed, out.report); err != nil {
 		return fmt.Errorf("keep answer: %w", err)
 	}
-	tx.Enqueue(Answered{MessageID: m.id}, nil)
+	tx.Enqueue(Answered{MessageID: m.id}, turn(m.registered))
 	return nil
 }
 

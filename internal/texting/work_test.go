@@ -91,6 +91,28 @@ func TestStopAndHelp(t *testing.T) {
 	}
 }
 
+// A stop word that lay at the gateway overnight does not end what she has confirmed since; one that the gateway's clock dates a little back does.
+func TestAStopOfYesterdayIsNotOfToday(t *testing.T) {
+	t.Parallel()
+	tw := newTown(t)
+	const mother = "+77015550303"
+	id, secret := tw.search("Ахметов Арман Серікұлы")
+	_, err := tw.post.SetChannels(t.Context(), watch.Caller{Secret: secret}, id, []push.Address{{Kind: push.SMS, Value: mother}})
+	tw.must(err)
+	tw.exec("update channels set confirmed_at = $2 where owner_id = $1", id, tw.db.Now().Add(-time.Minute))
+	for _, try := range []struct {
+		age     time.Duration
+		there   int
+		answers int
+	}{{9 * time.Hour, 1, 0}, {2 * time.Minute, 0, 1}} {
+		tw.must(tw.desk.Hear(t.Context(), texting.Incoming{ID: uuid.NewString(), From: mother, Text: "СТОП", At: tw.db.Now().Add(-try.age)}))
+		tw.works()
+		if n := tw.count("select count(*) from channels where owner_id = $1 and dropped_at is null", id); n != try.there || len(tw.answers(mother)) != try.answers {
+			t.Errorf("said %s ago: %d channels, %d answers", try.age, n, len(tw.answers(mother)))
+		}
+	}
+}
+
 // An answer is one SMS, whatever the gateway does, and neither text nor answer is kept longer than needed.
 func TestAnAnswerGoesOutOnce(t *testing.T) {
 	t.Parallel()
@@ -98,7 +120,7 @@ func TestAnAnswerGoesOutOnce(t *testing.T) {
 	const someone = "+77015550606"
 	for _, b := range []standin.Behaviour{{Answer: standin.Reset}, {Answer: standin.Internal}, {Answer: standin.Garbled}, {Answer: standin.Unavailable, RetryAfter: time.Second}, {Answer: standin.Unauthorized}} {
 		tw.gateway.FailNext(1, b)
-		tw.db.Clock.Move(2 * time.Hour)
+		tw.db.Clock.Move(25 * time.Hour)
 		before := len(tw.answers(someone))
 		tw.hears(someone, "HELP")
 		for _, id := range tw.waiting("received") {
@@ -116,13 +138,13 @@ func TestAnAnswerGoesOutOnce(t *testing.T) {
 		}
 	}
 	tw.gateway.FailNext(1, standin.Behaviour{Answer: standin.UnknownNumber})
-	tw.db.Clock.Move(2 * time.Hour)
+	tw.db.Clock.Move(25 * time.Hour)
 	tw.says(someone, "HELP")
 	if n := len(tw.waiting("answering")); n != 0 {
 		t.Error("nobody's number is tried again")
 	}
 
-	tw.db.Clock.Move(2 * time.Hour)
+	tw.db.Clock.Move(25 * time.Hour)
 	tw.exec("insert into channel_pauses (channel, paused_until) values ('sms', $1)", tw.db.Now().Add(time.Hour))
 	tw.hears(someone, "HELP")
 	for _, id := range tw.waiting("received") {

@@ -52,13 +52,15 @@ func (p *Post) setTextCode(ctx context.Context, who Caller, id uuid.UUID, action
 	})
 }
 
-// NewsUnder tells whether there is something under a code that nobody has seen yet. A code that is none of ours has no news: the answers are one.
-func (p *Post) NewsUnder(ctx context.Context, tx *pg.Tx, code string) (news bool, err error) {
-	err = tx.QueryRow(ctx, `select exists (select 1 from searches s join notices n on n.owner_kind = 'search' and n.owner_id = s.id
-		where s.sms_code_mac = $1 and s.state = 'open' and s.expires_at > $2 and n.kind in ('match', 'update', 'retraction', 'correction')
-			and n.hold_id is null and n.superseded_at is null and n.seen_at is null)`, p.textCodeMAC(code), tx.Now).Scan(&news)
+// NewsUnder tells whether there is something under a code that nobody has seen yet, and whether the code is one of ours. One that is none has no news: the
+// answers are one.
+func (p *Post) NewsUnder(ctx context.Context, tx *pg.Tx, code string) (news, ours bool, err error) {
+	err = tx.QueryRow(ctx, `with s as (select id from searches where sms_code_mac = $1 and state = 'open' and expires_at > $2)
+		select exists (select 1 from s join notices n on n.owner_kind = 'search' and n.owner_id = s.id
+			where n.kind in ('match', 'update', 'retraction', 'correction') and n.hold_id is null and n.superseded_at is null and n.seen_at is null),
+			exists (select 1 from s)`, p.textCodeMAC(code), tx.Now).Scan(&news, &ours)
 	if err != nil {
-		return false, fmt.Errorf("look for news: %w", err)
+		return false, false, fmt.Errorf("look for news: %w", err)
 	}
-	return news, nil
+	return news, ours, nil
 }

@@ -294,6 +294,13 @@ type ClientInterface interface {
 	// Corresponds with PUT /v1/accounts/{id}/sms-number (the `PutSmsNumber` operationId).
 	PutSmsNumber(ctx context.Context, id PathID, params *PutSmsNumberParams, body PutSmsNumberJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// VoidSmsSheet Void a sheet of one-time codes
+	//
+	// None of its codes is good any more. The number stays, and a new sheet may be printed. Without a sheet it changes nothing.
+	//
+	// Corresponds with DELETE /v1/accounts/{id}/sms-sheet (the `VoidSmsSheet` operationId).
+	VoidSmsSheet(ctx context.Context, id PathID, params *VoidSmsSheetParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// PrintSmsSheet Print a sheet of one-time codes
 	//
 	// One page with 40 codes, to be printed and handed over. It names nobody. An earlier sheet is void from then on. 409 `conflict`: no number is registered.
@@ -2509,6 +2516,23 @@ func (c *Core) PutSmsNumberWithBody(ctx context.Context, id PathID, params *PutS
 // Corresponds with PUT /v1/accounts/{id}/sms-number (the `PutSmsNumber` operationId).
 func (c *Core) PutSmsNumber(ctx context.Context, id PathID, params *PutSmsNumberParams, body PutSmsNumberJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewPutSmsNumberRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// VoidSmsSheet Void a sheet of one-time codes
+//
+// None of its codes is good any more. The number stays, and a new sheet may be printed. Without a sheet it changes nothing.
+//
+// Corresponds with DELETE /v1/accounts/{id}/sms-sheet (the `VoidSmsSheet` operationId).
+func (c *Core) VoidSmsSheet(ctx context.Context, id PathID, params *VoidSmsSheetParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewVoidSmsSheetRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -7222,6 +7246,55 @@ func NewPutSmsNumberRequestWithBody(server string, id PathID, params *PutSmsNumb
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewVoidSmsSheetRequest constructs an http.Request for the VoidSmsSheet method
+func NewVoidSmsSheetRequest(server string, id PathID, params *VoidSmsSheetParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/accounts/%s/sms-sheet", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	if params != nil {
 
@@ -18124,6 +18197,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PUT /v1/accounts/{id}/sms-number (the `PutSmsNumber` operationId).
 	PutSmsNumberWithResponse(ctx context.Context, id PathID, params *PutSmsNumberParams, body PutSmsNumberJSONRequestBody, reqEditors ...RequestEditorFn) (*PutSmsNumberResponse, error)
 
+	// VoidSmsSheetWithResponse Void a sheet of one-time codes
+	//
+	// None of its codes is good any more. The number stays, and a new sheet may be printed. Without a sheet it changes nothing.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/accounts/{id}/sms-sheet (the `VoidSmsSheet` operationId).
+	VoidSmsSheetWithResponse(ctx context.Context, id PathID, params *VoidSmsSheetParams, reqEditors ...RequestEditorFn) (*VoidSmsSheetResponse, error)
+
 	// PrintSmsSheetWithResponse Print a sheet of one-time codes
 	//
 	// One page with 40 codes, to be printed and handed over. It names nobody. An earlier sheet is void from then on. 409 `conflict`: no number is registered.
@@ -20790,6 +20872,40 @@ func (r PutSmsNumberResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r PutSmsNumberResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type VoidSmsSheetResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+}
+
+// GetBody returns the raw response body bytes
+func (r VoidSmsSheetResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r VoidSmsSheetResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r VoidSmsSheetResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r VoidSmsSheetResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -27584,6 +27700,21 @@ func (c *ClientWithResponses) PutSmsNumberWithResponse(ctx context.Context, id P
 	return ParsePutSmsNumberResponse(rsp)
 }
 
+// VoidSmsSheetWithResponse Void a sheet of one-time codes
+//
+// None of its codes is good any more. The number stays, and a new sheet may be printed. Without a sheet it changes nothing.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/accounts/{id}/sms-sheet (the `VoidSmsSheet` operationId).
+func (c *ClientWithResponses) VoidSmsSheetWithResponse(ctx context.Context, id PathID, params *VoidSmsSheetParams, reqEditors ...RequestEditorFn) (*VoidSmsSheetResponse, error) {
+	rsp, err := c.VoidSmsSheet(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseVoidSmsSheetResponse(rsp)
+}
+
 // PrintSmsSheetWithResponse Print a sheet of one-time codes
 //
 // One page with 40 codes, to be printed and handed over. It names nobody. An earlier sheet is void from then on. 409 `conflict`: no number is registered.
@@ -31258,6 +31389,22 @@ func ParsePutSmsNumberResponse(rsp *http.Response) (*PutSmsNumberResponse, error
 		}
 		response.JSON200 = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseVoidSmsSheetResponse parses an HTTP response from a VoidSmsSheetWithResponse call
+func ParseVoidSmsSheetResponse(rsp *http.Response) (*VoidSmsSheetResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &VoidSmsSheetResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
 	}
 
 	return response, nil

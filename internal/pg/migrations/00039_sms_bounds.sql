@@ -1,0 +1,24 @@
+-- +goose Up
+-- Answers by SMS to numbers from which nobody reports (docs/adr/0038), for a day: how many a number had, and how many there were in all.
+create table sms_strangers (
+    number_mac  bytea not null,
+    kind        text not null check (kind in ('relative', 'question', 'other')),
+    answered_at timestamptz not null
+);
+create index sms_strangers_number on sms_strangers (number_mac, answered_at);
+create index sms_strangers_kind on sms_strangers (kind, answered_at);
+
+-- Of a message that made a report, or said one again, until its answer is gone: which report; and when a gateway first took an answer about a report. Only until
+-- then is the same list the same people.
+alter table sms_messages add column report_id uuid;
+alter table sms_reports add column answered_at timestamptz;
+update sms_reports set answered_at = received_at;
+
+-- When a report was sent, by the gateway's clock: one that could not reach us for a night repeats what it holds.
+alter table sms_reports add column sent_at timestamptz;
+update sms_reports set sent_at = received_at;
+alter table sms_reports alter column sent_at set not null;
+
+-- What each sheet is made of beside the key and the counter, at random: a counter that a restored backup puts back must not print an old sheet again. It is no
+-- secret without the key, which lies outside the database. None: printed before.
+alter table sms_senders add column sheet_salt bytea;
