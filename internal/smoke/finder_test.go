@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf16"
+
+	"github.com/qorgau/qorgau/internal/push/sms/gsm7"
 )
 
 // mark is a value that was put in somewhere and must come out nowhere.
@@ -36,6 +38,9 @@ func (m mark) forms() map[string][]string {
 	add("plain", m.word)
 	add("lower case", strings.ToLower(m.word))
 	add("upper case", strings.ToUpper(m.word))
+	if latin := gsm7.Latin(m.word); latin != m.word { // as an SMS writes it
+		add("Latin", latin, strings.ToLower(latin), strings.ToUpper(latin))
+	}
 	for _, s := range []string{m.word, strings.ToLower(m.word)} {
 		add(`\u-escaped`, escaped(s, "%04x"), escaped(s, "%04X"))
 		add("URL-encoded", url.QueryEscape(s), strings.ToLower(url.QueryEscape(s)))

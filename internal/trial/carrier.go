@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net"
 	"net/http"
 	"net/mail"
@@ -57,6 +58,8 @@ type carrier interface {
 	prove(ctx context.Context, f *family, c api.Channel, at spot) error
 	taken() []message
 	tries() int
+	// met is how many requests were answered so.
+	met(i ill) int
 	// fall has the provider answer so from now on, or the next n times.
 	fall(i ill, n int)
 	heal()
@@ -108,20 +111,34 @@ func (p *phones) prove(context.Context, *family, api.Channel, spot) error { retu
 func (p *phones) taken() (out []message) {
 	for _, m := range p.Messages() {
 		unsure := m.Answer == google.Hang || m.Answer == google.Reset || m.Answer == google.Garbled
-		out = append(out, message{spot: spot{push.FCM, m.Token}, at: m.At, id: m.NoticeID, notice: m.NoticeID, unsure: unsure})
+		out = append(out, message{spot: spot{push.FCM, m.Token}, at: m.At, id: m.NoticeID, notice: m.NoticeID, unsure: unsure, says: m.Title + "\n" + m.Body})
 	}
 	return out
 }
 
 func (p *phones) tries() int { return len(p.Attempts()) }
 
-func (p *phones) fall(i ill, n int) {
-	tell(p.Server, n, map[ill]google.Behaviour{tooMany: {Answer: google.QuotaExceeded, RetryAfter: after}, internal: {Answer: google.Internal}, garbled: {Answer: google.Garbled},
-		lost: {Answer: google.Reset}, hangs: {Answer: google.Hang}, gone: {Answer: google.Unregistered}, slow: {Delay: late}}[i])
+var ofPhones = map[ill]google.Behaviour{tooMany: {Answer: google.QuotaExceeded, RetryAfter: after}, internal: {Answer: google.Internal}, garbled: {Answer: google.Garbled},
+	lost: {Answer: google.Reset}, hangs: {Answer: google.Hang}, gone: {Answer: google.Unregistered}, slow: {Delay: late}}
+
+func (p *phones) met(i ill) int {
+	return among(p.Attempts(), func(r google.Received) bool { return r.Answer == ofPhones[i].Answer })
 }
+
+func (p *phones) fall(i ill, n int) { tell(p.Server, n, ofPhones[i]) }
 
 func (p *phones) heal()   { p.Heal() }
 func (p *phones) forget() { p.Forget() }
+
+// among counts those of which something is true.
+func among[R any](all []R, is func(R) bool) (n int) {
+	for _, r := range all {
+		if is(r) {
+			n++
+		}
+	}
+	return n
+}
 
 // tell scripts the next n requests, or with 0 all of them.
 func tell[B any](s interface {
@@ -165,19 +182,24 @@ func (b *browsers) prove(context.Context, *family, api.Channel, spot) error { re
 
 func (b *browsers) taken() (out []message) {
 	for _, m := range b.Messages() {
-		var said struct{ Notice string }
+		var said struct{ Notice, Title, Body string }
 		_ = json.Unmarshal(m.Payload, &said) // what has no notice is seen by that
-		out = append(out, message{spot: spot{push.WebPush, m.Endpoint}, at: m.At, id: said.Notice, notice: said.Notice, unsure: m.Status == 0})
+		out = append(out, message{spot: spot{push.WebPush, m.Endpoint}, at: m.At, id: said.Notice, notice: said.Notice, unsure: m.Status == 0, says: said.Title + "\n" + said.Body})
 	}
 	return out
 }
 
 func (b *browsers) tries() int { return len(b.Attempts()) }
 
-func (b *browsers) fall(i ill, n int) {
-	tell(b.Server, n, map[ill]browser.Behaviour{tooMany: {Status: http.StatusTooManyRequests, RetryAfter: strconv.Itoa(int(after / time.Second))}, internal: {Status: http.StatusInternalServerError},
-		garbled: {Fault: browser.Garbled}, lost: {Fault: browser.Reset}, hangs: {Fault: browser.Hang}, gone: {Status: http.StatusGone}, slow: {Delay: late}}[i])
+var ofBrowsers = map[ill]browser.Behaviour{tooMany: {Status: http.StatusTooManyRequests, RetryAfter: strconv.Itoa(int(after / time.Second))}, internal: {Status: http.StatusInternalServerError},
+	garbled: {Fault: browser.Garbled}, lost: {Fault: browser.Reset}, hangs: {Fault: browser.Hang}, gone: {Status: http.StatusGone}, slow: {Delay: late}}
+
+// met: what has no answer, or one that nobody can read, has no status.
+func (b *browsers) met(i ill) int {
+	return among(b.Attempts(), func(r browser.Received) bool { return r.Problem == "" && r.Status == ofBrowsers[i].Status })
 }
+
+func (b *browsers) fall(i ill, n int) { tell(b.Server, n, ofBrowsers[i]) }
 
 func (b *browsers) heal()   { b.Heal() }
 func (b *browsers) forget() { b.Forget() }
@@ -230,17 +252,21 @@ func (c *chats) prove(ctx context.Context, _ *family, ch api.Channel, at spot) e
 func (c *chats) taken() (out []message) {
 	for _, m := range c.Messages() {
 		unsure := m.Answer == bot.Hang || m.Answer == bot.Reset || m.Answer == bot.Garbled
-		out = append(out, message{spot: spot{push.Telegram, m.ChatID}, at: m.At, unsure: unsure})
+		out = append(out, message{spot: spot{push.Telegram, m.ChatID}, at: m.At, unsure: unsure, says: m.Text})
 	}
 	return out
 }
 
 func (c *chats) tries() int { return len(c.Attempts()) }
 
-func (c *chats) fall(i ill, n int) {
-	tell(c.Server, n, map[ill]bot.Behaviour{tooMany: {Answer: bot.TooMany, RetryAfter: after}, internal: {Answer: bot.Internal}, garbled: {Answer: bot.Garbled},
-		lost: {Answer: bot.Reset}, hangs: {Answer: bot.Hang}, gone: {Answer: bot.BotBlocked}, slow: {Delay: late}}[i])
+var ofChats = map[ill]bot.Behaviour{tooMany: {Answer: bot.TooMany, RetryAfter: after}, internal: {Answer: bot.Internal}, garbled: {Answer: bot.Garbled},
+	lost: {Answer: bot.Reset}, hangs: {Answer: bot.Hang}, gone: {Answer: bot.BotBlocked}, slow: {Delay: late}}
+
+func (c *chats) met(i ill) int {
+	return among(c.Attempts(), func(r bot.Received) bool { return r.Answer == ofChats[i].Answer })
 }
+
+func (c *chats) fall(i ill, n int) { tell(c.Server, n, ofChats[i]) }
 
 func (c *chats) heal()   { c.Heal() }
 func (c *chats) forget() { c.Forget() }
@@ -290,17 +316,21 @@ func (t *texts) taken() (out []message) {
 	for _, m := range t.Messages() {
 		unsure := m.Answer == gateway.Hang || m.Answer == gateway.Reset || m.Answer == gateway.Garbled
 		const uuidLen = 36 // with which an id begins (docs/sms.md)
-		out = append(out, message{spot: spot{push.SMS, m.To}, at: m.At, id: m.ID, notice: m.ID[:min(uuidLen, len(m.ID))], unsure: unsure})
+		out = append(out, message{spot: spot{push.SMS, m.To}, at: m.At, id: m.ID, notice: m.ID[:min(uuidLen, len(m.ID))], unsure: unsure, says: m.Text})
 	}
 	return out
 }
 
 func (t *texts) tries() int { return len(t.Attempts()) }
 
-func (t *texts) fall(i ill, n int) {
-	tell(t.Server, n, map[ill]gateway.Behaviour{tooMany: {Answer: gateway.Quota, RetryAfter: after}, internal: {Answer: gateway.Internal}, garbled: {Answer: gateway.Garbled},
-		lost: {Answer: gateway.Reset}, hangs: {Answer: gateway.Hang}, gone: {Answer: gateway.UnknownNumber}, slow: {Delay: late}}[i])
+var ofTexts = map[ill]gateway.Behaviour{tooMany: {Answer: gateway.Quota, RetryAfter: after}, internal: {Answer: gateway.Internal}, garbled: {Answer: gateway.Garbled},
+	lost: {Answer: gateway.Reset}, hangs: {Answer: gateway.Hang}, gone: {Answer: gateway.UnknownNumber}, slow: {Delay: late}}
+
+func (t *texts) met(i ill) int {
+	return among(t.Attempts(), func(r gateway.Received) bool { return r.Answer == ofTexts[i].Answer })
 }
+
+func (t *texts) fall(i ill, n int) { tell(t.Server, n, ofTexts[i]) }
 
 func (t *texts) heal()   { t.Heal() }
 func (t *texts) forget() { t.Forget() }
@@ -365,9 +395,11 @@ func (m *mailboxes) taken() (out []message) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, r := range m.Messages() {
-		one := message{spot: spot{push.Email, r.To[0]}, at: r.At}
+		one := message{spot: spot{push.Email, r.To[0]}, at: r.At, says: read(r.Raw)}
 		if letter, err := mail.ReadMessage(strings.NewReader(string(r.Raw))); err == nil {
 			one.id = letter.Header.Get("Message-Id")
+			subject, _ := new(mime.WordDecoder).DecodeHeader(letter.Header.Get("Subject")) // what cannot be read is not what may go out
+			one.says = subject + "\n" + one.says
 		}
 		for _, w := range m.unsure {
 			one.unsure = one.unsure || !r.At.Before(w.from) && (w.to.IsZero() || r.At.Before(w.to))
@@ -379,9 +411,15 @@ func (m *mailboxes) taken() (out []message) {
 
 func (m *mailboxes) tries() int { return m.Attempts() }
 
-// fall scripts a step of the session. SMTP knows no 429 and no Retry-After: 421 stands for it.
-func (m *mailboxes) fall(i ill, n int) {
-	step, b := mailbox.End, mailbox.Behaviour{Times: n}
+// met is how many sessions have come to the step at which it falls ill so, and met that.
+func (m *mailboxes) met(i ill) int {
+	step, _ := session(i)
+	return m.Met(step)
+}
+
+// session is what a mail server that is so does, and at which step. SMTP knows no 429 and no Retry-After: 421 stands for it.
+func session(i ill) (step mailbox.Step, b mailbox.Behaviour) {
+	step = mailbox.End
 	switch i {
 	case tooMany:
 		step, b.Reply = mailbox.Mail, "421 4.7.0 too many from you"
@@ -396,6 +434,13 @@ func (m *mailboxes) fall(i ill, n int) {
 	case gone:
 		step, b.Reply = mailbox.Rcpt, "550 5.1.1 no such user"
 	}
+	return step, b
+}
+
+// fall scripts a step of the session.
+func (m *mailboxes) fall(i ill, n int) {
+	step, b := session(i)
+	b.Times = n
 	if step == mailbox.End {
 		m.mu.Lock()
 		m.unsure = append(m.unsure, window{from: now()})

@@ -67,6 +67,7 @@ func poisoned(ctx context.Context, s *scene) error {
 			return fmt.Errorf("poison: %w", err)
 		}
 	}
+	s.dueOf(s.families[0]).by = byNext
 	s.dueOf(s.families[1]).void = true
 	s.spoilt = 2
 	if _, err := s.coordinator.ResumeChannelKindWithResponse(ctx, api.ChannelKindFcm, nil); err != nil {
@@ -211,6 +212,9 @@ func (s *scene) jumping(ctx context.Context, n int, kinds ...string) (*jumping, 
 
 const jump = 6 * time.Hour
 
+// noticed is how long a clock stays ahead: a server looks each second at it, and one that is ahead between two looks goes unseen.
+const noticed = 3 * time.Second
+
 // clockJumps: the node's clock is put six hours forward and then back, with news before, between and after. Who has not looked is told on the next rung; who has is not.
 func clockJumps(ctx context.Context, s *scene) error {
 	j, err := s.jumping(ctx, families, push.FCM, push.SMS)
@@ -234,8 +238,14 @@ func clockJumps(ctx context.Context, s *scene) error {
 	if err := s.settle(ctx, settling); err != nil {
 		return err
 	}
+	if err := pause(ctx, noticed); err != nil {
+		return err
+	}
 	j.ahead.Store(0)
 	s.led.over = now()
+	if err := s.noneClimbsLate(ctx); err != nil {
+		return err
+	}
 	// A session whose token was given out six hours ahead is refused until then.
 	s.note = append(s.note, "staff had to sign in again after the clock was put back")
 	if err := s.signIn(ctx); err != nil {
@@ -244,18 +254,33 @@ func clockJumps(ctx context.Context, s *scene) error {
 	if err := s.log(ctx, s.families[4:]...); err != nil {
 		return err
 	}
-	if err := s.settle(ctx, settling); err != nil {
+	// Whoever had looked and is told again is found by the comparison.
+	return s.settle(ctx, settling)
+}
+
+// noneClimbsLate: what the clock that was ahead wrote is moved back with it; else who was told then has no next rung for six hours.
+func (s *scene) noneClimbsLate(ctx context.Context) error {
+	left := 0
+	err := until(ctx, putRight, "no notice climbs later than an hour from now", func() (bool, error) {
+		var err error
+		left, err = s.count(ctx, "select count(*) from notices where climb_at > $1 and climb_at < 'infinity'", now().Add(time.Hour))
+		return left == 0, err
+	})
+	if left == 0 || ctx.Err() != nil {
 		return err
 	}
-	for _, m := range s.led.messages {
-		if m.spot == s.families[0].ladder[1] {
-			s.note = append(s.note, "who had looked was told again on the next rung")
-		}
-	}
+	s.led.found = append(s.led.found, fmt.Sprintf("%d notices climb later than an hour after the clock was put back", left))
 	return nil
 }
 
-// clockBackInAPause: the provider asks for some seconds while the clock is six hours ahead; then it is put right.
+const (
+	putRight = 10 * time.Second // a server looks each second whether its clock was put back
+	// byItself is what a channel may take to go on when the clock was put back in a pause: the pause of some seconds, and 30 s for which a job that was put aside sleeps at most, on
+	// River's own clock, which no row moves; and half of that again for a machine that is busy.
+	byItself = 50 * time.Second
+)
+
+// clockBackInAPause: the provider asks for some seconds while the clock is six hours ahead; then it is put right. The channel goes on, and nobody has to ask for it.
 func clockBackInAPause(ctx context.Context, s *scene) error {
 	j, err := s.jumping(ctx, families, push.FCM)
 	if err != nil {
@@ -267,22 +292,23 @@ func clockBackInAPause(ctx context.Context, s *scene) error {
 	if err := s.log(ctx, s.families...); err != nil {
 		return err
 	}
-	if err := until(ctx, evidence, "the provider refuses", func() (bool, error) {
-		n, err := s.count(ctx, "select count(*) from deliveries where attempts > 0")
-		return n > 0 && google.tries() > 0, err
+	if err := pause(ctx, noticed); err != nil {
+		return err
+	}
+	if err := until(ctx, evidence, "the provider refuses, and the pause stands", func() (bool, error) {
+		n, err := s.count(ctx, "select count(*) from channel_pauses where paused_until > $1", j.now().Add(time.Second))
+		return n > 0 && google.met(tooMany) > 0, err
 	}); err != nil {
 		return err
 	}
 	google.heal()
 	j.ahead.Store(0)
 	s.led.over = now()
-	const patience = 20 * time.Second
-	byItself := until(ctx, patience, "the channel goes on by itself", func() (bool, error) {
+	if until(ctx, byItself, "the channel goes on by itself", func() (bool, error) {
 		err := s.read(ctx)
 		return len(s.led.waiting()) == 0, err
-	}) == nil
-	if !byItself {
-		s.note = append(s.note, fmt.Sprintf("NOT BY ITSELF: the pause stood %s later, until a coordinator resumed the channel", patience))
+	}) != nil {
+		s.led.found = append(s.led.found, fmt.Sprintf("not by itself: the pause stood %s later, until a coordinator resumed the channel", byItself))
 		if _, err := s.coordinator.ResumeChannelKindWithResponse(ctx, api.ChannelKindFcm, nil); err != nil {
 			return fmt.Errorf("resume: %w", err)
 		}

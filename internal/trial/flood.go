@@ -173,7 +173,7 @@ func flooded(ctx context.Context, s *scene) error {
 	s.note = append(s.note, fmt.Sprintf("%d SMS written in %.0f s; phones beside them, commit to provider: p50 %s p99 %s, before p50 %s p99 %s", len(flood), wrote.Seconds(),
 		short(quantile(beside, .5)), short(quantile(beside, .99)), short(quantile(alone, .5)), short(quantile(alone, .99))))
 	if p := quantile(beside, .99); p > max(isolated, isolation*quantile(alone, .99)) {
-		s.note = append(s.note, "NOT ISOLATED: phones wait for a channel that is not theirs")
+		s.led.found = append(s.led.found, "not isolated: phones wait for a channel that is not theirs")
 	}
 	return s.settle(ctx, settling)
 }

@@ -21,6 +21,9 @@ func (s *scene) apart(ctx context.Context, n int, kinds ...string) (worker *node
 	if _, err := s.serve(ctx, app.API); err != nil {
 		return nil, err
 	}
+	for _, kind := range kinds {
+		s.wires[kind].tape = &tape{}
+	}
 	if worker, err = s.serve(ctx, app.Worker); err != nil {
 		return nil, err
 	}
@@ -58,40 +61,76 @@ func (s *scene) blocked(ctx context.Context, n int) error {
 // afterwards is how long what a killed process had handed to its machine may still travel.
 const afterwards = 300 * time.Millisecond
 
-// kill ends a node with SIGKILL, and writes down of which messages nobody alive can know that they were taken.
-func (s *scene) kill(ctx context.Context, n *node) error {
+// kill ends a node with SIGKILL, and writes down of which messages nobody alive can know that they were taken. A node that held nothing when it was killed is no fault, and the
+// row an error.
+func (s *scene) kill(ctx context.Context, n *node, held holding) error {
 	n.kill()
 	s.led.over = now()
 	if err := pause(ctx, afterwards); err != nil {
 		return err
 	}
-	return s.mourn(ctx)
+	left, err := s.mourn(ctx, n)
+	if err == nil && held != nil {
+		left, err = held(ctx)
+	}
+	if err == nil && left == 0 {
+		err = errIdle
+	}
+	return err
 }
 
-// mourn excuses a repeat of what was taken and not written down.
-func (s *scene) mourn(ctx context.Context) error {
+var errIdle = errors.New("the node that was killed held nothing: nothing was tried")
+
+// holding is how much a node that is dead had in its hands: it stays as it was, since nobody takes it over so soon. Nil: what it had sent and not heard of.
+type holding func(context.Context) (int, error)
+
+// deliveries are those that the one node which delivers had taken up and not begun to send.
+func (s *scene) deliveries(ctx context.Context) (int, error) {
+	return s.count(ctx, "select count(*) from river_job where kind = 'push_deliver' and state = 'running'")
+}
+
+// swallowed are the requests that had left the node and not arrived.
+func swallowed(w *wire) holding { return func(context.Context) (int, error) { return w.hit(), nil } }
+
+// climbing are those who wait to write a delivery: of the nodes of a row the worker alone.
+func (s *scene) climbing(ctx context.Context) (int, error) {
+	return s.count(ctx, "select count(*) from pg_locks where not granted and relation = 'deliveries'::regclass")
+}
+
+// mourn excuses a repeat of what a killed node had sent, and was taken, and not written down. What another node sends at that moment is no excuse for anything: nobody killed
+// that one. It gives how many messages these are, with those whose answer was lost anyhow.
+func (s *scene) mourn(ctx context.Context, dead *node) (held int, err error) {
 	if err := s.read(ctx); err != nil {
-		return err
+		return 0, err
 	}
 	rows, err := s.tools.DB.Pool.Query(ctx, `select c.kind, n.owner_id, n.id::text from deliveries d join channels c on c.id = d.channel_id join notices n on n.id = d.notice_id
 		where d.state = 'pending'`)
 	if err != nil {
-		return fmt.Errorf("read deliveries: %w", err)
+		return 0, fmt.Errorf("read deliveries: %w", err)
 	}
 	var kind, id string
 	var owner uuid.UUID
 	_, err = pgx.ForEachRow(rows, []any{&kind, &owner, &id}, func() error {
 		for _, m := range s.led.messages {
-			if m.kind == kind && (m.notice == id || m.notice == "" && s.owns(owner, m.spot)) && !m.unsure {
-				s.led.died[m.spot]++
+			if m.kind == kind && (m.notice == id || m.notice == "" && s.owns(owner, m.spot)) && dead.sent(m.spot) {
+				held++
+				if !m.unsure { // else its lost answer is excuse enough
+					s.led.died[m.spot]++
+				}
 			}
 		}
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("read deliveries: %w", err)
+		return 0, fmt.Errorf("read deliveries: %w", err)
 	}
-	return nil
+	return held, nil
+}
+
+// sent tells whether a node sent something to a spot.
+func (n *node) sent(at spot) bool {
+	w := n.wires[at.kind]
+	return w != nil && w.tape != nil && w.tape.holds(at.address)
 }
 
 func (s *scene) owns(owner uuid.UUID, at spot) bool {
@@ -130,7 +169,7 @@ func killedBefore(ctx context.Context, s *scene) error {
 	if err := s.blocked(ctx, 1); err != nil {
 		return err
 	}
-	if err := s.kill(ctx, worker); err != nil {
+	if err := s.kill(ctx, worker, s.deliveries); err != nil {
 		return err
 	}
 	release()
@@ -156,7 +195,7 @@ func killedOnTheWire(ctx context.Context, s *scene) error {
 	if err := pause(ctx, lull); err != nil { // the others follow at once, or one after another
 		return err
 	}
-	if err := s.kill(ctx, worker); err != nil {
+	if err := s.kill(ctx, worker, swallowed(swallows)); err != nil {
 		return err
 	}
 	// The heir gets a wire of its own: what lies before the old one must not arrive when that heals.
@@ -183,7 +222,7 @@ func killedUnanswered(ctx context.Context, s *scene) error {
 	if err := pause(ctx, lull); err != nil {
 		return err
 	}
-	if err := s.kill(ctx, worker); err != nil {
+	if err := s.kill(ctx, worker, nil); err != nil {
 		return err
 	}
 	s.carriers[push.FCM].heal()
@@ -211,7 +250,7 @@ func killedUnrecorded(ctx context.Context, s *scene) error {
 	if err := s.blocked(ctx, 1); err != nil {
 		return err
 	}
-	if err := s.kill(ctx, worker); err != nil {
+	if err := s.kill(ctx, worker, nil); err != nil {
 		return err
 	}
 	release()
@@ -247,7 +286,7 @@ func killedClimbing(ctx context.Context, s *scene) error {
 	if err := s.blocked(ctx, 1); err != nil {
 		return err
 	}
-	if err := s.kill(ctx, worker); err != nil {
+	if err := s.kill(ctx, worker, s.climbing); err != nil {
 		return err
 	}
 	release()
@@ -274,8 +313,15 @@ func killedBeside(ctx context.Context, s *scene) error {
 	if err := s.provide(push.FCM); err != nil {
 		return err
 	}
+	s.wires[push.FCM].tape = &tape{}
 	victim, err := s.serve(ctx, app.All)
 	if err != nil {
+		return err
+	}
+	// The other has a wire of its own, so that it can be said which of them sent what.
+	hers := s.wires[push.FCM]
+	s.closing = append(s.closing, hers.close)
+	if s.wires[push.FCM], err = s.lead(push.FCM, hers.to); err != nil {
 		return err
 	}
 	if _, err := s.serve(ctx, app.All); err != nil { // whom the clients ask
@@ -299,7 +345,7 @@ func killedBeside(ctx context.Context, s *scene) error {
 			if err := pause(ctx, late/2); err != nil { // some are taken and not answered
 				return err
 			}
-			if err := s.kill(ctx, victim); err != nil {
+			if err := s.kill(ctx, victim, nil); err != nil {
 				return err
 			}
 		}

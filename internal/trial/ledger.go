@@ -20,17 +20,28 @@ type message struct {
 	id     string // the same for each attempt at one notice; empty where the provider is told none
 	notice string // the notice's id; empty where the provider is not told it
 	unsure bool   // whoever sent it cannot know that it was taken: the provider gave no answer, or none that can be read
+	says   string // as whoever gets it reads it
 }
+
+// way is how news may come. Several may do; with none a row expects it on the first rung.
+type way int
+
+const (
+	byFirst way = 1 << iota
+	byNext      // on a later rung
+	byCall      // an operator is asked to call
+)
 
 // due is a piece of news that somebody must learn.
 type due struct {
 	owner      uuid.UUID
 	kind       string // of the notice
 	ladder     []spot
-	everywhere bool // it must come to every rung
-	seen       bool // she looked by herself
-	called     bool // an operator has been asked to call her
-	void       bool // the trial spoilt it so that it says nothing any more
+	everywhere bool      // it must come to every rung
+	by         way       // how it is expected to come
+	seen       time.Time // when she looked by herself; zero: she did not
+	called     bool      // an operator has been asked to call her
+	void       bool      // the trial spoilt it so that it says nothing any more
 }
 
 // notice is one that the server has made.
@@ -47,7 +58,11 @@ type ledger struct {
 	died     map[spot]int       // messages that a process had sent and not written down when it was killed: nobody alive can know of them
 	left     map[spot]time.Time // addresses that were taken out: nothing may come there any more
 	over     time.Time          // when the fault was
+	found    []string           // what a row saw by itself and no comparison can: each breaks it
 }
+
+// onItsWay is how long what was on the wire when she looked may still come.
+const onItsWay = time.Second
 
 func newLedger() *ledger {
 	return &ledger{notices: map[string]notice{}, died: map[spot]int{}, left: map[spot]time.Time{}}
@@ -71,11 +86,10 @@ func (f figures) broken() bool { return f.lost > 0 || f.doubled > f.ambiguous ||
 func judge(l *ledger) figures {
 	var f figures
 	at := map[spot][]message{}
+	whose := l.whose()
 	for _, m := range l.messages {
 		at[m.spot] = append(at[m.spot], m)
-		if _, made := l.notices[m.notice]; m.notice != "" && !made {
-			f.wrong = append(f.wrong, "a message of a notice that the server does not have ("+m.kind+")")
-		}
+		f.suits(m, l.notices, whose)
 		if left, gone := l.left[m.spot]; gone && m.at.After(left) {
 			f.wrong = append(f.wrong, fmt.Sprintf("a message %.1f s after its address was taken out (%s)", m.at.Sub(left).Seconds(), m.kind))
 		}
@@ -85,15 +99,65 @@ func judge(l *ledger) figures {
 		made[n] = append(made[n], id)
 	}
 	for _, d := range l.dues {
-		f.weigh(d, made[notice{d.owner, d.kind}], at)
+		ids := made[notice{d.owner, d.kind}]
+		f.weigh(d, ids, at)
+		f.afterwards(d, ids, at)
 	}
 	f.repeats(l, at)
+	f.wrong = append(f.wrong, l.found...)
 	for _, m := range l.messages {
 		if !l.over.IsZero() {
 			f.took = max(f.took, m.at.Sub(l.over))
 		}
 	}
 	return f
+}
+
+// whose are the owners on whose ladders a spot stands, by the news that is due to them, and what is due there.
+func (l *ledger) whose() map[spot][]notice {
+	out := map[spot][]notice{}
+	for _, d := range l.dues {
+		for _, s := range d.ladder {
+			out[s] = append(out[s], notice{d.owner, d.kind})
+		}
+	}
+	return out
+}
+
+// suits tells whether a message may have come there, and may say what it says.
+func (f *figures) suits(m message, notices map[string]notice, whose map[spot][]notice) {
+	n, made := notices[m.notice]
+	if m.notice != "" && !made {
+		f.wrong = append(f.wrong, "a message of a notice that the server does not have ("+m.kind+")")
+	}
+	hers := whose[m.spot]
+	if len(hers) == 0 || made && !slices.ContainsFunc(hers, func(d notice) bool { return d.owner == n.owner }) {
+		f.wrong = append(f.wrong, "a message to an address on whose ladder it does not stand ("+m.kind+")")
+	}
+	may := []string{n.kind}
+	if !made { // the provider is told no id: it may say whatever is due there
+		may = nil
+		for _, d := range hers {
+			may = append(may, d.kind)
+		}
+	}
+	if !slices.ContainsFunc(may, func(kind string) bool { return generic(kind, m.says) }) {
+		f.wrong = append(f.wrong, "a message that says something else than that there is news ("+m.kind+")")
+	}
+}
+
+// afterwards finds what came although she had looked: on any rung, but for what was on the wire at that moment.
+func (f *figures) afterwards(d *due, ids []string, at map[spot][]message) {
+	if d.seen.IsZero() {
+		return
+	}
+	for _, s := range d.ladder {
+		for _, m := range at[s] {
+			if late := m.at.Sub(d.seen); late > onItsWay && (m.notice == "" || slices.Contains(ids, m.notice)) {
+				f.wrong = append(f.wrong, "who had looked was told again afterwards ("+m.kind+")")
+			}
+		}
+	}
 }
 
 // weigh decides how one piece of news came.
@@ -122,15 +186,31 @@ func (f *figures) weigh(d *due, ids []string, at map[spot][]message) {
 		f.lost += missed
 	case rung == 0:
 		f.first++
+		f.expected(d, byFirst)
 	case rung > 0:
 		f.next++
+		f.expected(d, byNext)
+	case !d.seen.IsZero():
+		f.seen++
 	case d.called:
 		f.called++
-	case d.seen:
-		f.seen++
+		f.expected(d, byCall)
 	default:
 		f.lost++
 	}
+}
+
+// expected holds the way by which news came against what the row says of it: an engine that gives up at once and has everybody called loses nothing.
+func (f *figures) expected(d *due, came way) {
+	want := d.by
+	if want == 0 {
+		want = byFirst
+	}
+	if want&came != 0 {
+		return
+	}
+	name := map[way]string{byFirst: "the first rung", byNext: "a later rung", byCall: "an operator's call"}
+	f.wrong = append(f.wrong, fmt.Sprintf("news that came by %s, which was to come by %s", name[came], name[want]))
 }
 
 // repeats counts what came more than once to an address, and how much of it is excused there: each time that a message was taken and its answer lost, or its sender
@@ -176,7 +256,7 @@ func (l *ledger) waiting() (out []*due) {
 	for _, d := range l.dues {
 		var f figures
 		f.weigh(d, made[notice{d.owner, d.kind}], at)
-		if f.lost > 0 {
+		if f.lost > 0 || len(f.wrong) > 0 { // by another way than it should: that may still come
 			out = append(out, d)
 		}
 	}

@@ -17,6 +17,7 @@ import (
 type node struct {
 	cmd   *exec.Cmd
 	addr  string
+	wires map[string]*wire // over which it reaches providers
 	said  *journal
 	ended chan struct{}
 	err   error // how it ended

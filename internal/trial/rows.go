@@ -15,7 +15,7 @@ func rows() []row {
 		}
 	}
 	for _, kind := range kinds {
-		out = append(out, row{fault: "endpoint gone", channel: kind, play: func(ctx context.Context, s *scene) error { return ended(ctx, s, kind) }})
+		out = append(out, row{fault: unsubscribed().name, channel: kind, play: func(ctx context.Context, s *scene) error { return unsubscribed().ended(ctx, s, kind) }})
 	}
 	return append(out,
 		row{fault: "worker killed before sending", channel: push.FCM, play: killedBefore},

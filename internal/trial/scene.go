@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -47,9 +48,10 @@ type scene struct {
 	coordinator *client.Staff
 	families    []*family
 	led         *ledger
-	spoilt      int      // deliveries that can never end by themselves, since the trial spoilt them
-	oldMail     string   // where a mail server listens whose certificate has ended
-	note        []string // what a reader of the row must know
+	spoilt      int        // deliveries that can never end by themselves, since the trial spoilt them
+	expired     *mailboxes // a mail server whose certificate has ended
+	otherMail   string     // where the mail server listens to which the wire does not lead
+	note        []string   // what a reader of the row must know
 }
 
 // family is a relative with her ladder.
@@ -175,7 +177,7 @@ func (s *scene) newMail() (carrier, string, error) {
 			return nil, "", errors.Join(err, os.ErrInvalid)
 		}
 		s.closing = append(s.closing, old.close)
-		s.oldMail = "127.0.0.1:" + strconv.Itoa(old.Port())
+		s.expired = old
 		pem = append(pem, old.Root()...)
 	}
 	return c, "127.0.0.1:" + strconv.Itoa(c.Port()), os.WriteFile(roots, pem, 0o600)
@@ -195,7 +197,7 @@ func (s *scene) origin(kind string) string {
 // env is all that a node of this scene knows of its surroundings.
 func (s *scene) env() []string {
 	out := []string{"PATH=" + s.getenv("PATH"), "HOME=/nonexistent", "TMPDIR=" + os.TempDir(), "QORGAU_ADDR=127.0.0.1:0", "QORGAU_LIMITS=off", "QORGAU_LOG=info",
-		"DATABASE_URL=" + s.url, "QORGAU_KEYSET=" + s.keyset, "QORGAU_HOTLINE=+77000000001"}
+		"DATABASE_URL=" + s.url, "QORGAU_KEYSET=" + s.keyset, "QORGAU_HOTLINE=" + hotline}
 	if s.proof != nil {
 		out = append(out, "SSL_CERT_FILE="+s.roots)
 	}
@@ -221,6 +223,7 @@ func (s *scene) serve(ctx context.Context, role app.Role) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
+	n.wires = maps.Clone(s.wires)
 	s.nodes = append(s.nodes, n)
 	if role != app.Worker {
 		s.at.Store(n.addr)
@@ -380,7 +383,7 @@ func (s *scene) looks(ctx context.Context, f *family) error {
 			if err := f.Seen(ctx, n.ID); err != nil {
 				return false, err
 			}
-			s.dueOf(f).seen = true
+			s.dueOf(f).seen = now()
 		}
 		return len(page.Notices) > 0, nil
 	})

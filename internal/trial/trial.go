@@ -8,8 +8,8 @@
 // (ledger.go) ─▶ printed.
 //
 // Invariants. The ledger is written from the server's acknowledgements and from what the providers took; it trusts nothing that the engine says of itself, but
-// that a notice exists. A fault that met nobody is an error and no success. A repeat is excused by a lost answer to that very message, or by the death of its sender before it
-// had written it down, and by nothing else. What a row cuts short or spoils by hand stands in its note. Everybody is invented.
+// that a notice exists. A fault that met nobody, as the wire or a stand-in knows, is an error and no success. A repeat is excused by a lost answer to that very message, or by the death of
+// its very sender before it had written it down, and by nothing else. What came although it should not have is wrong, and as bad as lost. What a row cuts short or spoils by hand stands in its note. Everybody is invented.
 package trial
 
 import (
@@ -48,6 +48,7 @@ type trial struct {
 	getenv              func(string) string
 	seed                uint64
 	volume              int
+	evidence            time.Duration // how long a fault that passes may take to be met; 0: as long as the constant says
 	out                 io.Writer
 	dir, keyset         string
 	vapidFile, vapidKey string

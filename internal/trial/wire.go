@@ -1,10 +1,13 @@
 package trial
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -33,7 +36,9 @@ type wire struct {
 	listener net.Listener
 	addr     string
 	conns    map[net.Conn]struct{}
-	met      int // connections that met another mode than open
+	met      int   // connections that met another mode than open
+	fled     int   // that broke off when they saw the certificate
+	tape     *tape // nil: what is sent is not kept
 	carrying sync.WaitGroup
 }
 
@@ -66,7 +71,7 @@ func (w *wire) set(m mode) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	was := w.mode
-	w.mode, w.met = m, 0
+	w.mode, w.met, w.fled = m, 0, 0
 	if m == shut {
 		_ = w.listener.Close()
 	}
@@ -96,6 +101,45 @@ func (w *wire) hit() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.met
+}
+
+// tape keeps what a node sends over a wire, so that it can be said who sent something.
+type tape struct {
+	mu   sync.Mutex
+	sent []byte
+}
+
+func (t *tape) keep(p []byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.sent = append(t.sent, p...)
+}
+
+// holds tells whether an address was sent, as JSON writes it.
+func (t *tape) holds(address string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return bytes.Contains(t.sent, []byte(strconv.Quote(address)))
+}
+
+// taped is a connection whose sender is listened to.
+type taped struct {
+	net.Conn
+	*tape
+}
+
+// Read keeps what it gives.
+func (t taped) Read(p []byte) (int, error) {
+	n, err := t.Conn.Read(p)
+	t.keep(p[:n])
+	return n, err
+}
+
+// mistrusted is how many have said in the present mode that they do not trust the certificate that they were shown.
+func (w *wire) mistrusted() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.fled
 }
 
 // keep holds a connection for as long as it is carried; false when its wire has been cut.
@@ -141,6 +185,12 @@ func (w *wire) carry(near net.Conn) {
 		err := shown.HandshakeContext(limit)
 		cancel()
 		if err != nil {
+			var said *net.OpError
+			if errors.As(err, &said) && said.Op == "remote error" { // an alert: whoever goes away for another reason says nothing
+				w.mu.Lock()
+				w.fled++
+				w.mu.Unlock()
+			}
 			return
 		}
 		near = shown
@@ -152,6 +202,10 @@ func (w *wire) carry(near net.Conn) {
 		if n, err = near.Read(first); err != nil {
 			return
 		}
+	}
+	if w.tape != nil {
+		w.tape.keep(first[:n])
+		near = taped{near, w.tape}
 	}
 	switch w.now() {
 	case shut:

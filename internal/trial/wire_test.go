@@ -2,6 +2,8 @@ package trial
 
 import (
 	"bufio"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -111,6 +113,51 @@ func TestAWireHandsOnNothingThatItSwallowed(t *testing.T) {
 	for line := range heard {
 		if line == "meanwhile" {
 			t.Error("what was sent over a broken wire arrived")
+		}
+	}
+}
+
+// Who goes away for the certificate is counted; who trusts it, and who goes away for another reason, is not.
+func TestAWireKnowsWhoMistrustedIt(t *testing.T) {
+	t.Parallel()
+	to, _ := echo(t)
+	p, root, err := newProof()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := newWire(to, p.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.close()
+	trusted := x509.NewCertPool()
+	trusted.AppendCertsFromPEM(root)
+	asks := func() error {
+		c, err := (&tls.Dialer{Config: &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS12}}).DialContext(t.Context(), "tcp", w.addr)
+		if err != nil {
+			return err
+		}
+		return c.Close()
+	}
+	if err := asks(); err != nil {
+		t.Fatal(err)
+	}
+	plain, err := say(t, w, "this is no handshake")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = hears(t, plain)
+	_ = plain.Close()
+	if n := w.mistrusted(); n != 0 {
+		t.Fatalf("%d mistrusted a certificate that is good", n)
+	}
+	p.expire(true)
+	if err := asks(); err == nil {
+		t.Fatal("a certificate that ended is trusted")
+	}
+	for end := time.Now().Add(time.Minute); w.mistrusted() == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("nobody mistrusted a certificate that ended")
 		}
 	}
 }

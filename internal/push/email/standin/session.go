@@ -123,6 +123,10 @@ func (c *session) handshake() error {
 	conn := tls.Server(c.conn, c.s.tls)
 	_ = conn.SetDeadline(time.Now().Add(time.Minute))
 	if err := conn.Handshake(); err != nil {
+		var said *net.OpError
+		if errors.As(err, &said) && said.Op == "remote error" {
+			c.s.count(&c.s.fled)
+		}
 		return err
 	}
 	_ = conn.SetDeadline(time.Time{})

@@ -103,6 +103,8 @@ type Server struct {
 	mu       sync.Mutex
 	attempts int
 	quits    int
+	met      map[Step]int // scripted behaviours that were used
+	fled     int          // handshakes that the sender broke off
 	conns    map[net.Conn]struct{}
 	closed   bool
 }
@@ -121,7 +123,7 @@ func Start(opts Options) (*Server, error) {
 		return nil, fmt.Errorf("smtp stand-in: listen: %w", err)
 	}
 	s := &Server{
-		opts: opts, l: l, root: root, conns: map[net.Conn]struct{}{},
+		opts: opts, l: l, root: root, conns: map[net.Conn]struct{}{}, met: map[Step]int{},
 		tls: &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate}},
 	}
 	s.wg.Go(s.accept)
@@ -163,6 +165,20 @@ func (s *Server) Quits() int {
 	return s.quits
 }
 
+// Met is how often a session met at this step what Fail had set there.
+func (s *Server) Met(at Step) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.met[at]
+}
+
+// Mistrusted is how often a sender ended the handshake with an alert, as one does that does not trust the certificate.
+func (s *Server) Mistrusted() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.fled
+}
+
 // Fail sets what happens at a step from now on.
 func (s *Server) Fail(at Step, b Behaviour) { s.script.Fail(string(at), b) }
 
@@ -174,7 +190,8 @@ func (s *Server) Forget() {
 	s.Book.Forget()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.attempts, s.quits = 0, 0
+	s.attempts, s.quits, s.fled = 0, 0, 0
+	clear(s.met)
 }
 
 func (s *Server) accept() {
@@ -205,7 +222,12 @@ func (s *Server) accept() {
 
 // choose is what happens at a step now; it is used up where it is counted.
 func (s *Server) choose(at Step) Behaviour {
-	b, _ := s.script.Choose(string(at))
+	b, scripted := s.script.Choose(string(at))
+	if scripted {
+		s.mu.Lock()
+		s.met[at]++
+		s.mu.Unlock()
+	}
 	return b
 }
 

@@ -2,6 +2,7 @@ package standin_test
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
@@ -153,6 +154,15 @@ func TestTheCertificateIsAsAsked(t *testing.T) {
 		if err := dial(t, s).secure(conf(t, s)); (err != nil) != expired {
 			t.Errorf("expired %v: %v", expired, err)
 		}
+		want := 0
+		if expired {
+			want = 1
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		if !s.Until(ctx, func() bool { return s.Mistrusted() == want }) {
+			t.Errorf("expired %v: %d mistrusted the certificate", expired, s.Mistrusted())
+		}
+		cancel()
 	}
 }
 
@@ -166,6 +176,9 @@ func TestScriptsHoldAsLongAsTold(t *testing.T) {
 	k.say("EHLO me", "250", "MAIL FROM:<a@b.kz>", "250", "RCPT TO:<c@d.kz>", "450", "RCPT TO:<c@d.kz>", "450", "RCPT TO:<c@d.kz>", "250", "DATA", "354", ".", "554")
 	if len(s.Messages()) != 0 {
 		t.Error("a refused mail was taken")
+	}
+	if r, e := s.Met(standin.Rcpt), s.Met(standin.End); r != 2 || e != 1 || s.Met(standin.Mail) != 0 {
+		t.Errorf("%d and %d met what they were told", r, e)
 	}
 	s.Heal()
 	k.say("MAIL FROM:<a@b.kz>", "250", "RCPT TO:<c@d.kz>", "250", "DATA", "354", ".", "250")
