@@ -31,7 +31,7 @@ func (t *trial) report(results []result) error {
 const legend = `
 notices: made by the server for the news that was due. first: taken by the provider of the channel at hand. next: taken on a later rung. called: an operator is asked to
 call. seen: she looked by herself before anything came. lost: none of these. double: taken more than once for one address. excused: of those, after an answer that nobody got, or
-a sender that died before it had written down that it was taken. BROKEN also where news came by another way than the row is about, too late, to a stranger, or in other words. recovery: from the end of the fault to the last message. Rows run beside each other on one machine.`
+a sender that died before it had written down that it was taken. A row is broken, too, where news came by another way than it is about, too late, to a stranger, or in other words. recovery: from the end of the fault to the last message. Rows run beside each other on one machine.`
 
 // table is one line for each row.
 func table(results []result) string {
