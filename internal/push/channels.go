@@ -141,8 +141,10 @@ func (c *Center) SetChannels(ctx context.Context, tx *pg.Tx, book Book, addresse
 		return err
 	}
 	if stay && book.Organisation != uuid.Nil && (hushed || len(leaving)+len(fresh)+len(unproved) > 0) {
-		if err := changedOften(ctx, tx, book.Owner); err != nil {
-			return err
+		if hushed || len(fresh)+len(unproved) > 0 { // who only takes out is never refused: it may be her, taking out a thief's
+			if err := changedOften(ctx, tx, book.Owner); err != nil {
+				return err
+			}
 		}
 		if err := c.tellOfChange(ctx, tx, book, fresh); err != nil {
 			return err

@@ -305,9 +305,13 @@ func TestALadderIsChangedSoOften(t *testing.T) {
 		t.Errorf("%v", refused)
 	}
 	w.expect("12", "select count(*)::text from notices where kind = 'channels'")
-	w.db.Clock.Move(time.Hour + time.Minute)
-	w.in(func(tx *pg.Tx) error {
+	w.in(func(tx *pg.Tx) error { // whoever only takes out is heard: it may be her, taking out a thief's phone
 		return w.center.SetChannels(t.Context(), tx, w.book(mother), []push.Address{{Kind: push.FCM, Value: "hers"}})
 	})
 	w.expect("13", "select count(*)::text from notices where kind = 'channels'")
+	w.db.Clock.Move(time.Hour + time.Minute)
+	w.in(func(tx *pg.Tx) error {
+		return w.center.SetChannels(t.Context(), tx, w.book(mother), []push.Address{{Kind: push.FCM, Value: "hers"}, {Kind: push.FCM, Value: "another"}})
+	})
+	w.expect("14", "select count(*)::text from notices where kind = 'channels'")
 }

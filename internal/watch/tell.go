@@ -258,13 +258,13 @@ func (p *Post) stillTrue(ctx context.Context, tx *pg.Tx, all []push.Notice) ([]b
 	for i, n := range all {
 		matches[i] = n.Subject
 	}
-	rows, err := tx.Query(ctx, `select m.id, m.state, s.state, d.id, d.state, d.revision > 1 and d.updated_at >= m.updated_at - $2::interval from matches m join searches s on s.id = m.search_id
+	rows, err := tx.Query(ctx, `select m.id, m.state, s.state, d.id, d.state, d.merged_into is not null or d.revision > 1 and d.updated_at >= m.updated_at - $2::interval from matches m join searches s on s.id = m.search_id
 		join detentions d on d.id = m.detention_id where m.id = any($1)`, matches, crossing)
 	if err != nil {
 		return nil, fmt.Errorf("look at matches again: %w", err)
 	}
 	stands, open := map[uuid.UUID]bool{}, map[uuid.UUID]bool{}
-	changed := map[uuid.UUID][]uuid.UUID{} // records, with their matches, that a person has touched since
+	changed := map[uuid.UUID][]uuid.UUID{} // records, with their matches, that a person has touched since, or may have touched by another record of the same person
 	var id, record uuid.UUID
 	var matchState, searchState, recordState string
 	var touched bool
