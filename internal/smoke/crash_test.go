@@ -172,7 +172,7 @@ func (n *node) google(tw *town) *line {
 	return l
 }
 
-// rescued is how long the tests wait for news that a killed process was at. Its jobs are taken back after 16 s; how long it took is logged, not
+// rescued is how long the tests wait for news that a killed process was at. Its jobs are taken back after 26 s; how long it took is logged, not
 // judged: a busy machine is slow.
 const rescued = 3 * time.Minute
 

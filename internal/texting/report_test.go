@@ -86,6 +86,10 @@ func TestWhatIsOldSaysSo(t *testing.T) {
 		if want := min(sent.UnixMicro(), r.ReceivedAt.UnixMicro()); r.SentAt.UnixMicro() != want || r.Late() != (age > time.Hour) {
 			t.Errorf("sent %s before it came: sent at %s, received at %s, late %t", age, r.SentAt, r.ReceivedAt, r.Late())
 		}
+		tw.exec("update sms_reports set sent_at = null where id = $1", r.ID) // as a node of the version before writes it
+		if r = tw.report(); !r.SentAt.Equal(r.ReceivedAt) || r.Late() {
+			t.Errorf("of a former version: sent at %s, received at %s", r.SentAt, r.ReceivedAt)
+		}
 		_, err := tw.desk.Decide(t.Context(), tw.chief, r.ID, true, nil)
 		tw.must(err)
 	}

@@ -60,7 +60,7 @@ type Person struct {
 const coordinated = `exists (select 1 from grants g where g.account_id = @reader and ` + account.GrantInForce + ` and g.role = 'coordinator'
 	and g.organisation_id = r.organisation_id and (g.cities = '{}' or r.department_id is null or dep.city = any(g.cities)))`
 
-const selectReports = `select r.id, r.organisation_id, r.account_id, r.state, r.department_id, r.detention_ids, r.received_at, r.sent_at, r.decided_by, r.decided_at, r.period, r.content_ct
+const selectReports = `select r.id, r.organisation_id, r.account_id, r.state, r.department_id, r.detention_ids, r.received_at, coalesce(r.sent_at, r.received_at), r.decided_by, r.decided_at, r.period, r.content_ct
 	from sms_reports r left join departments dep on dep.id = r.department_id where ` + coordinated
 
 func (d *Desk) reports(ctx context.Context, tx *pg.Tx, which string, args pgx.NamedArgs) ([]Report, error) {

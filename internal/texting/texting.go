@@ -161,7 +161,7 @@ func (d *Desk) opened(place string, row uuid.UUID, period string, ct []byte, to 
 // patience is the wait after the first, second … failure; the last one goes on.
 var patience = []time.Duration{time.Second, 2 * time.Second, 5 * time.Second, 15 * time.Second, time.Minute, 5 * time.Minute}
 
-const jobTimeout = 14 * time.Second // the gateway has ten, and a job of a dead process is taken over after fifteen
+const jobTimeout = 14 * time.Second // the gateway has ten; with ten more to write its answer down, app/rescue.go takes a dead process's job over after 26
 
 // worker runs one kind of job. What fails leaves a code in the job's row, never a text that could hold a name.
 type worker[A river.JobArgs] struct {

@@ -14,10 +14,9 @@ alter table sms_messages add column report_id uuid;
 alter table sms_reports add column answered_at timestamptz;
 update sms_reports set answered_at = received_at;
 
--- When a report was sent, by the gateway's clock: one that could not reach us for a night repeats what it holds.
+-- When a report was sent, by the gateway's clock: one that could not reach us for a night repeats what it holds. None: a node of the version before wrote it, which goes
+-- on working while nodes are replaced one by one.
 alter table sms_reports add column sent_at timestamptz;
-update sms_reports set sent_at = received_at;
-alter table sms_reports alter column sent_at set not null;
 
 -- What each sheet is made of beside the key and the counter, at random: a counter that a restored backup puts back must not print an old sheet again. It is no
 -- secret without the key, which lies outside the database. None: printed before.
