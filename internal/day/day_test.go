@@ -54,7 +54,7 @@ func (d *day) someOfEverything(t *testing.T, printed string) {
 			t.Errorf("%s: none", what)
 		}
 	}
-	for _, line := range []string{"searches/s", "batches/s", "batch acknowledged to the phone", "Offers made", "First lawyer at a department", "seed 7"} {
+	for _, line := range []string{"searches/s", "batches/s", "batch acknowledged to the phone", "Offers made", "First lawyer at a department", "Each department, by city", "seed 7"} {
 		if !strings.Contains(printed, line) {
 			t.Errorf("the report does not say %q", line)
 		}

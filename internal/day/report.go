@@ -1,6 +1,7 @@
 package day
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"os"
@@ -127,19 +128,30 @@ func (d *day) sending() {
 	d.say("Offers made by coordinators to lawyers: %d; accepted %d, declined %d, %d came second.", b.offers, b.accepted, b.declined, b.taken)
 	var waited []time.Duration
 	before, never := 0, 0
+	cities := map[string][]string{}
 	for place, at := range b.first {
-		switch reached, there := b.reached[place]; {
+		reached, there := b.reached[place]
+		how := "never"
+		switch wait := reached.Sub(at); {
 		case !there:
 			never++
-		case !reached.After(at):
+		case wait <= 0:
 			before++
+			how = "before"
 		default:
-			waited = append(waited, reached.Sub(at))
+			waited = append(waited, wait)
+			how = fmt.Sprintf("%.1f", wait.Seconds())
 		}
+		cities[b.places[place].city] = append(cities[b.places[place].city], how)
 	}
 	s := sorted(waited)
 	d.say("First lawyer at a department: before its first person at %d; after that person, at %d: min %s, median %s, max %s of the replay; never at %d.", before, len(s),
 		short(quantile(s, 0)), short(quantile(s, .5)), short(quantile(s, 1)), never)
+	d.say("Each department, by city, in seconds of the replay after its first person:")
+	for _, city := range slices.Sorted(maps.Keys(cities)) {
+		slices.SortFunc(cities[city], func(a, b string) int { return cmp.Or(len(a)-len(b), strings.Compare(a, b)) })
+		d.say("  %-20s %s", city, strings.Join(cities[city], " "))
+	}
 }
 
 // differ names the first differences.
