@@ -109,23 +109,45 @@ func (f *Finder) feedAttempts(ctx context.Context, rows pgx.Rows) error {
 	return err
 }
 
-// Attempts gives those after a time that asked for the same two words, in whatever spelling, the latest first. At most so many are compared,
-// those that share the most; where more share the words, more is true.
+// anew is how many times more are compared where the first left some out that share as much, and few of them were meant. Of a day of 120,000 searches three of ten
+// have more than a hundred before them that share the sounds of both words (of Серіков Серік all the Серіковs), and none more than a thousand; comparing these
+// takes 2.3 ms.
+const anew = 10
+
+// Attempts gives those after a time that asked for the same two words, in whatever spelling, the latest first. So many are compared, those that share
+// the most, or some more (anew); where even more share the words, more is true.
 func (l *Look) Attempts(name string, after time.Time, most int) (found []Attempt, more bool) {
 	q := names.Parse(name)
+	if found, more = l.asked(q, after, most); more && len(found) < most/2 {
+		found, more = l.asked(q, after, anew*most)
+	}
+	slices.SortFunc(found, func(x, y Attempt) int { return y.At.Compare(x.At) })
+	return found, more
+}
+
+// asked gives the attempts for q among those that share the most with it, at most so many of them.
+func (l *Look) asked(q names.Name, after time.Time, most int) (found []Attempt, more bool) {
 	hits, more := l.in.attempts.index.Writings(q, most)
 	a := l.in.attempts
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	seen := map[uuid.UUID]bool{}
+	seen, written := map[uuid.UUID]bool{}, map[string]bool{} // many write a name alike: it is compared once
 	for _, h := range hits {
 		made, there := a.made[h.attempt]
-		if there && !seen[made.ID] && made.At.After(after) && same(q, names.Parse(made.Names[h.n])) {
+		if !there || seen[made.ID] || !made.At.After(after) {
+			continue
+		}
+		text := made.Names[h.n]
+		meant, known := written[text]
+		if !known {
+			meant = same(q, names.Parse(text))
+			written[text] = meant
+		}
+		if meant {
 			seen[made.ID] = true
 			found = append(found, made)
 		}
 	}
-	slices.SortFunc(found, func(x, y Attempt) int { return y.At.Compare(x.At) })
 	return found, more
 }
 
