@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
@@ -28,6 +29,24 @@ func read(ctx context.Context, db *pg.DB, id uuid.UUID) (Department, error) {
 // Find gives one entry inside a transaction, for features that name a place. Fault: not_found.
 func Find(ctx context.Context, tx *pg.Tx, id uuid.UUID) (Department, error) {
 	return take(tx.Gorm(ctx).Where("id = ?", id))
+}
+
+// NamesRU gives the Russian names of several entries inside a transaction; what is not there has none.
+func NamesRU(ctx context.Context, tx *pg.Tx, ids []uuid.UUID) (map[uuid.UUID]string, error) {
+	rows, err := tx.Query(ctx, "select id, name_ru from departments where id = any($1::uuid[])", ids)
+	if err != nil {
+		return nil, fmt.Errorf("read names of departments: %w", err)
+	}
+	out := map[uuid.UUID]string{}
+	var id uuid.UUID
+	var name string
+	if _, err := pgx.ForEachRow(rows, []any{&id, &name}, func() error {
+		out[id] = name
+		return nil
+	}); err != nil {
+		return nil, fmt.Errorf("read names of departments: %w", err)
+	}
+	return out, nil
 }
 
 // lock is Find, and nobody else changes the entry until the transaction ends.

@@ -169,6 +169,14 @@ func (p *Post) openMatches(ctx context.Context, tx *pg.Tx, look *finder.Look, fo
 	if err != nil {
 		return nil, err
 	}
+	places := make([]uuid.UUID, len(detentions))
+	for i, d := range detentions {
+		places[i] = d.DepartmentID
+	}
+	names, err := department.NamesRU(ctx, tx, places)
+	if err != nil {
+		return nil, err
+	}
 	out := make([]Match, 0, len(found))
 	for _, m := range found {
 		s := slices.IndexFunc(searches, func(s Search) bool { return s.ID == m.SearchID })
@@ -176,15 +184,11 @@ func (p *Post) openMatches(ctx context.Context, tx *pg.Tx, look *finder.Look, fo
 		if s < 0 || d < 0 {
 			continue // one side is erased
 		}
-		place, err := department.Find(ctx, tx, detentions[d].DepartmentID)
-		if err != nil {
-			return nil, err
-		}
 		reason := orZero(m.ReviewReason)
 		if hidden := personal(detentions[d], tx.Now); reason == reasonPerson || m.State == proposed && hidden != "" {
 			reason = hidden // it comes before all others
 		}
-		out = append(out, Match{MatchRow: m, Search: searches[s], Detention: detentions[d], DepartmentName: place.NameRU, Reason: reason,
+		out = append(out, Match{MatchRow: m, Search: searches[s], Detention: detentions[d], DepartmentName: names[detentions[d].DepartmentID], Reason: reason,
 			Verdict: atMost(detentions[d], look.Compare(searches[s].Person(), detentions[d].Person()))})
 	}
 	return out, nil
