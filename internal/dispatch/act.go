@@ -321,6 +321,9 @@ func Return(ctx context.Context, tx *pg.Tx, who uuid.UUID) error {
 	b.Queue(`update dispatches set state = 'offered', taken_by = null, accepted_at = null, en_route_at = null, eta_at = null, next_at = $2, updated_at = $2,
 		revision = revision + 1 where taken_by = $1 and state in ('accepted', 'en_route') returning organisation_id, id`, who, tx.Now).Query(func(rows pgx.Rows) error {
 		_, err := pgx.ForEachRow(rows, []any{&organisation, &id}, func() error { return nil })
+	// A yes of theirs that is being written at this moment is waited for, and taken back with the rest: else they would go for ever.
+	b.Queue(`select 1 from dispatches where ended_at is null and (taken_by = $1 or id in (select dispatch_id from offers where account_id = $1 and state in ('offered', 'expired', 'accepted')))
+		order by id for update`, who)
 		return err
 	})
 	b.Queue(`update dispatches d set next_at = $2, updated_at = $2, revision = revision + 1 from offers o

@@ -1,0 +1,73 @@
+package dispatch_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/qorgau/qorgau/internal/account"
+	"github.com/qorgau/qorgau/internal/dispatch"
+	"github.com/qorgau/qorgau/internal/pg"
+	"github.com/qorgau/qorgau/internal/push"
+)
+
+func (c *city) need(department uuid.UUID, n dispatch.Need) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.needs[department] = n
+}
+
+// standsAt has a lawyer on shift be present at a department, as a check-in does.
+func (c *city) standsAt(p account.Principal, department uuid.UUID) {
+	c.Helper()
+	c.exec("update shifts set department_id = $2, state = 'present' where account_id = $1", p.Account, department)
+	c.checkIn(p, department, c.db.Now())
+}
+
+// A lawyer says yes in the moment in which they are locked: what was written first is seen by what comes second, and the call goes on to the next.
+func TestAYesInTheMomentOfALock(t *testing.T) {
+	t.Parallel()
+	c := newCity(t)
+	ctx := t.Context()
+	lawyer, next := c.onShift(c.department(1)), c.onShift(c.department(5))
+	d := c.call(dispatch.New{DepartmentID: c.department(0), Accounts: []uuid.UUID{lawyer.Account}})
+	yes, err := c.db.Pool.Begin(ctx)
+	must(t, err)
+	defer func() { _ = yes.Rollback(context.WithoutCancel(ctx)) }()
+	// As accept does it: the call is locked, then the offer and the call are written.
+	for _, statement := range []string{"select 1 from dispatches where id = $1 for update", "update offers set state = 'accepted', answered_at = $2 where dispatch_id = $1 and account_id = $3",
+		"update dispatches set state = 'accepted', taken_by = $3, accepted_at = $2, next_at = $2::timestamptz + interval '1 hour' where id = $1"} {
+		args := []any{d.ID, c.db.Now(), lawyer.Account}
+		if statement[:6] == "select" {
+			args = args[:1]
+		}
+		_, err := yes.Exec(ctx, statement, args...)
+		must(t, err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		done <- c.db.InTx(ctx, func(tx *pg.Tx) error {
+			if _, err := tx.Exec(ctx, "update accounts set state = 'locked' where id = $1", lawyer.Account); err != nil {
+				return err
+			}
+			return dispatch.Return(ctx, tx, lawyer.Account)
+		})
+	}()
+	for c.count("select count(*) from pg_locks where not granted and pid in (select pid from pg_stat_activity where datname = current_database())") == 0 {
+		select {
+		case err := <-done:
+			t.Fatalf("the lock did not wait for the yes: %v", err)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+	must(t, yes.Commit(ctx))
+	must(t, <-done)
+	c.pass(0)
+	got, err := c.desk.Get(ctx, c.boss, d.ID)
+	if err != nil || got.TakenBy != nil || got.State != dispatch.Offered || c.told(next, push.Offer) != 1 {
+		t.Fatalf("%+v, %v; the next was asked %d times: the call stays with who is locked", got, err, c.told(next, push.Offer))
+	}
+}
+
