@@ -69,7 +69,7 @@ func (k *Desk) goesOn(ctx context.Context, tx *pg.Tx, d *Dispatch) error {
 func (k *Desk) stay(ctx context.Context, tx *pg.Tx, d *Dispatch) error {
 	var until *time.Time
 	err := tx.QueryRow(ctx, `select coalesce(max(s.ends_at) filter (where s.state <> 'left' and s.starts_at <= $3 and s.ends_at > $3),
-			case when count(*) filter (where s.cancelled_at is null and s.starts_at <= $4 and s.ends_at > $4) = 0 then $5::timestamptz end)
+			case when count(*) filter (where s.cancelled_at is null and s.starts_at <= $4 and coalesce(s.left_at, s.ends_at) > $4) = 0 then $5::timestamptz end)
 		from shifts s where s.account_id = $1 and s.organisation_id = $2`, *d.TakenBy, d.OrganisationID, tx.Now, *d.ArrivedAt, d.ArrivedAt.Add(unplanned)).Scan(&until)
 	if err != nil {
 		return fmt.Errorf("look until when they are there: %w", err)

@@ -26,6 +26,27 @@ func (c *city) standsAt(p account.Principal, department uuid.UUID) {
 	c.checkIn(p, department, c.db.Now())
 }
 
+// Who hands over and checks out, goes where they are called to and says that they have come, is there, and not gone within the same second.
+func TestWhoCheckedOutOnTheWayIsThere(t *testing.T) {
+	t.Parallel()
+	c := newCity(t)
+	lawyer := c.onShift(c.department(1))
+	d := c.sent(lawyer, c.department(0))
+	c.exec("update shifts set state = 'left', left_at = $2 where account_id = $1", lawyer.Account, c.db.Now())
+	must(t, c.db.InTx(t.Context(), func(tx *pg.Tx) error { return c.desk.Left(t.Context(), tx, lawyer.Account) }))
+	c.do(lawyer, d.ID, dispatch.Go)
+	c.pass(20 * time.Minute)
+	c.do(lawyer, d.ID, dispatch.Arrive)
+	c.pass(0)
+	if s := c.state(d.ID); s != dispatch.Arrived {
+		t.Fatalf("just come: %s", s)
+	}
+	c.pass(12*time.Hour + time.Minute)
+	if s := c.state(d.ID); s != dispatch.Done {
+		t.Fatalf("half a day later: %s", s)
+	}
+}
+
 // A lawyer says yes in the moment in which they are locked: what was written first is seen by what comes second, and the call goes on to the next.
 func TestAYesInTheMomentOfALock(t *testing.T) {
 	t.Parallel()
