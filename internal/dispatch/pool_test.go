@@ -47,6 +47,37 @@ func TestWhoCheckedOutOnTheWayIsThere(t *testing.T) {
 	}
 }
 
+// A coordinator who wakes one lawyer has woken one lawyer: when that one does not answer, they hear of it, and the others sleep on.
+func TestWhoIsWokenIsOne(t *testing.T) {
+	t.Parallel()
+	c := newCity(t)
+	here := c.department(0)
+	woken, asleep := c.person(account.Lawyer), []account.Principal{c.person(account.Lawyer), c.person(account.Lawyer)}
+	quiet := func(when string) {
+		t.Helper()
+		c.pass(10 * time.Minute)
+		for i, p := range asleep {
+			if n := c.told(p, push.Offer); n != 0 {
+				t.Errorf("%s: sleeper %d was rung %d times", when, i, n)
+			}
+		}
+		if c.open("dispatch_unanswered") != 1 {
+			t.Errorf("%s: the coordinator did not hear of it", when)
+		}
+		c.exec("update alerts set acknowledged_at = $1", c.db.Now())
+	}
+	c.call(dispatch.New{DepartmentID: here, Accounts: []uuid.UUID{woken.Account}, OffDuty: true})
+	quiet("called by name")
+	d := c.call(dispatch.New{DepartmentID: here})
+	if _, err := c.desk.More(t.Context(), c.boss, d.ID, []uuid.UUID{woken.Account}, true); err != nil || c.told(woken, push.Offer) != 2 {
+		t.Fatal(err)
+	}
+	quiet("asked in addition")
+	if d := c.call(dispatch.New{DepartmentID: here, OffDuty: true}); len(d.Offers) != 1 || !d.OffDuty {
+		t.Fatalf("whoever it may be was to be woken, and nobody was: %+v", d)
+	}
+}
+
 // A lawyer says yes in the moment in which they are locked: what was written first is seen by what comes second, and the call goes on to the next.
 func TestAYesInTheMomentOfALock(t *testing.T) {
 	t.Parallel()
