@@ -25,7 +25,8 @@ func (k *Desk) Tick(ctx context.Context) (bool, error) {
 	var id, organisation uuid.UUID
 	err := k.db.InTx(ctx, func(tx *pg.Tx) error {
 		id = uuid.Nil
-		err := tx.QueryRow(ctx, "select id, organisation_id from dispatches where next_at <= $1 order by next_at limit 1", tx.Now).Scan(&id, &organisation)
+		// One that another node stands still in the middle of must not keep all others waiting, of other organisations too.
+		err := tx.QueryRow(ctx, "select id, organisation_id from dispatches where next_at <= $1 order by next_at limit 1 for update skip locked", tx.Now).Scan(&id, &organisation)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil
 		}

@@ -123,3 +123,28 @@ func TestAYesInTheMomentOfALock(t *testing.T) {
 	}
 }
 
+// A node that stands still with a call in its hands keeps that call, and none of another organisation.
+func TestAHeldCallKeepsNobodyElseWaiting(t *testing.T) {
+	t.Parallel()
+	c := newCity(t)
+	ctx := t.Context()
+	held := c.call(dispatch.New{DepartmentID: c.department(0), Accounts: []uuid.UUID{c.onShift(c.department(1)).Account}})
+	c.db.Clock.Move(time.Second)
+	ours := c.organisation
+	c.organisation = uuid.New()
+	c.exec("insert into organisations (id, name, created_at) values ($1, 'b', $2)", c.organisation, c.db.Now())
+	c.boss = c.person(account.Coordinator)
+	first, second := c.onShift(c.department(1)), c.onShift(c.department(2))
+	c.call(dispatch.New{DepartmentID: c.department(0), Accounts: []uuid.UUID{first.Account}})
+	c.organisation = ours
+	still, err := c.db.Pool.Begin(ctx)
+	must(t, err)
+	defer func() { _ = still.Rollback(context.WithoutCancel(ctx)) }()
+	_, err = still.Exec(ctx, "select 1 from dispatches where id = $1 for update", held.ID)
+	must(t, err)
+	c.pass(4 * time.Minute)
+	if n := c.told(second, push.Offer); n != 1 {
+		t.Fatalf("the next lawyer of another organisation was asked %d times", n)
+	}
+}
+
