@@ -148,3 +148,21 @@ func TestAHeldCallKeepsNobodyElseWaiting(t *testing.T) {
 	}
 }
 
+// A yes that was written by a clock an hour ahead: when that clock is put back, who comes has come, and is not missed.
+func TestWhoSaidYesByAWrongClockArrives(t *testing.T) {
+	t.Parallel()
+	c := newCity(t)
+	here := c.department(0)
+	lawyer := c.onShift(c.department(1))
+	c.db.Clock.Move(time.Hour)
+	d := c.sent(lawyer, here)
+	c.do(lawyer, d.ID, dispatch.Go)
+	c.db.Clock.Move(-time.Hour)
+	must(t, c.db.InTx(t.Context(), func(tx *pg.Tx) error { return c.desk.ClockPutBack(t.Context(), tx, time.Hour) }))
+	c.db.Clock.Move(20 * time.Minute)
+	c.checkIn(lawyer, here, c.db.Now())
+	got, err := c.desk.Get(t.Context(), c.boss, d.ID)
+	if err != nil || got.State != dispatch.Arrived || got.ArrivedAt.After(c.db.Now()) || got.EnRouteAt.After(*got.ArrivedAt) || got.AcceptedAt.After(*got.EnRouteAt) {
+		t.Fatalf("%+v, %v", got, err)
+	}
+}
