@@ -47,6 +47,37 @@ func TestWhoCheckedOutOnTheWayIsThere(t *testing.T) {
 	}
 }
 
+// Who was sent and came stays where people are held, and is asked for elsewhere when nobody is held there any more; a coordinator may call them away before.
+func TestWhoCameIsFreeWhenTheirDepartmentIsEmpty(t *testing.T) {
+	t.Parallel()
+	c := newCity(t)
+	here, there := c.department(0), c.department(2)
+	lawyer := c.onShift(c.department(1))
+	d := c.sent(lawyer, here)
+	c.do(lawyer, d.ID, dispatch.Arrive)
+	for _, known := range []bool{false, true} {
+		if known {
+			c.need(here, dispatch.Need{People: 9, Lawyers: 1})
+		}
+		if call := c.call(dispatch.New{DepartmentID: there}); call.State != dispatch.Unanswered {
+			t.Fatalf("nine people are held where they are (known: %v), and they are asked to leave: %+v", known, call)
+		}
+	}
+	c.need(here, dispatch.Need{Lawyers: 1})
+	call := c.call(dispatch.New{DepartmentID: there})
+	if call.State != dispatch.Offered || len(call.Offers) != 1 || call.Offers[0].AccountID != lawyer.Account {
+		t.Fatalf("nobody is held where they stand, and nobody is asked: %+v", call)
+	}
+	c.do(c.boss, call.ID, dispatch.CallOff)
+	c.need(here, dispatch.Need{People: 9, Lawyers: 1})
+	call = c.call(dispatch.New{DepartmentID: there, Accounts: []uuid.UUID{lawyer.Account}})
+	c.do(lawyer, call.ID, dispatch.Accept)
+	c.do(lawyer, call.ID, dispatch.Go)
+	if s := c.state(d.ID); s != dispatch.Done {
+		t.Fatalf("on the way to the second, and still at the first: %s", s)
+	}
+}
+
 // A coordinator who wakes one lawyer has woken one lawyer: when that one does not answer, they hear of it, and the others sleep on.
 func TestWhoIsWokenIsOne(t *testing.T) {
 	t.Parallel()
