@@ -94,3 +94,16 @@ func coordinates(ctx context.Context, tx *pg.Tx, p account.Principal, id uuid.UU
 	}
 	return yes, nil
 }
+// freeElsewhere ends the other offers to who goes here: they are on one way, and the other departments need not wait for their silence. Calls that somebody else has at work are
+// left alone, and wait as before: two who each wait for the other's call would wait for ever.
+func freeElsewhere(ctx context.Context, tx *pg.Tx, who, goesTo uuid.UUID) error {
+	_, err := tx.Exec(ctx, `with others as (select d.id from dispatches d join offers o on o.dispatch_id = d.id where o.account_id = $1 and o.state = 'offered' and d.id <> $2 and d.state = 'offered'
+			for update of d skip locked),
+		ended as (update offers o set state = 'expired' from others where o.dispatch_id = others.id and o.account_id = $1 and o.state = 'offered')
+		update dispatches d set next_at = $3, updated_at = $3, revision = revision + 1 from others where d.id = others.id`, who, goesTo, tx.Now)
+	if err != nil {
+		return fmt.Errorf("end other offers: %w", err)
+	}
+	return nil
+}
+

@@ -47,6 +47,43 @@ func TestWhoCheckedOutOnTheWayIsThere(t *testing.T) {
 	}
 }
 
+// A lawyer who was asked to two places and goes to one says nothing more to the other: its next lawyer is asked at once.
+func TestAYesKeepsNoOtherDepartmentWaiting(t *testing.T) {
+	t.Parallel()
+	c := newCity(t)
+	here, there := c.department(0), c.department(2)
+	near, next := c.onShift(c.department(1)), c.onShift(c.department(6))
+	one := c.call(dispatch.New{DepartmentID: here, Accounts: []uuid.UUID{near.Account}})
+	two := c.call(dispatch.New{DepartmentID: there, Accounts: []uuid.UUID{near.Account}})
+	c.do(near, one.ID, dispatch.Accept)
+	c.pass(0)
+	if n := c.told(next, push.Offer); n != 1 {
+		t.Fatalf("the next lawyer was asked %d times; the second department waits for one who goes elsewhere", n)
+	}
+	c.refused(near, two.ID, dispatch.Accept, "engaged")
+	c.do(next, two.ID, dispatch.Accept)
+}
+
+// Three buses within a minute: three lawyers are asked, and not the nearest one three times; but for the nearest nobody is sought at the other end of the country.
+func TestSeveralCallsAskSeveralLawyers(t *testing.T) {
+	t.Parallel()
+	c := newCity(t)
+	lawyers := []account.Principal{c.onShift(c.department(1)), c.onShift(c.department(2)), c.onShift(c.department(3))}
+	distant := c.onShift(c.department(400))
+	for i := range lawyers {
+		c.call(dispatch.New{DepartmentID: c.department(float64(i) / 10)})
+	}
+	for i, p := range lawyers {
+		if n := c.told(p, push.Offer); n != 1 {
+			t.Errorf("lawyer %d was asked %d times", i, n)
+		}
+	}
+	c.call(dispatch.New{DepartmentID: c.department(0)})
+	if n := c.told(lawyers[0], push.Offer); n != 2 || c.told(distant, push.Offer) != 0 {
+		t.Errorf("the fourth call asked the nearest %d times, and who is 400 km away %d times", n-1, c.told(distant, push.Offer))
+	}
+}
+
 // Who was sent and came stays where people are held, and is asked for elsewhere when nobody is held there any more; a coordinator may call them away before.
 func TestWhoCameIsFreeWhenTheirDepartmentIsEmpty(t *testing.T) {
 	t.Parallel()

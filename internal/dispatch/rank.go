@@ -117,6 +117,7 @@ const (
 	training    = 5.0
 	offDutyCost = 60.0
 	half        = 60.0 // a cost of so many minutes halves the score
+	aboutAsGood = 2    // half the score
 	farClock    = 3 * time.Hour
 	shutDoor    = 0.5
 	slowDoor    = 0.8
@@ -191,13 +192,13 @@ func rank(able []candidate, needs map[uuid.UUID]Need, department uuid.UUID, now 
 	return out
 }
 
-func ordered(first bool) int {
 // empty tells whether nobody is held in a department.
 func empty(needs map[uuid.UUID]Need, department uuid.UUID) bool {
 	there, known := needs[department]
 	return known && there.People == 0
 }
 
+func ordered(first bool) int {
 	if first {
 		return -1
 	}
