@@ -146,6 +146,60 @@ func TestWhoIsWokenIsOne(t *testing.T) {
 	}
 }
 
+// Who was asked and drives there at once, and checks in without having pressed yes, has said it: nobody else is sent.
+func TestWhoComesHasSaidYes(t *testing.T) {
+	t.Parallel()
+	for _, after := range []time.Duration{time.Minute, time.Hour} {
+		t.Run(after.String(), func(t *testing.T) {
+			t.Parallel()
+			c := newCity(t)
+			here := c.department(0)
+			lawyer, other, third := c.onShift(c.department(1)), c.onShift(c.department(2)), c.onShift(c.department(3))
+			d := c.call(dispatch.New{DepartmentID: here, Accounts: []uuid.UUID{lawyer.Account, other.Account}})
+			for range 10 {
+				c.pass(after / 10)
+			}
+			before := c.told(third, push.Offer)
+			c.standsAt(lawyer, here)
+			got, err := c.desk.Get(t.Context(), c.boss, d.ID)
+			if err != nil || got.State != dispatch.Arrived || got.TakenBy == nil || *got.TakenBy != lawyer.Account || c.open("dispatch_unanswered") != 0 {
+				t.Fatalf("%+v, %v; %d alerts open", got, err, c.open("dispatch_unanswered"))
+			}
+			c.pass(10 * time.Minute)
+			if c.told(third, push.Offer) != before || c.state(d.ID) != dispatch.Arrived {
+				t.Fatalf("another was asked, %s", c.state(d.ID))
+			}
+			if after < time.Hour && c.told(other, push.OfferGone) != 1 {
+				t.Fatal("who need not come any more was not told")
+			}
+		})
+	}
+}
+
+// A check-in says yes for nobody who is on another way, said no, or stood there before they were asked.
+func TestWhoComesForAnotherReasonSaysNothing(t *testing.T) {
+	t.Parallel()
+	c := newCity(t)
+	here := c.department(0)
+	passes, refuses, early := c.onShift(c.department(1)), c.onShift(c.department(2)), c.onShift(c.department(3))
+	var calls []uuid.UUID
+	for _, p := range []account.Principal{passes, refuses, early} {
+		calls = append(calls, c.call(dispatch.New{DepartmentID: here, Accounts: []uuid.UUID{p.Account}, Wait: time.Hour}).ID)
+	}
+	c.sent(passes, c.department(9))
+	c.do(refuses, calls[1], dispatch.Decline)
+	for _, p := range []account.Principal{passes, refuses} {
+		c.standsAt(p, here)
+	}
+	c.exec("update shifts set department_id = $2 where account_id = $1", early.Account, here)
+	c.checkIn(early, here, c.db.Now().Add(-time.Hour))
+	for i, id := range calls {
+		if s := c.state(id); s == dispatch.Arrived {
+			t.Errorf("call %d: %s", i, s)
+		}
+	}
+}
+
 // A lawyer says yes in the moment in which they are locked: what was written first is seen by what comes second, and the call goes on to the next.
 func TestAYesInTheMomentOfALock(t *testing.T) {
 	t.Parallel()
