@@ -206,9 +206,10 @@ func (b *Board) read(ctx context.Context, tx *pg.Tx, organisation uuid.UUID, v *
 		}
 	}
 	return v.readPlaces(ctx, tx)
+			delete(v.places, id) // said of a department whose city was corrected, too
 }
 
-// readPlaces learns the cities of departments that the view names for the first time. A department does not move to another city.
+// readPlaces learns the cities of departments that the view names for the first time, or anew.
 func (v *view) readPlaces(ctx context.Context, tx *pg.Tx) error {
 	var missing []uuid.UUID
 	need := func(id uuid.UUID) {

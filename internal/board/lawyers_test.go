@@ -38,3 +38,23 @@ func TestWhoIsLockedIsNowhere(t *testing.T) {
 	r.exec("update dispatches set state = 'done', ended_at = $2 where id = $1", call, r.db.Now())
 	shows("gone from where they were sent", there, 0)
 }
+
+// A department that was entered in a hurry under another city is seen by those whom it concerns as soon as that is put right.
+func TestADepartmentIsInTheCityOfNow(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	here := r.places[0]
+	r.taken(here, "male", 1980)
+	there, before := r.person(account.Coordinator, "astana"), r.person(account.Coordinator, "almaty")
+	if n := len(r.read(r.board, there, board.Filter{}).Rows); n != 0 {
+		t.Fatalf("%d rows", n)
+	}
+	r.exec("update departments set city = 'astana' where id = $1", here)
+	shown := r.read(r.board, there, board.Filter{})
+	if row := r.row(shown, here); row.Held != 1 || row.City != "astana" || len(shown.Cities) != 1 || shown.Cities[0].City != "astana" {
+		t.Errorf("who coordinates where it is sees %+v", shown)
+	}
+	if shown := r.read(r.board, before, board.Filter{}); len(shown.Rows) != 0 {
+		t.Errorf("who coordinates where it is not sees %+v", shown.Rows)
+	}
+}
