@@ -39,6 +39,21 @@ func TestWhoIsLockedIsNowhere(t *testing.T) {
 	shows("gone from where they were sent", there, 0)
 }
 
+// A coordinator who comes to a department is no lawyer there, unless they are one, too.
+func TestACoordinatorIsNoLawyer(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	here := r.places[0]
+	both := r.person(account.Coordinator)
+	r.exec("insert into grants (id, account_id, organisation_id, role, cities, valid_from, created_at) values ($1, $2, $3, 'lawyer', '{}', $4, $4)", uuid.New(), both.Account, r.org, r.db.Now())
+	for _, p := range []account.Principal{r.chief, both} {
+		r.exec("update shifts set kind = 'duty' where id = $1", r.shift(p, here, "present", -time.Hour, 5*time.Hour))
+	}
+	if list := r.row(r.read(r.board, r.chief, board.Filter{}), here).Lawyers; len(list) != 1 || list[0].AccountID != both.Account {
+		t.Fatalf("%+v", list)
+	}
+}
+
 // A department that was entered in a hurry under another city is seen by those whom it concerns as soon as that is put right.
 func TestADepartmentIsInTheCityOfNow(t *testing.T) {
 	t.Parallel()
