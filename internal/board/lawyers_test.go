@@ -73,3 +73,17 @@ func TestADepartmentIsInTheCityOfNow(t *testing.T) {
 		t.Errorf("who coordinates where it is not sees %+v", shown.Rows)
 	}
 }
+
+// What a board knows is of one database: of one that took over from it all is read anew.
+func TestABoardIsOfItsDatabase(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	r.taken(r.places[0], "male", 1980)
+	if n := r.read(r.board, r.chief, board.Filter{}).Total.Held; n != 1 {
+		t.Fatalf("%d held", n)
+	}
+	r.board.Elsewhere(r.org)
+	if n := r.read(r.board, r.chief, board.Filter{}).Total.Held; n != 1 {
+		t.Fatalf("%d held, as in the database before", n)
+	}
+}
