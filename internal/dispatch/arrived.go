@@ -30,7 +30,7 @@ const endArrived = `update dispatches set state = 'done', ended_at = $2, next_at
 // is of another visit; and who has checked in elsewhere since is there no more.
 func (k *Desk) Arrived(ctx context.Context, tx *pg.Tx, who, department uuid.UUID, at time.Time) error {
 	args := pgx.NamedArgs{"who": who, "department": department, "at": at, "now": tx.Now, "slow": slow}
-	const elsewhere = `exists (select 1 from check_ins c join shifts s on s.id = c.shift_id where c.account_id = @who and c.at > @at and s.department_id <> @department)`
+	const elsewhere = `exists (select 1 from check_ins c join shifts s on s.id = c.shift_id where c.account_id = @who and c.at > @at and c.at <= @now and s.department_id <> @department)`
 	var organisation, id uuid.UUID // a lawyer is on one way at a time
 	err := tx.QueryRow(ctx, `update dispatches set state = case when `+elsewhere+` then 'done' else 'arrived' end, ended_at = case when `+elsewhere+` then @now::timestamptz end,
 		next_at = case when `+elsewhere+` then 'infinity' else @now::timestamptz end, en_route_at = coalesce(en_route_at, greatest(@at::timestamptz, accepted_at)),

@@ -147,9 +147,9 @@ func (c *Calendar) arrive(ctx context.Context, tx *pg.Tx, who uuid.UUID, s Shift
 	return c.arrived(ctx, tx, who, *s.DepartmentID, at)
 }
 
-// isNewest tells whether somebody has said nothing later of where they are.
+// isNewest tells whether somebody has said nothing later of where they are. What lies ahead was written by a clock of ours that was put back, and says nothing of now.
 func isNewest(ctx context.Context, tx *pg.Tx, who uuid.UUID, at time.Time) (newest bool, err error) {
-	err = tx.QueryRow(ctx, "select not exists (select 1 from check_ins where account_id = $1 and at > $2)", who, at).Scan(&newest)
+	err = tx.QueryRow(ctx, "select not exists (select 1 from check_ins where account_id = $1 and at > $2 and at <= $3)", who, at, tx.Now).Scan(&newest)
 	if err != nil {
 		return false, fmt.Errorf("look for later check-ins: %w", err)
 	}

@@ -184,3 +184,17 @@ func TestAFixIsNoPlaceAfterTheNextCheckIn(t *testing.T) {
 		t.Fatalf("they are taken to be where they were an hour ago: %+v", at)
 	}
 }
+
+// A check-in that our own clock dated an hour ahead, before it was put back, keeps nobody from coming to the next department.
+func TestACheckInFromAClockThatWasPutBackHoldsNobody(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	org := d.organisation()
+	lawyer := d.person(org, account.Lawyer)
+	one, two := d.department("almaty"), d.department("almaty")
+	d.db.Clock.Move(time.Hour)
+	d.comes(lawyer, one, 0)
+	d.db.Clock.Move(-50 * time.Minute)
+	d.comes(lawyer, two, 0)
+	d.wantAt("ten minutes later", lawyer, two)
+}
