@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/qorgau/qorgau/internal/account"
+	"github.com/qorgau/qorgau/internal/audit"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/roster"
 )
@@ -83,6 +84,10 @@ func (k *Desk) came(ctx context.Context, tx *pg.Tx, args pgx.NamedArgs) error {
 		return err
 	}
 	if err := freeElsewhere(ctx, tx, who, d.ID); err != nil {
+		return err
+	}
+	if err := k.log.Write(ctx, tx, audit.Entry{Organisation: d.OrganisationID, Actor: who, Action: "dispatch." + string(Accept), SubjectKind: "dispatch", Subject: d.ID,
+		Details: map[string]any{"before": d.State, "by": "check_in"}}); err != nil {
 		return err
 	}
 	return k.closeOffers(ctx, tx, &d, taken)

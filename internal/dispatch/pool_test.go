@@ -165,6 +165,9 @@ func TestWhoComesHasSaidYes(t *testing.T) {
 			if err != nil || got.State != dispatch.Arrived || got.TakenBy == nil || *got.TakenBy != lawyer.Account || c.open("dispatch_unanswered") != 0 {
 				t.Fatalf("%+v, %v; %d alerts open", got, err, c.open("dispatch_unanswered"))
 			}
+			if n := c.count("select count(*) from audit_entries where subject_id = $1 and action = 'dispatch.accept'", d.ID); n != 1 {
+				t.Errorf("the audit has the yes %d times", n)
+			}
 			c.pass(10 * time.Minute)
 			if c.told(third, push.Offer) != before || c.state(d.ID) != dispatch.Arrived {
 				t.Fatalf("another was asked, %s", c.state(d.ID))
