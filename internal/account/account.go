@@ -147,6 +147,8 @@ type Options struct {
 	DropChannels func(ctx context.Context, tx *pg.Tx, account uuid.UUID) error
 	// Locked is told of an account that is locked, by who counts on it: what it had taken on goes back to others. nil: nobody is told.
 	Locked func(ctx context.Context, tx *pg.Tx, account uuid.UUID) error
+	// NoLawyer is told of an account from which the right of a lawyer was taken: it may follow no call any more, and stands by nobody. nil: nobody is told.
+	NoLawyer func(ctx context.Context, tx *pg.Tx, account uuid.UUID) error
 	// ShadowPush gives a shadow the phone that its owner has, and nothing else by which they are called. nil: it has none.
 	ShadowPush func(ctx context.Context, tx *pg.Tx, owner, shadow uuid.UUID, key seal.Key) error
 	// ShadowDay puts a shadow where its owner stands. nil: nowhere.
@@ -176,6 +178,7 @@ type Desk struct {
 	dropPush func(ctx context.Context, tx *pg.Tx, account uuid.UUID) error
 	dropAll  func(ctx context.Context, tx *pg.Tx, account uuid.UUID) error
 	locked   func(ctx context.Context, tx *pg.Tx, account uuid.UUID) error
+	noLawyer func(ctx context.Context, tx *pg.Tx, account uuid.UUID) error
 
 	shadowPush func(ctx context.Context, tx *pg.Tx, owner, shadow uuid.UUID, key seal.Key) error
 	shadowDay  func(ctx context.Context, tx *pg.Tx, owner, shadow uuid.UUID) error
@@ -185,7 +188,7 @@ type Desk struct {
 // New makes the desk.
 func New(o Options) *Desk {
 	d := &Desk{db: o.DB, ring: o.Ring, audit: o.Audit, log: o.Log, tokens: newTokens(o.Ring.Signing(), o.Issuer, o.DB.Now),
-		known: newMemory(), wrong: wrongCodes(o.WrongCodesPerMinute), setPush: o.SetPushToken, push: o.PushToken, dropPush: o.DropPushToken, dropAll: o.DropChannels, locked: o.Locked,
+		known: newMemory(), wrong: wrongCodes(o.WrongCodesPerMinute), setPush: o.SetPushToken, push: o.PushToken, dropPush: o.DropPushToken, dropAll: o.DropChannels, locked: o.Locked, noLawyer: o.NoLawyer,
 		shadowPush: o.ShadowPush, shadowDay: o.ShadowDay, duress: o.Duress}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)

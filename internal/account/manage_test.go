@@ -2,6 +2,7 @@ package account
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/qorgau/qorgau/internal/fault"
+	"github.com/qorgau/qorgau/internal/pg"
 )
 
 func inviting(role Role, cities ...string) InviteRequest {
@@ -605,5 +607,30 @@ func TestNothingReadableIsStored(t *testing.T) {
 			}
 		}
 		must(t, rows.Err())
+	}
+}
+
+// Who is no lawyer any more can follow no call: who counts on them hears of it, once, and not when only their cities change.
+func TestWhoIsNoLawyerAnyMoreIsCountedOnNoMore(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	var told []uuid.UUID
+	p.desk.noLawyer = func(_ context.Context, _ *pg.Tx, who uuid.UUID) error {
+		told = append(told, who)
+		return nil
+	}
+	c, _ := p.person(Coordinator, p.org)
+	lawyer, _ := p.person(Lawyer, p.org, "almaty")
+	a, err := p.desk.Get(p.ctx, c, lawyer.Account)
+	must(t, err)
+	for _, step := range []struct {
+		grants []GrantRequest
+		want   int
+	}{{[]GrantRequest{{Role: Lawyer, Cities: []string{"almaty", "astana"}}}, 0}, {[]GrantRequest{{Role: Lawyer}, {Role: Operator}}, 0}, {[]GrantRequest{{Role: Operator}}, 1}, {[]GrantRequest{}, 1}} {
+		a, err = p.desk.Patch(p.ctx, c, PatchRequest{ID: a.ID, Revision: a.Revision, Grants: &step.grants})
+		must(t, err)
+		if len(told) != step.want || step.want > 0 && told[0] != lawyer.Account {
+			t.Fatalf("with %+v: told of %v, want %d", step.grants, told, step.want)
+		}
 	}
 }

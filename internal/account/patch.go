@@ -185,5 +185,12 @@ func (d *Desk) regrant(ctx context.Context, tx *pg.Tx, p Principal, a *Account, 
 	}
 	elsewhere := slices.DeleteFunc(slices.Clone(a.Grants), func(h Held) bool { return h.Organisation == a.OrganisationID })
 	a.Grants = slices.Concat(elsewhere, stay, add)
-	return true, give(ctx, tx, a.ID, add...)
+	if err := give(ctx, tx, a.ID, add...); err != nil {
+		return false, err
+	}
+	lawyer := func(h Held) bool { return h.Role == Lawyer }
+	if d.noLawyer == nil || !slices.ContainsFunc(ended, lawyer) || slices.ContainsFunc(a.Grants, lawyer) {
+		return true, nil
+	}
+	return true, d.noLawyer(ctx, tx, a.ID)
 }

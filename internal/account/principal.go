@@ -94,6 +94,9 @@ func From(ctx context.Context) (Principal, bool) {
 // perhaps an impostor, or is held themself, and stands by nobody.
 const StillWorks = `exists (select 1 from accounts w where w.id = r.account_id and w.state in ('active', 'invited'))`
 
+// LawyersShift is the SQL that keeps, of shifts s, those of lawyers, at @now: a coordinator on duty who comes to a department and is no lawyer defends nobody there.
+const LawyersShift = `(s.kind <> 'duty' or exists (select 1 from grants g where g.account_id = s.account_id and g.organisation_id = s.organisation_id and g.role = 'lawyer' and ` + GrantInForce + `))`
+
 // GrantInForce is the SQL that keeps only grants in force at @now, for a table aliased g. Every scope is built on it, so
 // that a grant that ended, was revoked or waits for its second person gives nothing, in any feature.
 const GrantInForce = `((not g.needs_second or g.approved_by is not null) and g.revoked_at is null

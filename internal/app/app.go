@@ -156,6 +156,9 @@ func deskOptions(db *pg.DB, ring *seal.Ring, log *slog.Logger, center *push.Cent
 		Locked: func(ctx context.Context, tx *pg.Tx, who uuid.UUID) error {
 			return errors.Join(dispatch.Return(ctx, tx, who), roster.Locked(ctx, tx, who), roster.DropFeed(ctx, tx, who), texting.Locked(ctx, tx, who))
 		},
+		NoLawyer: func(ctx context.Context, tx *pg.Tx, who uuid.UUID) error {
+			return errors.Join(dispatch.Return(ctx, tx, who), roster.Locked(ctx, tx, who))
+		},
 		ShadowPush: center.ShadowPhone,
 	}
 }

@@ -46,6 +46,7 @@ func New(db *pg.DB, w *rights.Watch, doors *door.Register) *Board {
 type view struct {
 	mu       sync.Mutex
 	snapshot string // empty: nothing is loaded
+	database string // in which the snapshot means something
 	loaded   time.Time
 	places   map[uuid.UUID]string // the city of each department
 	people   map[uuid.UUID]rights.Person
@@ -96,6 +97,9 @@ func (b *Board) look(ctx context.Context, organisation uuid.UUID, read func(v *v
 // changed are the rows that a snapshot does not show: those of transactions that were open then, too.
 const changed = ` from changes where organisation_id = $1 and xact >= pg_snapshot_xmin($2::pg_snapshot) and not pg_visible_in_snapshot(xact, $2::pg_snapshot)`
 
+// whose says which database this is: what took over from one that died has other transactions under the same numbers (docs/adr/0021), and a snapshot of the first hides them.
+const whose = `(select system_identifier || '.' || left(pg_walfile_name(pg_current_wal_lsn()), 8) from pg_control_system())`
+
 // whole tells whether a view must be loaded from nothing.
 func (v *view) whole(now time.Time) bool {
 	return v.snapshot == "" || now.Sub(v.loaded) > renew || now.Before(v.loaded) || !now.Before(v.acting)
@@ -106,10 +110,14 @@ func (b *Board) unchanged(ctx context.Context, organisation uuid.UUID, v *view, 
 	if v.whole(now) || !now.Before(v.until) {
 		return false, nil
 	}
-	var snapshot string
+	var snapshot, database string
 	// Counted, where "exists" would do: of that the planner hopes to find one soon, and walks through the table.
-	if err := b.db.Pool.QueryRow(ctx, "select pg_current_snapshot()::text, (select count(*)"+changed+") = 0", organisation, v.snapshot).Scan(&snapshot, &same); err != nil {
+	if err := b.db.Pool.QueryRow(ctx, "select pg_current_snapshot()::text, (select count(*)"+changed+") = 0, "+whose, organisation, v.snapshot).Scan(&snapshot, &same, &database); err != nil {
 		return false, fmt.Errorf("ask what changed: %w", pg.Unavailable(err))
+	}
+	if database != v.database {
+		v.snapshot = ""
+		return false, nil
 	}
 	if same {
 		v.snapshot = snapshot
@@ -118,22 +126,25 @@ func (b *Board) unchanged(ctx context.Context, organisation uuid.UUID, v *view, 
 }
 
 func (b *Board) renew(ctx context.Context, tx *pg.Tx, organisation uuid.UUID, v *view) error {
-	var snapshot string
+	var snapshot, database string
 	whole := v.whole(tx.Now)
 	what := fresh{all: whole}
 	batch := &pgx.Batch{}
 	// The snapshot first: what is read after it may be newer, and is read again the next time; never older.
-	batch.Queue("select pg_current_snapshot()::text").QueryRow(func(row pgx.Row) error { return row.Scan(&snapshot) })
+	batch.Queue("select pg_current_snapshot()::text, " + whose).QueryRow(func(row pgx.Row) error { return row.Scan(&snapshot, &database) })
 	if !whole {
 		batch.Queue("select kind, subject_id"+changed, organisation, v.snapshot).Query(what.collect)
 	}
 	if err := tx.Send(ctx, batch).Close(); err != nil {
 		return fmt.Errorf("ask what changed: %w", err)
 	}
+	if database != v.database {
+		whole, what = true, fresh{all: true}
+	}
 	if err := b.read(ctx, tx, organisation, v, what); err != nil {
 		return err
 	}
-	v.snapshot = snapshot
+	v.snapshot, v.database = snapshot, database
 	if whole {
 		v.loaded = tx.Now
 	}
@@ -195,6 +206,7 @@ func (b *Board) read(ctx context.Context, tx *pg.Tx, organisation uuid.UUID, v *
 		}
 		for _, id := range what.doors {
 			delete(v.doors, id)
+			delete(v.places, id) // said of a department whose city was corrected, too
 		}
 		for id, list := range found {
 			v.doors[id] = list
@@ -208,7 +220,7 @@ func (b *Board) read(ctx context.Context, tx *pg.Tx, organisation uuid.UUID, v *
 	return v.readPlaces(ctx, tx)
 }
 
-// readPlaces learns the cities of departments that the view names for the first time. A department does not move to another city.
+// readPlaces learns the cities of departments that the view names for the first time, or anew.
 func (v *view) readPlaces(ctx context.Context, tx *pg.Tx) error {
 	var missing []uuid.UUID
 	need := func(id uuid.UUID) {

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/qorgau/qorgau/internal/account"
 	"github.com/qorgau/qorgau/internal/pg"
 )
 
@@ -31,18 +32,19 @@ type Lawyer struct {
 }
 
 // Who has a shift there now, and who was sent. A shift without a check-in is a plan. A shadow (account, shadow.go) sees what lawyers there
-// see, and is nobody to them; of who is locked nobody knows where they are.
+// see, and is nobody to them; of who is locked nobody knows where they are. A coordinator who comes is no lawyer there.
 const onSpot = `select s.department_id, s.account_id, case when s.kind = 'shadow' then 'shadow' when s.state = 'present' then 'present' else 'planned' end, null::timestamptz
-		from shifts s join accounts a on a.id = s.account_id and (a.state = 'active' or s.kind = 'shadow') where s.organisation_id = $1 and s.department_id is not null and s.state <> 'left' and s.starts_at <= $2 and s.ends_at > $2
+		from shifts s join accounts a on a.id = s.account_id and (a.state = 'active' or s.kind = 'shadow') where s.organisation_id = @organisation and s.department_id is not null and s.state <> 'left' and s.starts_at <= @now and s.ends_at > @now
+			and ` + account.LawyersShift + `
 	union all
 	select d.department_id, d.taken_by, case d.state when 'arrived' then 'present' else 'coming' end, d.eta_at
-		from dispatches d join accounts a on a.id = d.taken_by and a.state = 'active' where d.organisation_id = $1 and d.state in ('accepted', 'en_route', 'arrived')`
+		from dispatches d join accounts a on a.id = d.taken_by and a.state = 'active' where d.organisation_id = @organisation and d.state in ('accepted', 'en_route', 'arrived')`
 
 func (v *view) readLawyers(ctx context.Context, tx *pg.Tx, organisation uuid.UUID) error {
 	v.lawyers, v.shadows = map[uuid.UUID][]Lawyer{}, map[uuid.UUID][]uuid.UUID{}
 	var turn *time.Time
 	b := &pgx.Batch{}
-	b.Queue(onSpot, organisation, tx.Now).Query(func(rows pgx.Rows) error {
+	b.Queue(onSpot, pgx.NamedArgs{"organisation": organisation, "now": tx.Now}).Query(func(rows pgx.Rows) error {
 		var place uuid.UUID
 		var l Lawyer
 		_, err := pgx.ForEachRow(rows, []any{&place, &l.AccountID, &l.State, &l.ETA}, func() error {

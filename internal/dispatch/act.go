@@ -207,6 +207,9 @@ func (k *Desk) accept(ctx context.Context, tx *pg.Tx, d *Dispatch, s step, mine 
 	if err := settle(ctx, tx, d.OrganisationID, d.ID, s.by.Account); err != nil {
 		return false, err
 	}
+	if err := freeElsewhere(ctx, tx, s.by.Account, d.ID); err != nil {
+		return false, err
+	}
 	return true, k.closeOffers(ctx, tx, d, taken)
 }
 
@@ -318,6 +321,9 @@ func (k *Desk) callOff(ctx context.Context, tx *pg.Tx, d *Dispatch) error {
 func Return(ctx context.Context, tx *pg.Tx, who uuid.UUID) error {
 	b := &pgx.Batch{}
 	var organisation, id uuid.UUID // a lawyer is on one way at a time
+	// A yes of theirs that is being written at this moment is waited for, and taken back with the rest: else they would go for ever.
+	b.Queue(`select 1 from dispatches where ended_at is null and (taken_by = $1 or id in (select dispatch_id from offers where account_id = $1 and state in ('offered', 'expired', 'accepted')))
+		order by id for update`, who)
 	b.Queue(`update dispatches set state = 'offered', taken_by = null, accepted_at = null, en_route_at = null, eta_at = null, next_at = $2, updated_at = $2,
 		revision = revision + 1 where taken_by = $1 and state in ('accepted', 'en_route') returning organisation_id, id`, who, tx.Now).Query(func(rows pgx.Rows) error {
 		_, err := pgx.ForEachRow(rows, []any{&organisation, &id}, func() error { return nil })

@@ -20,19 +20,24 @@ const (
 		where dep.id = @department and exists (select 1 from grants g where g.account_id = a.id and ` + account.GrantInForce + `
 			and g.organisation_id = @organisation and g.role = 'lawyer' and (g.cities = '{}' or dep.city = any(g.cities)))`
 	// onShift are the shifts of now, of each person where they are present before where they are only planned.
-	onShift = `select distinct on (s.account_id) s.account_id, s.department_id, s.starts_at, own.lat, own.lon from shifts s left join departments own on own.id = s.department_id
+	onShift = `select distinct on (s.account_id) s.account_id, s.department_id, s.starts_at, own.lat, own.lon, s.state = 'present' from shifts s left join departments own on own.id = s.department_id
 		where s.organisation_id = @organisation and s.state <> 'left' and s.starts_at <= @now and s.ends_at > @now
 		order by s.account_id, s.state = 'present' desc, s.starts_at desc`
-	// actFor is for how many people in custody each acts.
-	actFor = `select r.account_id, count(*) from accounts a join representations r on r.account_id = a.id join detentions t on t.id = r.detention_id
+	// actFor is for how many people in custody each acts; a person counts once, by the record that stands for them.
+	actFor = `select r.account_id, count(distinct t.id) from accounts a join representations r on r.account_id = a.id join detentions m on m.id = r.detention_id
+			join detentions t on t.id = coalesce(m.merged_into, m.id)
 		where a.organisation_id = @organisation and r.ended_at is null and r.valid_from <= @now and (r.valid_until is null or r.valid_until > @now)
 			and (t.state in ('held', 'hospitalised', 'whereabouts_unknown') or t.release = 'reported') group by 1`
-	// elsewhere are those on a way already.
-	elsewhere = `select distinct taken_by from dispatches where organisation_id = @organisation and ended_at is null and state in ('accepted', 'en_route', 'arrived')`
+	// elsewhere are those on a way already, and those who were sent somewhere and have come (and where that is).
+	elsewhere = `select d.taken_by, dep.id, dep.lat, dep.lon, case when d.state = 'arrived' then d.arrived_at end from dispatches d join departments dep on dep.id = d.department_id
+		where d.organisation_id = @organisation and d.ended_at is null and d.state in ('accepted', 'en_route', 'arrived')`
+	// thinking are those whom a call waits for.
+	thinking = `select distinct o.account_id from dispatches d join offers o on o.dispatch_id = d.id
+		where d.organisation_id = @organisation and d.ended_at is null and d.state = 'offered' and o.state = 'offered' and o.expires_at > @now`
 )
 
 func (k *Desk) candidates(ctx context.Context, tx *pg.Tx, organisation, department uuid.UUID) ([]candidate, error) {
-	list, err := lawyers(ctx, tx, pgx.NamedArgs{"organisation": organisation, "department": department, "now": tx.Now})
+	list, err := lawyers(ctx, tx, organisation, department)
 	if err != nil {
 		return nil, fmt.Errorf("read lawyers: %w", err)
 	}
@@ -50,7 +55,7 @@ func (k *Desk) candidates(ctx context.Context, tx *pg.Tx, organisation, departme
 	}
 	for i := range list {
 		c := &list[i]
-		if seen, known := places[c.account]; known && (c.place == nil || tx.Now.Sub(seen.At) <= staleAfter) {
+		if seen, known := places[c.account]; known && (c.place == nil || tx.Now.Sub(seen.At) <= staleAfter && !seen.At.Before(c.came)) {
 			c.place = &seen
 		}
 		c.skills = skills[c.account]
@@ -59,13 +64,16 @@ func (k *Desk) candidates(ctx context.Context, tx *pg.Tx, organisation, departme
 }
 
 // lawyers are those who may be asked, with what keeps them: the shift that is on and where it is, people, another way.
-func lawyers(ctx context.Context, tx *pg.Tx, args pgx.NamedArgs) (list []candidate, err error) {
+func lawyers(ctx context.Context, tx *pg.Tx, organisation, target uuid.UUID) (list []candidate, err error) {
+	args := pgx.NamedArgs{"organisation": organisation, "department": target, "now": tx.Now}
 	at := map[uuid.UUID]*candidate{} // of others on shift nothing is kept
 	var who uuid.UUID
 	var department *uuid.UUID
 	var since time.Time
+	var came *time.Time
 	var lat, lon *float64
 	var clients int
+	var present bool
 	b := &pgx.Batch{}
 	each := func(statement string, into []any, do func(c *candidate)) {
 		b.Queue(statement, args).Query(func(rows pgx.Rows) error {
@@ -85,15 +93,30 @@ func lawyers(ctx context.Context, tx *pg.Tx, args pgx.NamedArgs) (list []candida
 		}
 		return err
 	})
-	each(onShift, []any{&who, &department, &since, &lat, &lon}, func(c *candidate) {
-		c.onDuty, c.since, c.department = true, since, department
-		if lat != nil && lon != nil { // until a check-in says better
-			c.place = &Place{Lat: *lat, Lon: *lon, At: tx.Now}
+	each(onShift, []any{&who, &department, &since, &lat, &lon, &present}, func(c *candidate) {
+		c.onDuty, c.since, c.department, c.present = true, since, department, present
+		if present || department == nil || *department != target { // who should be there and is not is anywhere
+			c.stands(lat, lon, tx.Now)
 		}
 	})
 	each(actFor, []any{&who, &clients}, func(c *candidate) { c.clients = clients })
-	each(elsewhere, []any{&who}, func(c *candidate) { c.engaged = true })
+	each(elsewhere, []any{&who, &department, &lat, &lon, &came}, func(c *candidate) {
+		if came == nil {
+			c.engaged = true
+			return
+		}
+		c.sent, c.present, c.department, c.came = true, true, department, *came
+		c.stands(lat, lon, tx.Now)
+	})
+	each(thinking, []any{&who}, func(c *candidate) { c.asked = true })
 	return list, tx.Send(ctx, b).Close()
+}
+
+// stands says where they are taken to be until a check-in says better.
+func (c *candidate) stands(lat, lon *float64, now time.Time) {
+	if lat != nil && lon != nil {
+		c.place = &Place{Lat: *lat, Lon: *lon, At: now}
+	}
 }
 
 func candidateOf(row pgx.CollectableRow) (c candidate, err error) {

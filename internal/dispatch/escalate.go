@@ -25,7 +25,8 @@ func (k *Desk) Tick(ctx context.Context) (bool, error) {
 	var id, organisation uuid.UUID
 	err := k.db.InTx(ctx, func(tx *pg.Tx) error {
 		id = uuid.Nil
-		err := tx.QueryRow(ctx, "select id, organisation_id from dispatches where next_at <= $1 order by next_at limit 1", tx.Now).Scan(&id, &organisation)
+		// One that another node stands still in the middle of must not keep all others waiting, of other organisations too.
+		err := tx.QueryRow(ctx, "select id, organisation_id from dispatches where next_at <= $1 order by next_at limit 1 for update skip locked", tx.Now).Scan(&id, &organisation)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil
 		}
@@ -107,18 +108,27 @@ func (k *Desk) wanted(ctx context.Context, organisation uuid.UUID) map[uuid.UUID
 	return needs
 }
 
-// askNext asks the best of those who have not been asked, or who need not have come because another was quicker. With nobody left a coordinator hears of it, once for each time that it comes to
-// this: lawyers may have come on duty since.
+// askNext asks the best of those who have not been asked, or who need not have come because another was quicker; who thinks about another call only when nobody is about as good: they can say yes to
+// one, and the others would wait for their silence. With nobody left a coordinator hears of it, once for each time that it comes to this: lawyers may have come on duty since.
 func (k *Desk) askNext(ctx context.Context, tx *pg.Tx, d *Dispatch, able []candidate, needs map[uuid.UUID]Need) error {
 	asked, err := askedOf(ctx, tx, d.ID)
 	if err != nil {
 		return err
 	}
+	var next *Suggestion
 	for _, s := range rank(able, needs, d.DepartmentID, tx.Now) {
 		if asked[s.Account] || s.engaged || !s.OnDuty && !d.OffDuty {
 			continue
 		}
-		return k.offer(ctx, tx, d, s.Account)
+		if next == nil || !s.asked && s.OnDuty == next.OnDuty && aboutAsGood*s.Score >= next.Score {
+			next = &s
+		}
+		if !next.asked {
+			break
+		}
+	}
+	if next != nil {
+		return k.offer(ctx, tx, d, next.Account)
 	}
 	_, err = tx.Exec(ctx, `update dispatches set state = 'unanswered', next_at = 'infinity', updated_at = $2, revision = revision + 1 where id = $1`, d.ID, tx.Now)
 	if err != nil {

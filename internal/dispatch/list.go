@@ -147,7 +147,7 @@ func (k *Desk) withOffers(ctx context.Context, tx *pg.Tx, p account.Principal, p
 	return nil
 }
 
-// More asks further lawyers for a call that is still open, also those off duty when the coordinator says so. Who was asked before and did
+// More asks further lawyers for a call that is still open, also those off duty when the coordinator says so of them. Who was asked before and did
 // not say yes is asked again. Faults: forbidden, not_found, invalid, and conflict: ended, taken.
 func (k *Desk) More(ctx context.Context, p account.Principal, id uuid.UUID, accounts []uuid.UUID, offDuty bool) (d Dispatch, err error) {
 	if err := p.Needs(account.Coordinator); err != nil {
@@ -170,14 +170,13 @@ func (k *Desk) More(ctx context.Context, p account.Principal, id uuid.UUID, acco
 		case d.TakenBy != nil:
 			return fault.Clash("taken")
 		}
-		d.OffDuty = d.OffDuty || offDuty
-		if _, err := tx.Exec(ctx, "update dispatches set off_duty = $2, updated_at = $3, revision = revision + 1 where id = $1", id, d.OffDuty, tx.Now); err != nil {
-			return fmt.Errorf("ask more: %w", err)
+		if err := k.touch(ctx, tx, &d); err != nil {
+			return err
 		}
 		if err := settle(ctx, tx, d.OrganisationID, d.ID, p.Account); err != nil {
 			return err
 		}
-		if err := k.ask(ctx, tx, &d, accounts, nil); err != nil {
+		if err := k.ask(ctx, tx, &d, accounts, offDuty); err != nil {
 			return err
 		}
 		d, err = k.find(ctx, tx, p, id)

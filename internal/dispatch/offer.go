@@ -138,7 +138,7 @@ const (
 )
 
 // New is a call. Accounts empty: the one who suggests themselves first is asked. Wait zero: 3 minutes. OffDuty lets also those be asked
-// who have no shift now: only a coordinator can say so.
+// who have no shift now: only a coordinator can say so, and of whom they name they say it of those alone.
 type New struct {
 	ClientID     uuid.UUID
 	DepartmentID uuid.UUID
@@ -209,7 +209,14 @@ func (k *Desk) Call(ctx context.Context, p account.Principal, n New) (made Dispa
 			return err
 		}
 		first = true
-		return k.ask(ctx, tx, &made, n.Accounts, needs)
+		if len(n.Accounts) == 0 {
+			able, err := k.candidates(ctx, tx, made.OrganisationID, made.DepartmentID)
+			if err != nil {
+				return err
+			}
+			return k.askNext(ctx, tx, &made, able, needs)
+		}
+		return k.ask(ctx, tx, &made, n.Accounts, n.OffDuty)
 	})
 	return made, first, err
 }
@@ -238,7 +245,8 @@ func (k *Desk) open(ctx context.Context, tx *pg.Tx, p account.Principal, n New) 
 	if err != nil {
 		return Dispatch{}, fmt.Errorf("dispatch id: %w", err)
 	}
-	d := Dispatch{ID: id, OrganisationID: p.Organisation, ClientID: n.ClientID, DepartmentID: n.DepartmentID, State: Offered, Wait: n.Wait, OffDuty: n.OffDuty,
+	// Who names one sleeping lawyer has not said that the whole city may be woken when that one does not answer.
+	d := Dispatch{ID: id, OrganisationID: p.Organisation, ClientID: n.ClientID, DepartmentID: n.DepartmentID, State: Offered, Wait: n.Wait, OffDuty: n.OffDuty && len(n.Accounts) == 0,
 		CreatedBy: p.Account, CreatedAt: tx.Now, UpdatedAt: tx.Now, Revision: 1, Note: n.Note, period: seal.Period(tx.Now)}
 	d.Target, d.Norm = k.target(d)
 	if n.Note != "" {
@@ -272,14 +280,11 @@ func (k *Desk) target(d Dispatch) (time.Time, string) {
 	return d.CreatedAt.Add(*l.Length), l.Norm
 }
 
-// ask makes the first offers: to those named, or to the best.
-func (k *Desk) ask(ctx context.Context, tx *pg.Tx, d *Dispatch, accounts []uuid.UUID, needs map[uuid.UUID]Need) error {
+// ask makes offers to those named.
+func (k *Desk) ask(ctx context.Context, tx *pg.Tx, d *Dispatch, accounts []uuid.UUID, offDuty bool) error {
 	able, err := k.candidates(ctx, tx, d.OrganisationID, d.DepartmentID)
 	if err != nil {
 		return err
-	}
-	if len(accounts) == 0 {
-		return k.askNext(ctx, tx, d, able, needs)
 	}
 	var bad []fault.Field
 	for i, id := range accounts {
@@ -290,7 +295,7 @@ func (k *Desk) ask(ctx context.Context, tx *pg.Tx, d *Dispatch, accounts []uuid.
 			code = "unknown"
 		case able[at].engaged:
 			code = "engaged"
-		case !able[at].onDuty && !d.OffDuty:
+		case !able[at].onDuty && !offDuty && !d.OffDuty:
 			code = "off_duty"
 		}
 		if code != "" {

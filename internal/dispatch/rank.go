@@ -46,8 +46,12 @@ func (s Skills) foreign() bool {
 type candidate struct {
 	account    uuid.UUID
 	onDuty     bool
-	engaged    bool       // on the way, or sent and there
-	department *uuid.UUID // of the present shift
+	engaged    bool       // on the way
+	sent       bool       // sent to department, and there
+	came       time.Time  // then
+	asked      bool       // has an offer that stands, of whatever call
+	department *uuid.UUID // of the present shift, or to which they were sent
+	present    bool       // there, and not only planned
 	since      time.Time  // of it
 	clients    int        // people in custody for whom they act
 	place      *Place
@@ -65,6 +69,7 @@ type Suggestion struct {
 	Why     []Reason
 
 	engaged bool
+	asked   bool    // thinks about another call
 	cost    float64 // minutes; below zero when they can do more than the way takes
 }
 
@@ -82,7 +87,7 @@ const (
 	DoorShut   = "door_shut"       // they would stand outside
 	DoorSlow   = "door_slow"       // they would wait
 	Way        = "way_minutes"     // to get there
-	WayUnknown = "way_unknown"     // nobody knows where they are
+	WayUnknown = "way_unknown"     // nobody knows where they are, or where the department is
 	Load       = "clients"         // for whom they act
 	Tired      = "hours_on_duty"   // more than six
 	NeededHere = "needed_there"    // people who would lose them
@@ -112,6 +117,7 @@ const (
 	training    = 5.0
 	offDutyCost = 60.0
 	half        = 60.0 // a cost of so many minutes halves the score
+	aboutAsGood = 2    // half the score
 	farClock    = 3 * time.Hour
 	shutDoor    = 0.5
 	slowDoor    = 0.8
@@ -160,13 +166,15 @@ func rank(able []candidate, needs map[uuid.UUID]Need, department uuid.UUID, now 
 	weight := here.weight(now)
 	out := make([]Suggestion, 0, len(able))
 	for _, c := range able {
-		if c.department != nil && *c.department == department && c.onDuty {
+		if c.department != nil && *c.department == department && c.present {
 			continue // they stand there already
 		}
-		s := Suggestion{Account: c.account, OnDuty: c.onDuty, engaged: c.engaged}
+		// Who was sent and came is free again when nobody is held there any more; as long as nobody knows that, they are not.
+		c.engaged = c.engaged || c.sent && !empty(needs, *c.department)
+		s := Suggestion{Account: c.account, OnDuty: c.onDuty, engaged: c.engaged, asked: c.asked}
 		s.cost = s.costs(c, here, now)
-		if c.department != nil {
-			s.cost += s.leaves(needs[*c.department], weight, now)
+		if c.department != nil && *c.department != department {
+			s.cost += s.leaves(needs[*c.department], c.present, weight, now)
 		}
 		s.Why = append(here.reasons(now), s.Why...)
 		s.Score = int(math.Round(100 * weight / (weight + 1) * half / (half + max(s.cost, 0))))
@@ -182,6 +190,12 @@ func rank(able []candidate, needs map[uuid.UUID]Need, department uuid.UUID, now 
 		return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(a.cost, b.cost), bytes.Compare(a.Account[:], b.Account[:]))
 	})
 	return out
+}
+
+// empty tells whether nobody is held in a department.
+func empty(needs map[uuid.UUID]Need, department uuid.UUID) bool {
+	there, known := needs[department]
+	return known && there.People == 0
 }
 
 func ordered(first bool) int {
@@ -231,9 +245,13 @@ func (s *Suggestion) costs(c candidate, here Need, now time.Time) float64 {
 	return cost
 }
 
-// leaves is what their own department loses: nothing while others stand there, more the more it needs one.
-func (s *Suggestion) leaves(there Need, weight float64, now time.Time) float64 {
-	if there.Lawyers > 1 || there.People == 0 {
+// leaves is what their own department loses: nothing while others stand there, more the more it needs one. Present: they are one of those who stand there.
+func (s *Suggestion) leaves(there Need, present bool, weight float64, now time.Time) float64 {
+	others := there.Lawyers
+	if present {
+		others--
+	}
+	if others > 0 || there.People == 0 {
 		return 0
 	}
 	s.Why = append(s.Why, Reason{NeededHere, there.People})

@@ -147,9 +147,9 @@ func (c *Calendar) arrive(ctx context.Context, tx *pg.Tx, who uuid.UUID, s Shift
 	return c.arrived(ctx, tx, who, *s.DepartmentID, at)
 }
 
-// isNewest tells whether somebody has said nothing later of where they are.
+// isNewest tells whether somebody has said nothing later of where they are. What lies ahead was written by a clock of ours that was put back, and says nothing of now.
 func isNewest(ctx context.Context, tx *pg.Tx, who uuid.UUID, at time.Time) (newest bool, err error) {
-	err = tx.QueryRow(ctx, "select not exists (select 1 from check_ins where account_id = $1 and at > $2)", who, at).Scan(&newest)
+	err = tx.QueryRow(ctx, "select not exists (select 1 from check_ins where account_id = $1 and at > $2 and at <= $3)", who, at, tx.Now).Scan(&newest)
 	if err != nil {
 		return false, fmt.Errorf("look for later check-ins: %w", err)
 	}
@@ -333,8 +333,9 @@ func (c *Calendar) openPlace(id uuid.UUID, period string, ct []byte) (*Place, er
 
 // Places gives where the lawyers of an organisation were seen last, within the last day; for the service itself.
 func (c *Calendar) Places(ctx context.Context, tx *pg.Tx, organisation uuid.UUID) (map[uuid.UUID]Place, error) {
-	rows, err := tx.Query(ctx, `select distinct on (account_id) id, account_id, at, period, place_ct from check_ins
-		where organisation_id = $1 and place_ct is not null and at > $2 order by account_id, at desc`, organisation, tx.Now.Add(-placesKept))
+	// A check-in at a department without a fix is the last that is known, too: where a fix was before it they are no more.
+	rows, err := tx.Query(ctx, `select distinct on (c.account_id) c.id, c.account_id, c.at, c.period, c.place_ct from check_ins c join shifts s on s.id = c.shift_id
+		where c.organisation_id = $1 and (c.place_ct is not null or s.department_id is not null) and c.at > $2 order by c.account_id, c.at desc`, organisation, tx.Now.Add(-placesKept))
 	if err != nil {
 		return nil, fmt.Errorf("read places: %w", err)
 	}

@@ -154,3 +154,47 @@ func TestAPhoneWithAWrongClockIsThereNow(t *testing.T) {
 		d.wantAt(name, lawyer, here)
 	}
 }
+
+// Who checked in with a fix, and an hour later elsewhere without one, is where they came last, and not where the fix was.
+func TestAFixIsNoPlaceAfterTheNextCheckIn(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	org := d.organisation()
+	lawyer := d.person(org, account.Lawyer)
+	one, two := d.department("almaty"), d.department("almaty")
+	places := func() (out map[uuid.UUID]roster.Place) {
+		t.Helper()
+		if err := d.db.InTx(t.Context(), func(tx *pg.Tx) (err error) {
+			out, err = d.calendar.Places(t.Context(), tx, org)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	if _, err := d.calendar.CheckIn(t.Context(), lawyer, roster.CheckIn{ClientID: uuid.New(), DepartmentID: &one, Lat: ptr(43.24), Lon: ptr(76.91)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, seen := places()[lawyer.Account]; !seen {
+		t.Fatal("a fix is not known")
+	}
+	d.db.Clock.Move(time.Hour)
+	d.comes(lawyer, two, 0)
+	if at, seen := places()[lawyer.Account]; seen {
+		t.Fatalf("they are taken to be where they were an hour ago: %+v", at)
+	}
+}
+
+// A check-in that our own clock dated an hour ahead, before it was put back, keeps nobody from coming to the next department.
+func TestACheckInFromAClockThatWasPutBackHoldsNobody(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	org := d.organisation()
+	lawyer := d.person(org, account.Lawyer)
+	one, two := d.department("almaty"), d.department("almaty")
+	d.db.Clock.Move(time.Hour)
+	d.comes(lawyer, one, 0)
+	d.db.Clock.Move(-50 * time.Minute)
+	d.comes(lawyer, two, 0)
+	d.wantAt("ten minutes later", lawyer, two)
+}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -156,33 +157,45 @@ func TestABoardStandsOpen(t *testing.T) {
 	}
 }
 
-// A lawyer who is locked on the way goes nowhere: the call is offered to the next.
+// A lawyer who is locked on the way, or from whom the right is taken, goes nowhere: the call is offered to the next.
 func TestALockedLawyersCallGoesOn(t *testing.T) {
 	t.Parallel()
-	tw := newTown(t)
-	first, second, chief := tw.invited(account.Lawyer), tw.invited(account.Lawyer), tw.invited(account.Coordinator)
-	for _, s := range []*staff{first, second} {
-		if a := tw.ask("POST", "/v1/check-ins", s.bearer(), `{"client_id": "`+uuid.NewString()+`", "department_id": "`+medeu.String()+`"}`); a.status != http.StatusCreated {
-			t.Fatalf("%d %s", a.status, a.body)
-		}
-	}
-	r, err := chief.CreateDispatchWithResponse(tw.ctx, nil, api.DispatchNew{ClientID: uuid.New(), DepartmentID: almaly, AccountIds: []uuid.UUID{first.me.ID}})
-	tw.must(err)
-	id := r.JSON201.ID
-	if a := tw.ask("POST", "/v1/dispatches/"+id.String()+"/accept", first.bearer(), `{}`); a.status != http.StatusOK {
-		t.Fatalf("%d %s", a.status, a.body)
-	}
-	if _, err := chief.LockAccountWithResponse(tw.ctx, first.me.ID, nil, api.ReasonGiven{}); err != nil {
-		t.Fatal(err)
-	}
-	tw.eventually("the next is asked", func() bool {
-		d, err := chief.GetDispatchWithResponse(tw.ctx, id, nil)
-		tw.must(err)
-		for _, o := range d.JSON200.Offers {
-			if o.AccountID == second.me.ID && o.State == "offered" {
-				return d.JSON200.TakenBy == nil
+	for name, stop := range map[string]func(tw *town, chief, who *staff) answer{
+		"locked": func(tw *town, chief, who *staff) answer {
+			return tw.ask("POST", "/v1/accounts/"+who.me.ID.String()+"/lock", chief.bearer(), `{}`)
+		},
+		"no lawyer any more": func(tw *town, chief, who *staff) answer {
+			return tw.ask("PATCH", "/v1/accounts/"+who.me.ID.String(), chief.bearer(), `{"grants": []}`, "If-Match", `"`+strconv.FormatInt(who.me.Revision, 10)+`"`)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tw := newTown(t)
+			first, second, chief := tw.invited(account.Lawyer), tw.invited(account.Lawyer), tw.invited(account.Coordinator)
+			for _, s := range []*staff{first, second} {
+				if a := tw.ask("POST", "/v1/check-ins", s.bearer(), `{"client_id": "`+uuid.NewString()+`", "department_id": "`+medeu.String()+`"}`); a.status != http.StatusCreated {
+					t.Fatalf("%d %s", a.status, a.body)
+				}
 			}
-		}
-		return false
-	})
+			r, err := chief.CreateDispatchWithResponse(tw.ctx, nil, api.DispatchNew{ClientID: uuid.New(), DepartmentID: almaly, AccountIds: []uuid.UUID{first.me.ID}})
+			tw.must(err)
+			id := r.JSON201.ID
+			if a := tw.ask("POST", "/v1/dispatches/"+id.String()+"/accept", first.bearer(), `{}`); a.status != http.StatusOK {
+				t.Fatalf("%d %s", a.status, a.body)
+			}
+			if a := stop(tw, chief, first); a.status != http.StatusOK {
+				t.Fatalf("%d %s", a.status, a.body)
+			}
+			tw.eventually("the next is asked", func() bool {
+				d, err := chief.GetDispatchWithResponse(tw.ctx, id, nil)
+				tw.must(err)
+				for _, o := range d.JSON200.Offers {
+					if o.AccountID == second.me.ID && o.State == "offered" {
+						return d.JSON200.TakenBy == nil
+					}
+				}
+				return false
+			})
+		})
+	}
 }

@@ -90,9 +90,10 @@ func (p *Post) openRecords(ctx context.Context, tx *pg.Tx, ids []uuid.UUID) (map
 	return out, nil
 }
 
-const lawyerThereSQL = `select exists (select 1 from representations r where r.detention_id = any($1::uuid[]) and r.ended_at is null
-		and r.valid_from <= $3 and (r.valid_until is null or r.valid_until > $3) and ` + account.StillWorks + `),
-	exists (select 1 from shifts s join accounts a on a.id = s.account_id and a.state = 'active' where s.department_id = $2 and s.organisation_id = $4 and s.kind <> 'shadow' and s.state = 'present' and s.starts_at <= $3 and s.ends_at > $3)`
+const lawyerThereSQL = `select exists (select 1 from representations r where r.detention_id = any(@records::uuid[]) and r.ended_at is null
+		and r.valid_from <= @now and (r.valid_until is null or r.valid_until > @now) and ` + account.StillWorks + `),
+	exists (select 1 from shifts s join accounts a on a.id = s.account_id and a.state = 'active' where s.department_id = @place and s.organisation_id = @organisation and s.kind <> 'shadow'
+		and s.state = 'present' and s.starts_at <= @now and s.ends_at > @now and ` + account.LawyersShift + `)`
 
 // withLawyers says of each match whether a lawyer is with the person. A presence counts at the place that she was told, never at one that
 // she was not: else it would tell of a move.
@@ -108,7 +109,7 @@ func (p *Post) withLawyers(ctx context.Context, tx *pg.Tx, v *View, records map[
 			continue
 		}
 		var acts, present bool
-		if err := tx.QueryRow(ctx, lawyerThereSQL, d.Records(), m.place, tx.Now, d.OrganisationID).Scan(&acts, &present); err != nil {
+		if err := tx.QueryRow(ctx, lawyerThereSQL, pgx.NamedArgs{"records": d.Records(), "place": m.place, "now": tx.Now, "organisation": d.OrganisationID}).Scan(&acts, &present); err != nil {
 			return fmt.Errorf("look for a lawyer: %w", err)
 		}
 		at := m.Status == string(detention.Held) && m.Told.PlaceKind == detention.AtDepartment

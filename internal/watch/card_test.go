@@ -61,7 +61,12 @@ func TestALawyerIsWithThem(t *testing.T) {
 		}
 	}
 	is("logged", watch.WithoutLawyer)
-	_, err := f.db.Pool.Exec(f.ctx, `insert into shifts (id, organisation_id, account_id, department_id, state, starts_at, ends_at, created_at)
+	chief := f.person(account.Coordinator, f.org)
+	_, err := f.db.Pool.Exec(f.ctx, `insert into shifts (id, organisation_id, account_id, kind, department_id, state, starts_at, ends_at, created_at)
+		values ($1, $2, $3, 'duty', $4, 'present', $5, $6, $5)`, uuid.New(), f.org, chief.Account, almaly, f.db.Now().Add(-time.Hour), f.db.Now().Add(time.Hour))
+	f.must(err)
+	is("a coordinator came, who is no lawyer", watch.WithoutLawyer)
+	_, err = f.db.Pool.Exec(f.ctx, `insert into shifts (id, organisation_id, account_id, department_id, state, starts_at, ends_at, created_at)
 		values ($1, $2, $3, $4, 'present', $5, $6, $5)`, uuid.New(), f.org, lawyer.Account, almaly, f.db.Now().Add(-time.Hour), f.db.Now().Add(time.Hour))
 	f.must(err)
 	is("a lawyer arrived", watch.WithLawyer)

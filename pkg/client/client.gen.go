@@ -1122,7 +1122,7 @@ type ClientInterface interface {
 	//
 	// The first who says yes goes; the others hear that they need not. Without `account_ids` the best suggested lawyer on duty is asked. When an
 	// offer runs out the next best is asked, and when nobody is left the coordinators are alerted. Lawyers who have no shift now are asked only with
-	// `off_duty`. Sent again with the same `client_id`, nothing changes.
+	// `off_duty`; with `account_ids` it is said of those alone, and who is asked after them has a shift. Sent again with the same `client_id`, nothing changes.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1133,7 +1133,7 @@ type ClientInterface interface {
 	//
 	// The first who says yes goes; the others hear that they need not. Without `account_ids` the best suggested lawyer on duty is asked. When an
 	// offer runs out the next best is asked, and when nobody is left the coordinators are alerted. Lawyers who have no shift now are asked only with
-	// `off_duty`. Sent again with the same `client_id`, nothing changes.
+	// `off_duty`; with `account_ids` it is said of those alone, and who is asked after them has a shift. Sent again with the same `client_id`, nothing changes.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1216,7 +1216,7 @@ type ClientInterface interface {
 
 	// OfferDispatchWithBody Ask further lawyers
 	//
-	// While nobody goes: asks these lawyers, too, also again who let an earlier offer run out or declined.
+	// While nobody goes: asks these lawyers, too, also again who let an earlier offer run out or declined. `off_duty` is said of these alone.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1225,7 +1225,7 @@ type ClientInterface interface {
 
 	// OfferDispatch Ask further lawyers
 	//
-	// While nobody goes: asks these lawyers, too, also again who let an earlier offer run out or declined.
+	// While nobody goes: asks these lawyers, too, also again who let an earlier offer run out or declined. `off_duty` is said of these alone.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4274,7 +4274,7 @@ func (c *Core) ListDispatches(ctx context.Context, params *ListDispatchesParams,
 //
 // The first who says yes goes; the others hear that they need not. Without `account_ids` the best suggested lawyer on duty is asked. When an
 // offer runs out the next best is asked, and when nobody is left the coordinators are alerted. Lawyers who have no shift now are asked only with
-// `off_duty`. Sent again with the same `client_id`, nothing changes.
+// `off_duty`; with `account_ids` it is said of those alone, and who is asked after them has a shift. Sent again with the same `client_id`, nothing changes.
 //
 // Takes any type of body and a specified content type.
 //
@@ -4295,7 +4295,7 @@ func (c *Core) CreateDispatchWithBody(ctx context.Context, params *CreateDispatc
 //
 // The first who says yes goes; the others hear that they need not. Without `account_ids` the best suggested lawyer on duty is asked. When an
 // offer runs out the next best is asked, and when nobody is left the coordinators are alerted. Lawyers who have no shift now are asked only with
-// `off_duty`. Sent again with the same `client_id`, nothing changes.
+// `off_duty`; with `account_ids` it is said of those alone, and who is asked after them has a shift. Sent again with the same `client_id`, nothing changes.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -4478,7 +4478,7 @@ func (c *Core) SetDispatchEnRoute(ctx context.Context, id PathID, params *SetDis
 
 // OfferDispatchWithBody Ask further lawyers
 //
-// While nobody goes: asks these lawyers, too, also again who let an earlier offer run out or declined.
+// While nobody goes: asks these lawyers, too, also again who let an earlier offer run out or declined. `off_duty` is said of these alone.
 //
 // Takes any type of body and a specified content type.
 //
@@ -4497,7 +4497,7 @@ func (c *Core) OfferDispatchWithBody(ctx context.Context, id PathID, params *Off
 
 // OfferDispatch Ask further lawyers
 //
-// While nobody goes: asks these lawyers, too, also again who let an earlier offer run out or declined.
+// While nobody goes: asks these lawyers, too, also again who let an earlier offer run out or declined. `off_duty` is said of these alone.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -19109,7 +19109,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// The first who says yes goes; the others hear that they need not. Without `account_ids` the best suggested lawyer on duty is asked. When an
 	// offer runs out the next best is asked, and when nobody is left the coordinators are alerted. Lawyers who have no shift now are asked only with
-	// `off_duty`. Sent again with the same `client_id`, nothing changes.
+	// `off_duty`; with `account_ids` it is said of those alone, and who is asked after them has a shift. Sent again with the same `client_id`, nothing changes.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -19120,7 +19120,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// The first who says yes goes; the others hear that they need not. Without `account_ids` the best suggested lawyer on duty is asked. When an
 	// offer runs out the next best is asked, and when nobody is left the coordinators are alerted. Lawyers who have no shift now are asked only with
-	// `off_duty`. Sent again with the same `client_id`, nothing changes.
+	// `off_duty`; with `account_ids` it is said of those alone, and who is asked after them has a shift. Sent again with the same `client_id`, nothing changes.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -19213,7 +19213,7 @@ type ClientWithResponsesInterface interface {
 
 	// OfferDispatchWithBodyWithResponse Ask further lawyers
 	//
-	// While nobody goes: asks these lawyers, too, also again who let an earlier offer run out or declined.
+	// While nobody goes: asks these lawyers, too, also again who let an earlier offer run out or declined. `off_duty` is said of these alone.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -19222,7 +19222,7 @@ type ClientWithResponsesInterface interface {
 
 	// OfferDispatchWithResponse Ask further lawyers
 	//
-	// While nobody goes: asks these lawyers, too, also again who let an earlier offer run out or declined.
+	// While nobody goes: asks these lawyers, too, also again who let an earlier offer run out or declined. `off_duty` is said of these alone.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -29164,7 +29164,7 @@ func (c *ClientWithResponses) ListDispatchesWithResponse(ctx context.Context, pa
 //
 // The first who says yes goes; the others hear that they need not. Without `account_ids` the best suggested lawyer on duty is asked. When an
 // offer runs out the next best is asked, and when nobody is left the coordinators are alerted. Lawyers who have no shift now are asked only with
-// `off_duty`. Sent again with the same `client_id`, nothing changes.
+// `off_duty`; with `account_ids` it is said of those alone, and who is asked after them has a shift. Sent again with the same `client_id`, nothing changes.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -29181,7 +29181,7 @@ func (c *ClientWithResponses) CreateDispatchWithBodyWithResponse(ctx context.Con
 //
 // The first who says yes goes; the others hear that they need not. Without `account_ids` the best suggested lawyer on duty is asked. When an
 // offer runs out the next best is asked, and when nobody is left the coordinators are alerted. Lawyers who have no shift now are asked only with
-// `off_duty`. Sent again with the same `client_id`, nothing changes.
+// `off_duty`; with `account_ids` it is said of those alone, and who is asked after them has a shift. Sent again with the same `client_id`, nothing changes.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -29334,7 +29334,7 @@ func (c *ClientWithResponses) SetDispatchEnRouteWithResponse(ctx context.Context
 
 // OfferDispatchWithBodyWithResponse Ask further lawyers
 //
-// While nobody goes: asks these lawyers, too, also again who let an earlier offer run out or declined.
+// While nobody goes: asks these lawyers, too, also again who let an earlier offer run out or declined. `off_duty` is said of these alone.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -29349,7 +29349,7 @@ func (c *ClientWithResponses) OfferDispatchWithBodyWithResponse(ctx context.Cont
 
 // OfferDispatchWithResponse Ask further lawyers
 //
-// While nobody goes: asks these lawyers, too, also again who let an earlier offer run out or declined.
+// While nobody goes: asks these lawyers, too, also again who let an earlier offer run out or declined. `off_duty` is said of these alone.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
