@@ -109,15 +109,15 @@ func (k *Desk) wanted(ctx context.Context, organisation uuid.UUID) map[uuid.UUID
 }
 
 // askNext asks the best of those who have not been asked, or who need not have come because another was quicker; who thinks about another call only when nobody is about as good: they can say yes to
-// one, and the others would wait for their silence. With nobody left a coordinator hears of it, once for each time that it comes to this: lawyers may have come on duty since.
+// one, and the others would wait for their silence; and who is in trouble not at all. With nobody left a coordinator hears of it, once for each time that it comes to this: lawyers may have come on duty since.
 func (k *Desk) askNext(ctx context.Context, tx *pg.Tx, d *Dispatch, able []candidate, needs map[uuid.UUID]Need) error {
-	asked, err := askedOf(ctx, tx, d.ID)
+	out, err := passedOver(ctx, tx, d)
 	if err != nil {
 		return err
 	}
 	var next *Suggestion
 	for _, s := range rank(able, needs, d.DepartmentID, tx.Now) {
-		if asked[s.Account] || s.engaged || !s.OnDuty && !d.OffDuty {
+		if out[s.Account] || s.engaged || !s.OnDuty && !d.OffDuty {
 			continue
 		}
 		if next == nil || !s.asked && s.OnDuty == next.OnDuty && aboutAsGood*s.Score >= next.Score {
@@ -138,8 +138,15 @@ func (k *Desk) askNext(ctx context.Context, tx *pg.Tx, d *Dispatch, able []candi
 	return k.tell(ctx, tx, d, alert.DispatchUnanswered)
 }
 
-func askedOf(ctx context.Context, tx *pg.Tx, id uuid.UUID) (map[uuid.UUID]bool, error) {
-	rows, err := tx.Query(ctx, "select account_id from offers where dispatch_id = $1 and state <> 'taken'", id)
+// inTrouble is for how long after a call for help nobody is sent anywhere by themselves, though somebody has taken it. Our judgement; a coordinator may ask them by name.
+const inTrouble = time.Hour
+
+// passedOver are those who are not asked: who was asked for this call, and who calls for help or did lately, also silently. A suggestion says nothing of that:
+// who reads it may stand beside them.
+func passedOver(ctx context.Context, tx *pg.Tx, d *Dispatch) (map[uuid.UUID]bool, error) {
+	rows, err := tx.Query(ctx, `select account_id from offers where dispatch_id = $1 and state <> 'taken'
+		union select coalesce(o.shadow_of, x.account_id) from alarms x join accounts o on o.id = x.account_id
+			where x.organisation_id = $2 and not x.test and (x.acknowledged_at is null or x.raised_at > $3)`, d.ID, d.OrganisationID, tx.Now.Add(-inTrouble))
 	if err != nil {
 		return nil, fmt.Errorf("read who was asked: %w", err)
 	}

@@ -291,3 +291,29 @@ func TestWhoSaidYesByAWrongClockArrives(t *testing.T) {
 		t.Fatalf("%+v, %v", got, err)
 	}
 }
+
+// Who calls for help is not sent into the next corridor by themselves, and the department does not wait for them; when it is over they are asked again.
+func TestWhoIsInTroubleIsNotAsked(t *testing.T) {
+	t.Parallel()
+	c := newCity(t)
+	near, next := c.onShift(c.department(1)), c.onShift(c.department(6))
+	c.exec(`insert into alarms (id, organisation_id, client_id, account_id, test, raised_at, next_at, turn, period) values ($1, $2, $1, $3, false, $4, $4, $1, '2026-01')`,
+		uuid.New(), near.Organisation, near.Account, c.db.Now())
+	ask := func(when string, p account.Principal) {
+		t.Helper()
+		before := c.told(p, push.Offer)
+		d := c.call(dispatch.New{DepartmentID: c.department(0)})
+		if n := c.told(p, push.Offer) - before; n != 1 {
+			t.Errorf("%s: asked %d times", when, n)
+		}
+		c.do(c.boss, d.ID, dispatch.CallOff)
+	}
+	ask("nobody has taken the alarm", next)
+	c.exec("update alarms set acknowledged_at = $2, acknowledged_by = $3 where account_id = $1", near.Account, c.db.Now(), c.boss.Account)
+	c.pass(30 * time.Minute)
+	ask("half an hour later", next)
+	c.pass(31 * time.Minute)
+	ask("an hour later", near)
+	c.exec("update alarms set test = true, acknowledged_at = null")
+	ask("it was a test", near)
+}
