@@ -47,7 +47,7 @@ type Alarm struct {
 	saidCT []byte
 }
 
-const alarmColumns = `x.id, x.organisation_id, x.account_id, x.timer_id, x.test, x.raised_at, x.step, x.acknowledged_at, x.acknowledged_by, x.shift_id, x.period, x.said_ct`
+const alarmColumns = `x.id, x.organisation_id, ` + whose + `, x.timer_id, x.test, x.raised_at, x.step, x.acknowledged_at, x.acknowledged_by, x.shift_id, x.period, x.said_ct`
 
 func (g *Guard) scanAlarm(row pgx.CollectableRow) (Alarm, error) {
 	var a Alarm
@@ -83,7 +83,9 @@ func (g *Guard) Raise(ctx context.Context, p account.Principal, c Cry) (a Alarm,
 		if err != nil {
 			return err
 		}
-		found, err := g.alarms(ctx, tx, "x.client_id = @client and x.account_id = @reader", pgx.NamedArgs{"client": c.ClientID, "reader": p.Account})
+		// A PIN may have been entered, or the screen locked, since the phone said so first.
+		found, err := g.alarms(ctx, tx, "x.client_id = @client and x.account_id in (select id from accounts where id = @owner or shadow_of = @owner)",
+			pgx.NamedArgs{"client": c.ClientID, "reader": p.Account, "owner": ownerOf(p)})
 		if err != nil {
 			return err
 		}
@@ -91,10 +93,18 @@ func (g *Guard) Raise(ctx context.Context, p account.Principal, c Cry) (a Alarm,
 			return fault.Clash("client_id_taken")
 		}
 		a = found[0]
-		a.First = first
+		a.AccountID, a.First = p.Account, first
 		return nil
 	})
 	return a, err
+}
+
+// ownerOf is whose phone it is, whoever it acts as.
+func ownerOf(p account.Principal) uuid.UUID {
+	if p.Owner == uuid.Nil {
+		return p.Account
+	}
+	return p.Owner
 }
 
 // raise writes an alarm and tells it for the first time; false when its client id was there.
@@ -132,6 +142,7 @@ func (g *Guard) raise(ctx context.Context, tx *pg.Tx, organisation, who uuid.UUI
 // receivers are the coordinators who are told: with duty those on a duty shift now whom a channel can reach (who has none must not keep the others
 // asleep), else all of the organisation. Never who calls themself.
 var receivers = `select a.id from accounts a where a.organisation_id = @organisation and a.state = 'active' and a.id <> @who
+	and not exists (select 1 from accounts o where o.id = @who and o.shadow_of = a.id)
 	and exists (select 1 from grants g where g.account_id = a.id and ` + account.GrantInForce + ` and g.organisation_id = @organisation and g.role = 'coordinator')
 	and (not @duty or exists (select 1 from shifts s where s.account_id = a.id and s.organisation_id = @organisation and s.kind = 'duty' and s.state <> 'left'
 		and s.starts_at <= @now and s.ends_at > @now)
@@ -179,7 +190,7 @@ func (g *Guard) alarms(ctx context.Context, tx *pg.Tx, condition string, args pg
 	return found, nil
 }
 
-const seen = "(x.account_id = @reader or " + coordinated + ")"
+const seen = "(x.account_id = @reader or x.account_id in (select id from accounts where shadow_of = @reader) or " + coordinated + ")"
 
 // Alarms gives one's own, and for coordinators their organisation's, the newest first. Faults: unauthenticated.
 func (g *Guard) Alarms(ctx context.Context, p account.Principal, openOnly bool, before uuid.UUID, limit int) (page []Alarm, more bool, err error) {

@@ -95,7 +95,11 @@ type Timer struct {
 	noteCT []byte
 }
 
-const timerColumns = `t.id, t.organisation_id, t.account_id, t.until, t.state, t.created_at, t.revision, t.period, t.note_ct`
+// whose is the SQL of whose a row x is, for @reader. What was said on a shut session, or as a shadow (account, shadow.go), is its owner's: nobody but the phone itself
+// knows a shadow.
+const whose = `case when x.account_id = @reader then x.account_id else coalesce((select o.shadow_of from accounts o where o.id = x.account_id), x.account_id) end`
+
+const timerColumns = `x.id, x.organisation_id, ` + whose + `, x.until, x.state, x.created_at, x.revision, x.period, x.note_ct`
 
 // coordinated is who looks after the lawyers: every coordinator of the organisation, whatever their cities.
 const coordinated = `exists (select 1 from grants g where g.account_id = @reader and ` + account.GrantInForce + ` and g.organisation_id = x.organisation_id and g.role = 'coordinator')`
@@ -200,7 +204,7 @@ func lookAt(until, now time.Time) time.Time {
 
 func (g *Guard) timers(ctx context.Context, tx *pg.Tx, condition string, args pgx.NamedArgs) ([]Timer, error) {
 	args["now"] = tx.Now
-	rows, err := tx.Query(ctx, "select "+strings.ReplaceAll(timerColumns, "t.", "x.")+" from timers x where "+condition, args)
+	rows, err := tx.Query(ctx, "select "+timerColumns+" from timers x where "+condition, args)
 	if err != nil {
 		return nil, fmt.Errorf("read timers: %w", err)
 	}
