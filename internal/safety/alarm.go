@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,8 +24,10 @@ type Said struct {
 	Lat  *float64 `json:"lat,omitempty"`
 	Lon  *float64 `json:"lon,omitempty"`
 	Note string   `json:"note,omitempty"`
-	// Silent: they were made to open the app. Nobody who stands beside them is told.
-	Silent bool `json:"silent,omitempty"`
+	// Silent: they were made to open the app. Nobody who stands beside them is told. Places are the departments at which they stood then: their shift
+	// may be over, or their account locked, before somebody takes the alarm.
+	Silent bool        `json:"silent,omitempty"`
+	Places []uuid.UUID `json:"places,omitempty"`
 }
 
 // Alarm is one as its reader sees it. ShiftID is the duty shift of who took it: an alarm always names who received it.
@@ -147,15 +150,41 @@ var receivers = `select a.id from accounts a where a.organisation_id = @organisa
 	and (not @duty or exists (select 1 from shifts s where s.account_id = a.id and s.organisation_id = @organisation and s.kind = 'duty' and s.state <> 'left'
 		and s.starts_at <= @now and s.ends_at > @now)
 		and ` + push.Reaches("a.id") + `)
-	and not (@silent and exists (select 1 from shifts w join shifts s on s.department_id = w.department_id and s.account_id = a.id
-		where w.account_id = @who and w.state = 'present' and w.starts_at <= @now and w.ends_at > @now and s.state = 'present' and s.starts_at <= @now and s.ends_at > @now))
+	and not (@silent and exists (select 1 from shifts s where s.account_id = a.id and ` + there + ` and (s.department_id = any(@places::uuid[])
+		or s.department_id in (select w.department_id from shifts w where w.account_id = @who and w.state = 'present' and w.starts_at <= @now and w.ends_at > @now))))
 	order by a.id`
+
+// there is the SQL of whether a shift s says that somebody stands at its department now.
+const there = `s.department_id is not null and s.state = 'present' and s.starts_at <= @now and s.ends_at > @now`
+
+func standing(ctx context.Context, tx *pg.Tx, who uuid.UUID) ([]uuid.UUID, error) {
+	rows, err := tx.Query(ctx, "select distinct s.department_id from shifts s where s.account_id = @who and "+there, pgx.NamedArgs{"who": who, "now": tx.Now})
+	if err != nil {
+		return nil, fmt.Errorf("look where somebody stands: %w", err)
+	}
+	places, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	if err != nil {
+		return nil, fmt.Errorf("look where somebody stands: %w", err)
+	}
+	return places, nil
+}
+
+// unheard leaves out silent alarms: of the reader's own, whose other phone may lie beside them, and of where the reader stands.
+func unheard(ctx context.Context, tx *pg.Tx, reader uuid.UUID, page []Alarm) ([]Alarm, error) {
+	at, err := standing(ctx, tx, reader)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(page, func(a Alarm) bool {
+		return a.Silent && (a.AccountID == reader || slices.ContainsFunc(a.Places, func(p uuid.UUID) bool { return slices.Contains(at, p) }))
+	}), nil
+}
 
 // tell tells an alarm once more, or what is asked of it. The first two times to who is on duty, if anybody is; then to all.
 func (g *Guard) tell(ctx context.Context, tx *pg.Tx, a Alarm, n push.Notice) error {
 	n.Organisation, n.Kind, n.Subject, n.Language = a.Organisation, push.Alarm, a.ID, "ru"
 	for _, duty := range []bool{a.Step <= 2, false} {
-		rows, err := tx.Query(ctx, receivers, pgx.NamedArgs{"organisation": a.Organisation, "who": a.AccountID, "duty": duty, "silent": a.Silent, "now": tx.Now})
+		rows, err := tx.Query(ctx, receivers, pgx.NamedArgs{"organisation": a.Organisation, "who": a.AccountID, "duty": duty, "silent": a.Silent, "places": a.Places, "now": tx.Now})
 		if err != nil {
 			return fmt.Errorf("find who looks after lawyers: %w", err)
 		}
@@ -192,16 +221,26 @@ func (g *Guard) alarms(ctx context.Context, tx *pg.Tx, condition string, args pg
 
 const seen = "(x.account_id = @reader or x.account_id in (select id from accounts where shadow_of = @reader) or " + coordinated + ")"
 
-// Alarms gives one's own, and for coordinators their organisation's, the newest first. Faults: unauthenticated.
+// Alarms gives one's own, and for coordinators their organisation's, the newest first, but for silent ones of here. Faults: unauthenticated.
 func (g *Guard) Alarms(ctx context.Context, p account.Principal, openOnly bool, before uuid.UUID, limit int) (page []Alarm, more bool, err error) {
 	if p.Account == uuid.Nil {
 		return nil, false, fault.Unauthorised()
 	}
 	err = g.db.InTx(ctx, func(tx *pg.Tx) error {
-		page, err = g.alarms(ctx, tx, seen+` and (not @open or x.acknowledged_at is null) and (@before::uuid = '00000000-0000-0000-0000-000000000000' or x.id < @before)
-			order by x.id desc limit @limit`, pgx.NamedArgs{"reader": p.Account, "open": openOnly, "before": before, "limit": limit + 1})
-		if err != nil {
-			return err
+		page = nil
+		for after, rest := before, true; rest && len(page) <= limit; {
+			some, err := g.alarms(ctx, tx, seen+` and (not @open or x.acknowledged_at is null) and (@before::uuid = '00000000-0000-0000-0000-000000000000' or x.id < @before)
+				order by x.id desc limit @limit`, pgx.NamedArgs{"reader": p.Account, "open": openOnly, "before": after, "limit": limit + 1})
+			if err != nil {
+				return err
+			}
+			if rest = len(some) > limit; rest {
+				after = some[limit].ID
+			}
+			if some, err = unheard(ctx, tx, p.Account, some); err != nil {
+				return err
+			}
+			page = append(page, some...)
 		}
 		return g.withDetentions(ctx, tx, p.Account, page)
 	})
@@ -218,6 +257,9 @@ func (g *Guard) Alarm(ctx context.Context, p account.Principal, id uuid.UUID) (a
 	}
 	err = g.db.InTx(ctx, func(tx *pg.Tx) error {
 		found, err := g.alarms(ctx, tx, "x.id = @id and "+seen, pgx.NamedArgs{"id": id, "reader": p.Account})
+		if err == nil {
+			found, err = unheard(ctx, tx, p.Account, found)
+		}
 		if err == nil && len(found) == 0 {
 			err = fault.Absent()
 		}
@@ -389,6 +431,10 @@ func (g *Guard) Forget(ctx context.Context) (n int64, err error) {
 
 // Duress raises an alarm for a lawyer who was made to open the app; said again it is the same. Their phone learns nothing of it.
 func (g *Guard) Duress(ctx context.Context, tx *pg.Tx, who account.Duress) error {
-	_, err := g.raise(ctx, tx, who.Organisation, who.Account, nil, Cry{ClientID: uuid.NewSHA1(who.ID, []byte("duress")), Said: Said{Silent: true}})
+	places, err := standing(ctx, tx, who.Account)
+	if err != nil {
+		return err
+	}
+	_, err = g.raise(ctx, tx, who.Organisation, who.Account, nil, Cry{ClientID: uuid.NewSHA1(who.ID, []byte("duress")), Said: Said{Silent: true, Places: places}})
 	return err
 }
