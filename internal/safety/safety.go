@@ -75,6 +75,8 @@ const (
 	tellAgain  = time.Minute
 	tellAll    = 2 * time.Minute
 	tellAlways = 3 * time.Minute
+	// lately is for how long an alarm hangs on who took it: after that they have reached somebody. Our judgement.
+	lately = time.Hour
 	// saidKept is how long the place and the words of an alarm are kept.
 	saidKept = 24 * time.Hour
 )
