@@ -137,3 +137,27 @@ func TestABuddysCodeRunsOut(t *testing.T) {
 	}
 	wantCode(t, p.desk.LockByBuddy(p.ctx, code.Code), "unauthenticated")
 }
+
+// Who is made to open the app may lock their own account like anybody: it is done, and the answer is that of any other.
+func TestAShadowLocksItsOwner(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	owner, o := p.pinned(Coordinator, p.org)
+	shadow := p.enterPin(o, duressPin)
+	a, err := p.desk.Lock(p.ctx, shadow, shadow.Account, "")
+	must(t, err)
+	if a.ID != shadow.Account || a.State != Locked || len(a.Grants) != 1 || a.Grants[0].Role != Lawyer {
+		t.Errorf("answered with %+v", a)
+	}
+	if p.count("select count(*) from accounts where id = $1 and state = 'locked'", owner.Account) != 1 {
+		t.Error("the owner is not locked")
+	}
+	_, err = p.desk.Authenticate(p.ctx, o.AccessToken)
+	wantCode(t, err, "unauthenticated")
+	plain, oo := p.pinned(Lawyer, p.org)
+	b, err := p.desk.Lock(p.ctx, p.enterPin(oo, rightPin), plain.Account, "")
+	must(t, err)
+	if b.Revision != a.Revision || b.State != a.State {
+		t.Errorf("revision %d of a shadow, %d of anybody", a.Revision, b.Revision)
+	}
+}
