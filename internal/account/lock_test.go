@@ -161,3 +161,41 @@ func TestAShadowLocksItsOwner(t *testing.T) {
 		t.Errorf("revision %d of a shadow, %d of anybody", a.Revision, b.Revision)
 	}
 }
+
+// Taking somebody's rights away shuts them out as a lock does, and is counted with them.
+func TestRightsThatAreTakenAwayCountAsLocks(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	thief, _ := p.person(Coordinator, p.org)
+	second, _ := p.person(Coordinator, p.org)
+	read := func(id uuid.UUID) Account { return must2(p.desk.Get(p.ctx, second, id)) }
+	tomorrow := p.db.Now().Add(time.Hour)
+	for what, grants := range map[string][]GrantRequest{"none": {}, "a lawyer": {{Role: Lawyer}}, "for an hour": {{Role: Coordinator, Until: &tomorrow}}} {
+		boss, _ := p.person(Coordinator, p.org)
+		_, err := p.desk.Patch(p.ctx, thief, PatchRequest{ID: boss.Account, Revision: read(boss.Account).Revision, Grants: &grants})
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+	}
+	boss, o := p.person(Coordinator, p.org)
+	lawyer, _ := p.person(Lawyer, p.org)
+	for _, id := range []uuid.UUID{boss.Account, lawyer.Account} {
+		_, err := p.desk.Patch(p.ctx, thief, PatchRequest{ID: id, Revision: read(id).Revision, Grants: &[]GrantRequest{}})
+		wantCode(t, err, "second_person_needed")
+		if n := p.count("select count(*) from alerts where kind = 'lock_waits' and subject_id = $1", id); n != 1 {
+			t.Errorf("%d alerts", n)
+		}
+	}
+	if who := p.who(o); !who.Has(Coordinator) {
+		t.Error("taken away all the same")
+	}
+	_, err := p.desk.Lock(p.ctx, thief, lawyer.Account, "")
+	wantCode(t, err, "second_person_needed")
+	// What is given, or moved to another city, is not held up.
+	_, err = p.desk.Patch(p.ctx, thief, PatchRequest{ID: lawyer.Account, Revision: read(lawyer.Account).Revision, Grants: &[]GrantRequest{{Role: Lawyer, Cities: []string{"astana"}}}})
+	must(t, err)
+	_, err = p.desk.Patch(p.ctx, thief, PatchRequest{ID: boss.Account, Revision: read(boss.Account).Revision, Grants: &[]GrantRequest{{Role: Coordinator}, {Role: Lawyer}}})
+	must(t, err)
+	_, err = p.desk.Patch(p.ctx, second, PatchRequest{ID: boss.Account, Revision: read(boss.Account).Revision, Grants: &[]GrantRequest{}})
+	must(t, err)
+}
