@@ -413,3 +413,18 @@ func TestGuessesBetweenRightPinsLockTheAccount(t *testing.T) {
 		o = r
 	}
 }
+
+// What a shadow changes of its own stays as the screen is locked and opened again: with anybody else it does.
+func TestAPinLeavesWhatAShadowSaidOfItself(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	_, o := p.pinned(Lawyer, p.org)
+	shadow := p.enterPin(o, duressPin)
+	me := must2(p.desk.Me(p.ctx, shadow))
+	put, err := p.desk.PutCredentials(p.ctx, shadow, CredentialsPut{ID: shadow.Account, Revision: me.Revision, Credentials: Credentials{BarNumber: "А-17", Languages: []string{"kk"}}})
+	must(t, err)
+	must(t, p.desk.ShutSession(p.ctx, shadow))
+	if me := must2(p.desk.Me(p.ctx, p.enterPin(o, duressPin))); me.Credentials.BarNumber != "А-17" || me.Revision != put.Revision {
+		t.Errorf("after the PIN it is %+v", me)
+	}
+}
