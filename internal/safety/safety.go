@@ -243,7 +243,7 @@ func (g *Guard) Timers(ctx context.Context, p account.Principal, skip, limit int
 }
 
 // ChangeTimer extends one's own timer, or ends it (until zero), also when one's right has ended since: it goes on, and somebody would look for them. One that has fired
-// is ended by who takes its alarm. Faults: unauthenticated, pin_needed, not_found, invalid, ended.
+// is ended by who takes its alarm. Faults: unauthenticated, pin_needed, forbidden, not_found, invalid, ended.
 func (g *Guard) ChangeTimer(ctx context.Context, p account.Principal, id uuid.UUID, until time.Time) (t Timer, err error) {
 	switch {
 	case p.Account == uuid.Nil:
@@ -261,6 +261,9 @@ func (g *Guard) ChangeTimer(ctx context.Context, p account.Principal, id uuid.UU
 			return err
 		}
 		if len(found) == 0 {
+			if err := p.Needs(account.Lawyer, account.Operator, account.Coordinator); err != nil {
+				return err
+			}
 			return fault.Absent()
 		}
 		t = found[0]
