@@ -30,31 +30,44 @@ const (
 // else's within ten minutes is left to a second person, who is told. Faults: forbidden, not_found, second_person_needed.
 func (d *Desk) Lock(ctx context.Context, p Principal, id uuid.UUID, reason string) (Account, error) {
 	waits := false
-	a, err := d.handle(ctx, p, act{account: id, action: "account.locked", details: why{reason}, own: true, do: func(tx *pg.Tx, a *Account) (bool, error) {
+	a, err := d.handle(ctx, p, act{account: id, action: "account.locked", details: why{reason}, own: true, whole: true, do: func(tx *pg.Tx, a *Account) (bool, error) {
 		waits = false
 		if a.State == Locked {
 			return false, nil
 		}
-		if a.ID != p.Account {
-			free, err := d.mayLock(ctx, tx, p, a.ID)
-			if err != nil {
+		if a.ID != p.owner() {
+			free, err := d.mayLock(ctx, tx, p, a)
+			if waits = err == nil && !free; err != nil || waits {
 				return false, err
-			}
-			if !free {
-				waits = true
-				return false, alert.Raise(ctx, tx, alert.News{Organisation: a.OrganisationID, Kind: alert.LockWaits, SubjectKind: "account", Subject: a.ID})
 			}
 		}
 		return true, d.lock(ctx, tx, a)
 	}})
-	if err == nil && waits {
+	switch {
+	case err != nil:
+		return Account{}, err
+	case waits:
 		return Account{}, fault.SecondPerson()
+	case id != p.Account:
+		return a, nil
 	}
+	return d.lockedAs(ctx, p, a)
+}
+
+// lockedAs is what is answered to whoever locked themself: the account as they know it. Of a shadow that is not its owner's.
+func (d *Desk) lockedAs(ctx context.Context, p Principal, owner Account) (a Account, err error) {
+	err = d.db.InTx(ctx, func(tx *pg.Tx) error {
+		if a, err = get[Account](ctx, tx, "id", p.Account, false); err != nil {
+			return err
+		}
+		a.State, a.Revision = owner.State, owner.Revision
+		return d.fillOne(ctx, tx, &a)
+	})
 	return a, err
 }
 
-// mayLock counts a lock of somebody else's account, if it may be made without a second person.
-func (d *Desk) mayLock(ctx context.Context, tx *pg.Tx, p Principal, account uuid.UUID) (bool, error) {
+// mayLock counts a lock of somebody else's account, if it may be made without a second person; else it has one called.
+func (d *Desk) mayLock(ctx context.Context, tx *pg.Tx, p Principal, a *Account) (bool, error) {
 	if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock(hashtextextended($1::text, 7215304899))", p.Account.String()); err != nil {
 		return false, fmt.Errorf("lock locks: %w", err)
 	}
@@ -62,11 +75,14 @@ func (d *Desk) mayLock(ctx context.Context, tx *pg.Tx, p Principal, account uuid
 		return false, fmt.Errorf("forget locks: %w", err)
 	}
 	n, err := tx.Exec(ctx, `insert into locks (account_id, locked_by, at) select $1, $2, $3
-		where (select count(*) from locks where locked_by = $2) < $4`, account, p.Account, tx.Now, freeLocks)
+		where (select count(*) from locks where locked_by = $2) < $4`, a.ID, p.Account, tx.Now, freeLocks)
 	if err != nil {
 		return false, fmt.Errorf("count locks: %w", err)
 	}
-	return n == 1, nil
+	if n == 1 {
+		return true, nil
+	}
+	return false, alert.Raise(ctx, tx, alert.News{Organisation: a.OrganisationID, Kind: alert.LockWaits, SubjectKind: "account", Subject: a.ID})
 }
 
 // lock does it, to an account that the transaction holds.

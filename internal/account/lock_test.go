@@ -137,3 +137,65 @@ func TestABuddysCodeRunsOut(t *testing.T) {
 	}
 	wantCode(t, p.desk.LockByBuddy(p.ctx, code.Code), "unauthenticated")
 }
+
+// Who is made to open the app may lock their own account like anybody: it is done, and the answer is that of any other.
+func TestAShadowLocksItsOwner(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	owner, o := p.pinned(Coordinator, p.org)
+	shadow := p.enterPin(o, duressPin)
+	a, err := p.desk.Lock(p.ctx, shadow, shadow.Account, "")
+	must(t, err)
+	if a.ID != shadow.Account || a.State != Locked || len(a.Grants) != 1 || a.Grants[0].Role != Lawyer {
+		t.Errorf("answered with %+v", a)
+	}
+	if p.count("select count(*) from accounts where id = $1 and state = 'locked'", owner.Account) != 1 {
+		t.Error("the owner is not locked")
+	}
+	_, err = p.desk.Authenticate(p.ctx, o.AccessToken)
+	wantCode(t, err, "unauthenticated")
+	plain, oo := p.pinned(Lawyer, p.org)
+	b, err := p.desk.Lock(p.ctx, p.enterPin(oo, rightPin), plain.Account, "")
+	must(t, err)
+	if b.Revision != a.Revision || b.State != a.State {
+		t.Errorf("revision %d of a shadow, %d of anybody", a.Revision, b.Revision)
+	}
+}
+
+// Taking somebody's rights away shuts them out as a lock does, and is counted with them.
+func TestRightsThatAreTakenAwayCountAsLocks(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	thief, _ := p.person(Coordinator, p.org)
+	second, _ := p.person(Coordinator, p.org)
+	read := func(id uuid.UUID) Account { return must2(p.desk.Get(p.ctx, second, id)) }
+	tomorrow := p.db.Now().Add(time.Hour)
+	for what, grants := range map[string][]GrantRequest{"none": {}, "a lawyer": {{Role: Lawyer}}, "for an hour": {{Role: Coordinator, Until: &tomorrow}}} {
+		boss, _ := p.person(Coordinator, p.org)
+		_, err := p.desk.Patch(p.ctx, thief, PatchRequest{ID: boss.Account, Revision: read(boss.Account).Revision, Grants: &grants})
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+	}
+	boss, o := p.person(Coordinator, p.org)
+	lawyer, _ := p.person(Lawyer, p.org)
+	for _, id := range []uuid.UUID{boss.Account, lawyer.Account} {
+		_, err := p.desk.Patch(p.ctx, thief, PatchRequest{ID: id, Revision: read(id).Revision, Grants: &[]GrantRequest{}})
+		wantCode(t, err, "second_person_needed")
+		if n := p.count("select count(*) from alerts where kind = 'lock_waits' and subject_id = $1", id); n != 1 {
+			t.Errorf("%d alerts", n)
+		}
+	}
+	if who := p.who(o); !who.Has(Coordinator) {
+		t.Error("taken away all the same")
+	}
+	_, err := p.desk.Lock(p.ctx, thief, lawyer.Account, "")
+	wantCode(t, err, "second_person_needed")
+	// What is given, or moved to another city, is not held up.
+	_, err = p.desk.Patch(p.ctx, thief, PatchRequest{ID: lawyer.Account, Revision: read(lawyer.Account).Revision, Grants: &[]GrantRequest{{Role: Lawyer, Cities: []string{"astana"}}}})
+	must(t, err)
+	_, err = p.desk.Patch(p.ctx, thief, PatchRequest{ID: boss.Account, Revision: read(boss.Account).Revision, Grants: &[]GrantRequest{{Role: Coordinator}, {Role: Lawyer}}})
+	must(t, err)
+	_, err = p.desk.Patch(p.ctx, second, PatchRequest{ID: boss.Account, Revision: read(boss.Account).Revision, Grants: &[]GrantRequest{}})
+	must(t, err)
+}

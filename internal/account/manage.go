@@ -54,12 +54,13 @@ func (d *Desk) Get(ctx context.Context, p Principal, id uuid.UUID) (Account, err
 }
 
 // act is something done to an account. do has the account with its name and grants, the row held, and tells whether it
-// changed anything. own lets people do it to themselves without any right.
+// changed anything. own lets people do it to themselves without any right; whole: what a shadow asks for itself is done to its owner.
 type act struct {
 	account uuid.UUID
 	action  string
 	details any
 	own     bool
+	whole   bool
 	do      func(tx *pg.Tx, a *Account) (bool, error)
 }
 
@@ -72,6 +73,10 @@ func (d *Desk) handle(ctx context.Context, p Principal, act act) (Account, error
 		}
 	}
 	var a Account
+	actor := p.Account
+	if own && act.whole {
+		act.account, actor = p.owner(), p.owner()
+	}
 	err := d.db.InTx(ctx, func(tx *pg.Tx) (err error) {
 		if own {
 			a, err = get[Account](ctx, tx, "id", act.account, true)
@@ -91,7 +96,7 @@ func (d *Desk) handle(ctx context.Context, p Principal, act act) (Account, error
 		if err != nil || !changed {
 			return err
 		}
-		if err := d.audit.Write(ctx, tx, audit.Entry{Organisation: a.OrganisationID, Actor: p.Account, Action: act.action,
+		if err := d.audit.Write(ctx, tx, audit.Entry{Organisation: a.OrganisationID, Actor: actor, Action: act.action,
 			SubjectKind: "account", Subject: a.ID, Details: act.details}); err != nil {
 			return err
 		}

@@ -21,9 +21,10 @@ type PatchRequest struct {
 }
 
 // Patch changes a name or the grants of an account in the caller's scope. A grant that is there already stays as it is, with
-// its approval; so does one that only becomes narrower. A new one of coordinator or admin waits for a second person.
+// its approval; so does one that only becomes narrower. A new one of coordinator or admin waits for a second person. Who takes rights away shuts somebody
+// out as by a lock (Lock): the two are counted together, and the fourth within ten minutes is left to a second person, who is told.
 //
-// Faults: forbidden, not_found, second_person_needed (nobody changes their own grants), stale with the account as it is now
+// Faults: forbidden, not_found, second_person_needed (also: nobody changes their own grants), stale with the account as it is now
 // and the fields that differ, invalid with pointers.
 func (d *Desk) Patch(ctx context.Context, p Principal, r PatchRequest) (Account, error) {
 	var fields []string
@@ -33,7 +34,9 @@ func (d *Desk) Patch(ctx context.Context, p Principal, r PatchRequest) (Account,
 	if r.Grants != nil {
 		fields = append(fields, "grants")
 	}
-	return d.handle(ctx, p, act{account: r.ID, action: "account.changed", details: map[string]any{"fields": fields}, do: func(tx *pg.Tx, a *Account) (bool, error) {
+	waits := false
+	a, err := d.handle(ctx, p, act{account: r.ID, action: "account.changed", details: map[string]any{"fields": fields}, do: func(tx *pg.Tx, a *Account) (bool, error) {
+		waits = false
 		if r.Grants != nil && a.ID == p.Account {
 			return false, fault.SecondPerson()
 		}
@@ -42,6 +45,12 @@ func (d *Desk) Patch(ctx context.Context, p Principal, r PatchRequest) (Account,
 		}
 		if err := r.check(tx.Now); err != nil {
 			return false, err
+		}
+		if r.Grants != nil && a.shutOut(*r.Grants, tx.Now) {
+			free, err := d.mayLock(ctx, tx, p, a)
+			if waits = err == nil && !free; err != nil || waits {
+				return false, err
+			}
 		}
 		columns := map[string]any{}
 		if r.Name != nil && *r.Name != a.Name {
@@ -65,6 +74,52 @@ func (d *Desk) Patch(ctx context.Context, p Principal, r PatchRequest) (Account,
 		}
 		return true, touch(ctx, tx, a, columns)
 	}})
+	if err == nil && waits {
+		return Account{}, fault.SecondPerson()
+	}
+	return a, err
+}
+
+// soonOver is within what time a coordinator's right that is left must not end, to be left.
+const soonOver = 24 * time.Hour
+
+// shutOut tells whether these grants take from somebody who is in what a lock would: any of what they may now as a coordinator or admin, for those can undo
+// it; or all that they may. A lawyer who is moved from one city to another is not shut out.
+func (a Account) shutOut(wanted []GrantRequest, now time.Time) bool {
+	if a.State != Active {
+		return false
+	}
+	stay, ended, fresh := compare(a.own(), wanted)
+	heads := func(h Held) bool { return h.Role == Coordinator || h.Role == Admin }
+	left := stay
+	for _, i := range fresh {
+		h := wanted[i].held(uuid.Nil, a.OrganisationID, nil, now)
+		// A new one of these waits for a second person.
+		if !heads(h) || slices.ContainsFunc(ended, func(was Held) bool { return was.inForce(now) && was.covers(wanted[i]) }) {
+			left = append(left, h)
+		}
+	}
+	left = slices.DeleteFunc(left, func(h Held) bool { return !h.inForce(now) || !h.inForce(now.Add(locksWithin)) })
+	had := false
+	for _, h := range ended {
+		if !h.inForce(now) {
+			continue
+		}
+		had = true
+		until := now.Add(soonOver)
+		if h.Until != nil && h.Until.Before(until) {
+			until = *h.Until
+		}
+		still := GrantRequest{Role: h.Role, Cities: h.Cities, Until: &until}
+		if heads(h) && !slices.ContainsFunc(left, func(l Held) bool { return l.covers(still) }) {
+			return true
+		}
+	}
+	return had && len(left) == 0
+}
+
+func (h Held) inForce(at time.Time) bool {
+	return !h.Waits() && !h.From.After(at) && (h.Until == nil || h.Until.After(at))
 }
 
 func (r PatchRequest) check(now time.Time) error {

@@ -22,6 +22,10 @@ const (
 	pinOpens = 12 * time.Hour
 	// wrongPins is how many wrong PINs in a row end a session: of a million PINs of six digits that is nothing, and a tired person gets by.
 	wrongPins = 5
+	// missedPins are how many within missedWithin lock the account, however many right ones lie between: who was told one of the two PINs begins anew with it
+	// after every fourth guess at the other. Our judgement.
+	missedPins   = 20
+	missedWithin = 24 * time.Hour
 )
 
 var pinForm = regexp.MustCompile(`^[0-9]{6,12}$`)
@@ -53,8 +57,12 @@ type pins struct {
 	ShadowID   uuid.UUID `gorm:"column:shadow_id"`
 	PinHash    []byte    `gorm:"column:pin_hash"`
 	DuressHash []byte    `gorm:"column:duress_hash"`
+	SecondHash []byte    `gorm:"column:second_hash"` // what was chosen as the other PIN in a shadow
 	Wrong      int       `gorm:"column:wrong"`
 	SetAt      time.Time `gorm:"column:set_at;autoCreateTime:false"`
+
+	Missed      int        `gorm:"column:missed"`
+	MissedSince *time.Time `gorm:"column:missed_since"`
 }
 
 // TableName is the row's table.
@@ -75,54 +83,73 @@ func (d *Desk) shadowFace(session uuid.UUID) []byte {
 }
 
 // SetPins sets one's PINs, and leaves this session open. From then on every session of the account is shut until a PIN is entered. In a
-// shadow it changes the PIN that opened the shadow, and nothing tells. Faults: invalid with pointers, wrong_pin (Current; counted like any).
+// shadow, and wherever Current is the PIN of a shadow, it changes the PINs that open the shadow, and nothing tells; in a session that lies open as its owner's
+// it calls for help. Faults: invalid with pointers, wrong_pin (Current; counted like any).
 func (d *Desk) SetPins(ctx context.Context, p Principal, n Pins) error {
 	if err := n.check(); err != nil {
 		return err
 	}
 	return d.pinned(ctx, p, func(tx *pg.Tx, a *Account, row *pins) (right bool, err error) {
 		now := pins{AccountID: a.ID, PinHash: d.pinHash(a.ID, n.Pin), SetAt: tx.Now}
+		if now.SecondHash, err = noPin(); err != nil {
+			return false, err
+		}
+		if now.DuressHash, err = noPin(); err != nil {
+			return false, err
+		}
 		if n.Duress != "" {
 			now.DuressHash = d.pinHash(a.ID, n.Duress)
-		} else if now.DuressHash, err = noPin(); err != nil {
-			return false, err
 		}
 		action := "pin.set"
 		if row == nil {
-			if now.ShadowID, err = d.makeShadow(ctx, tx, a); err != nil {
-				return false, err
-			}
-			if err := insert(ctx, tx, &now); err != nil {
-				return false, err
-			}
-			if err := d.mirror(ctx, tx, a, now.ShadowID); err != nil {
-				return false, err
-			}
-			if err := change(ctx, tx, &Session{ID: p.Session}, map[string]any{"face": d.ownFace(p.Session), "open_until": tx.Now.Add(pinOpens)}); err != nil {
-				return false, err
-			}
+			err = d.firstPins(ctx, tx, p, a, now)
 		} else {
 			own, shadow := d.compare(*row, n.Current)
 			if !own && !shadow {
 				return false, nil
 			}
-			if p.Account != a.ID {
-				now.PinHash, now.DuressHash = row.PinHash, now.PinHash
+			// With the PIN of a shadow nobody chooses what opens a session as its owner, though theirs lay open.
+			if forced := shadow && !own; forced || p.Account != a.ID {
+				now.PinHash, now.DuressHash, now.SecondHash = row.PinHash, now.PinHash, now.DuressHash
 			}
 			action = "pin.changed"
-			if _, err := tx.Exec(ctx, "update pins set pin_hash = $2, duress_hash = $3, wrong = 0, set_at = $4 where account_id = $1", a.ID, now.PinHash, now.DuressHash, tx.Now); err != nil {
-				return false, fmt.Errorf("change pins: %w", err)
-			}
+			err = d.changePins(ctx, tx, now, entry{Session: p.Session, Account: a.ID, Organisation: a.OrganisationID, Shadow: shadow && !own && p.Account == a.ID})
+		}
+		if err != nil {
+			return false, err
 		}
 		return true, d.audit.Write(ctx, tx, audit.Entry{Organisation: a.OrganisationID, Actor: a.ID, Action: action, SubjectKind: "account", Subject: a.ID})
 	})
+}
+
+// firstPins makes a shadow and leaves the session open as its owner's.
+func (d *Desk) firstPins(ctx context.Context, tx *pg.Tx, p Principal, a *Account, now pins) (err error) {
+	if now.ShadowID, err = d.makeShadow(ctx, tx, a); err != nil {
+		return err
+	}
+	if err := insert(ctx, tx, &now); err != nil {
+		return err
+	}
+	if err := d.mirror(ctx, tx, a, now.ShadowID); err != nil {
+		return err
+	}
+	return change(ctx, tx, &Session{ID: p.Session}, map[string]any{"face": d.ownFace(p.Session), "open_until": tx.Now.Add(pinOpens)})
+}
+
+func (d *Desk) changePins(ctx context.Context, tx *pg.Tx, now pins, by entry) error {
+	if _, err := tx.Exec(ctx, "update pins set pin_hash = $2, duress_hash = $3, second_hash = $4, wrong = 0, set_at = $5 where account_id = $1",
+		now.AccountID, now.PinHash, now.DuressHash, now.SecondHash, now.SetAt); err != nil {
+		return fmt.Errorf("change pins: %w", err)
+	}
+	return d.announce(ctx, tx, by)
 }
 
 // compare tells which of the two a PIN is, in the same time for each.
 func (d *Desk) compare(row pins, pin string) (own, shadow bool) {
 	hash := d.pinHash(row.AccountID, pin)
 	own, shadow = hmac.Equal(hash, row.PinHash), hmac.Equal(hash, row.DuressHash)
-	return own, shadow
+	second := hmac.Equal(hash, row.SecondHash)
+	return own, shadow || second
 }
 
 // noPin is a hash that no PIN has.
@@ -245,18 +272,32 @@ func (d *Desk) pinned(ctx context.Context, p Principal, do func(tx *pg.Tx, a *Ac
 
 // wrongPin counts one, and says how it is refused.
 func (d *Desk) wrongPin(ctx context.Context, tx *pg.Tx, p Principal, a Account, row pins) (refused, err error) {
-	if row.Wrong++; row.Wrong < wrongPins {
-		_, err = tx.Exec(ctx, "update pins set wrong = $2 where account_id = $1", row.AccountID, row.Wrong)
-		return fault.New(fault.Forbidden, "wrong_pin"), err
+	if row.MissedSince == nil || !row.MissedSince.After(tx.Now.Add(-missedWithin)) {
+		row.Missed, row.MissedSince = 0, &tx.Now
 	}
-	if _, err := tx.Exec(ctx, "update pins set wrong = 0 where account_id = $1", row.AccountID); err != nil {
+	row.Wrong, row.Missed = row.Wrong+1, row.Missed+1
+	locks := row.Missed >= missedPins
+	ends := locks || row.Wrong >= wrongPins
+	if ends {
+		row.Wrong = 0
+	}
+	if _, err := tx.Exec(ctx, "update pins set wrong = $2, missed = $3, missed_since = $4 where account_id = $1", row.AccountID, row.Wrong, row.Missed, row.MissedSince); err != nil {
 		return nil, fmt.Errorf("count pins: %w", err)
+	}
+	if !ends {
+		return fault.New(fault.Forbidden, "wrong_pin"), nil
 	}
 	if err := change(ctx, tx, &Session{ID: p.Session}, map[string]any{"revoked_at": tx.Now, "revoked_reason": guessed}); err != nil {
 		return nil, err
 	}
+	if locks {
+		if err := d.lock(ctx, tx, &a); err != nil {
+			return nil, err
+		}
+	}
 	if err := alert.Raise(ctx, tx, alert.News{Organisation: a.OrganisationID, Kind: alert.PinGuessed, SubjectKind: "account", Subject: a.ID}); err != nil {
 		return nil, err
 	}
-	return fault.Unauthorised(), d.audit.Write(ctx, tx, audit.Entry{Organisation: a.OrganisationID, Actor: a.ID, Action: "session.pin_guessed", SubjectKind: "session", Subject: p.Session})
+	return fault.Unauthorised(), d.audit.Write(ctx, tx, audit.Entry{Organisation: a.OrganisationID, Actor: a.ID, Action: "session.pin_guessed", SubjectKind: "session", Subject: p.Session,
+		Details: map[string]bool{"locked": locks}})
 }

@@ -323,3 +323,108 @@ func TestUnlockingForgetsThePins(t *testing.T) {
 		t.Errorf("the new shadow is %s", again.Account)
 	}
 }
+
+// Both PINs that are chosen in a forced session open it afterwards, as they do in any other: who tries them must not learn more.
+func TestPinsChosenInAShadowBothOpenIt(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	owner, o := p.pinned(Lawyer, p.org)
+	shadow := p.enterPin(o, duressPin)
+	must(t, p.desk.SetPins(p.ctx, shadow, Pins{Current: duressPin, Pin: "555555", Duress: "666666"}))
+	for _, pin := range []string{"666666", "555555"} {
+		if as := p.enterPin(o, pin); as.Account != shadow.Account {
+			t.Errorf("%s opens %s", pin, as.Account)
+		}
+	}
+	must(t, p.desk.SetPins(p.ctx, shadow, Pins{Current: "666666", Pin: "777777"}))
+	for _, old := range []string{"555555", "666666", duressPin} {
+		_, _, err := p.desk.EnterPin(p.ctx, p.who(o), old)
+		wantCode(t, err, "wrong_pin")
+	}
+	third := must2(p.desk.OpenSession(p.ctx, opening(must2(p.desk.InviteDevice(p.ctx, shadow)).Code)))
+	if as := p.enterPin(third, rightPin); as.Account != owner.Account {
+		t.Errorf("the owner's own PIN opens %s", as.Account)
+	}
+}
+
+// A phone that lies open is taken, and its PINs are to be changed: with the PIN for that day nobody gets a PIN that opens it as its owner.
+func TestTheOtherPinChangesItselfAlone(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	called := 0
+	p.desk.duress = func(context.Context, *pg.Tx, Duress) error { called++; return nil }
+	owner, o := p.pinned(Lawyer, p.org)
+	open := p.enterPin(o, rightPin)
+	must(t, p.desk.SetPins(p.ctx, open, Pins{Current: duressPin, Pin: "555555"}))
+	var id uuid.UUID
+	must(t, p.db.Pool.QueryRow(p.ctx, "select (args->>'id')::uuid from river_job where kind = 'pin_entered' order by id desc limit 1").Scan(&id))
+	must(t, p.desk.afterPin(p.ctx, id))
+	if called != 1 {
+		t.Errorf("help was called %d times", called)
+	}
+	if as := p.who(o); as.Account != owner.Account {
+		t.Errorf("what lies open is another's day at once: %s", as.Account)
+	}
+	must(t, p.desk.ShutSession(p.ctx, open))
+	if as := p.enterPin(o, "555555"); as.Account == owner.Account {
+		t.Error("who was given the PIN for such a day chose a PIN of the owner's")
+	}
+	other := must2(p.desk.OpenSession(p.ctx, opening(must2(p.desk.InviteDevice(p.ctx, owner)).Code)))
+	if as := p.enterPin(other, rightPin); as.Account != owner.Account {
+		t.Errorf("the owner's own PIN opens %s", as.Account)
+	}
+}
+
+// Who knows one PIN begins anew with it after every fourth guess at the other: so wrong ones are counted by the day, too, and then the account is locked.
+func TestGuessesBetweenRightPinsLockTheAccount(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	owner, o := p.pinned(Lawyer, p.org)
+	p.enterPin(o, duressPin)
+	guesses := 0
+	for ; guesses < 100; guesses++ {
+		if guesses%(wrongPins-1) == wrongPins-2 {
+			p.enterPin(o, duressPin)
+		}
+		_, _, err := p.desk.EnterPin(p.ctx, p.who(o), wrongPin)
+		if fault.Is(err, "unauthenticated") {
+			break
+		}
+		wantCode(t, err, "wrong_pin")
+	}
+	if guesses >= 30 || p.count("select count(*) from accounts where id = $1 and state = 'locked'", owner.Account) != 1 {
+		t.Fatalf("%d guesses, and the account is not locked", guesses+1)
+	}
+	if n := p.count("select count(*) from alerts where kind = 'pin_guessed' and subject_id = $1", owner.Account); n != 1 {
+		t.Errorf("%d alerts", n)
+	}
+
+	// A tired person, day after day, is not locked out.
+	_, o = p.pinned(Lawyer, p.org)
+	for range 10 {
+		for range wrongPins - 1 {
+			_, _, err := p.desk.EnterPin(p.ctx, p.who(o), wrongPin)
+			wantCode(t, err, "wrong_pin")
+		}
+		p.enterPin(o, rightPin)
+		p.db.Clock.Move(25 * time.Hour)
+		r, err := p.desk.Refresh(p.ctx, RefreshRequest{RefreshToken: o.RefreshToken})
+		must(t, err)
+		o = r
+	}
+}
+
+// What a shadow changes of its own stays as the screen is locked and opened again: with anybody else it does.
+func TestAPinLeavesWhatAShadowSaidOfItself(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	_, o := p.pinned(Lawyer, p.org)
+	shadow := p.enterPin(o, duressPin)
+	me := must2(p.desk.Me(p.ctx, shadow))
+	put, err := p.desk.PutCredentials(p.ctx, shadow, CredentialsPut{ID: shadow.Account, Revision: me.Revision, Credentials: Credentials{BarNumber: "А-17", Languages: []string{"kk"}}})
+	must(t, err)
+	must(t, p.desk.ShutSession(p.ctx, shadow))
+	if me := must2(p.desk.Me(p.ctx, p.enterPin(o, duressPin))); me.Credentials.BarNumber != "А-17" || me.Revision != put.Revision {
+		t.Errorf("after the PIN it is %+v", me)
+	}
+}

@@ -62,7 +62,7 @@ func (d *Desk) makeShadow(ctx context.Context, tx *pg.Tx, a *Account) (uuid.UUID
 	return id, insert(ctx, tx, &s)
 }
 
-// mirror makes the shadow's day like its owner's: name, rights (as a lawyer's, ending with theirs), whether push is on, where they stand. Both
+// mirror makes the shadow's day like its owner's, where the shadow has changed nothing since: name, rights (as a lawyer's, ending with theirs), whether push is on, where they stand. Both
 // PINs do it.
 func (d *Desk) mirror(ctx context.Context, tx *pg.Tx, a *Account, shadow uuid.UUID) error {
 	key, err := d.keyOf(ctx, tx, a)
@@ -79,7 +79,7 @@ func (d *Desk) mirror(ctx context.Context, tx *pg.Tx, a *Account, shadow uuid.UU
 			return err
 		}
 	}
-	if _, err := tx.Exec(ctx, "update accounts set name_ct = $2, revision = $3, credentials_ct = $4 where id = $1", shadow, name, a.Revision, can); err != nil {
+	if _, err := tx.Exec(ctx, "update accounts set name_ct = $2, revision = $3, credentials_ct = $4 where id = $1 and revision <= $3", shadow, name, a.Revision, can); err != nil {
 		return fmt.Errorf("name shadow: %w", err)
 	}
 	if _, err := tx.Exec(ctx, `insert into grants (id, account_id, organisation_id, role, cities, valid_from, valid_until, needs_second, granted_by, approved_by, created_at, copy_of)

@@ -1,7 +1,7 @@
 // Package alert keeps what coordinators and operators must look at: guessing, a touched canary, a stolen token, families
 // that wait for a second person, a call that is due, a channel that does not work.
 //
-// An alert is raised in the transaction that found it. Raised again while it is open, it only counts up. A new one also
+// An alert is raised in the transaction that found it. Raised again while it is open, it only counts up, but for a few kinds (ringsAgain). A new one also
 // enqueues Raised, from which push tells whom it concerns by phone. Alerts name rows, never people; what would say something of a
 // person (which norm, which item) is sealed.
 package alert
@@ -134,6 +134,10 @@ type Raised struct {
 // Kind names the job.
 func (Raised) Kind() string { return "alert_raised" }
 
+// Of these each time is told that comes a while (again) after the last that was: that somebody's account is in other hands, once more, must not be lost in an alert
+// that nobody has taken up.
+var ringsAgain = map[Kind]bool{TokenReuse: true, PinGuessed: true, BuddyLocked: true, LockWaits: true, ManyCheckIns: true, BulkEndings: true}
+
 // Raise opens an alert or counts up the open one.
 func Raise(ctx context.Context, tx *pg.Tx, n News) error {
 	id, err := uuid.NewV7()
@@ -162,6 +166,16 @@ func Raise(ctx context.Context, tx *pg.Tx, n News) error {
 	}
 	if stored == id {
 		tx.Enqueue(Raised{AlertID: id}, nil)
+	}
+	if stored == id || !ringsAgain[n.Kind] {
+		return nil
+	}
+	late, err := tx.Exec(ctx, "update alerts set told_at = $2 where id = $1 and coalesce(told_at, created_at) <= $3", stored, tx.Now, tx.Now.Add(-again))
+	if err != nil {
+		return fmt.Errorf("tell of alert again: %w", err)
+	}
+	if late == 1 {
+		tx.Enqueue(Raised{AlertID: stored, Turn: id}, nil)
 	}
 	return nil
 }

@@ -299,3 +299,26 @@ func TestScope(t *testing.T) {
 		t.Errorf("an alert that is not there: %v", err)
 	}
 }
+
+// That an account is in other hands once more is told once more, though nobody has taken up the first time; a quarter of an hour apart, and what else repeats only counts.
+func TestWhatIsUrgentOfAnAccountRingsAgain(t *testing.T) {
+	t.Parallel()
+	x := newTown(t)
+	subject := uuid.New()
+	locked := alert.News{Organisation: x.ours, Kind: alert.BuddyLocked, SubjectKind: "account", Subject: subject}
+	hold := alert.News{Organisation: x.ours, Kind: alert.Hold, SubjectKind: "hold", Subject: subject}
+	for i, c := range []struct {
+		wait time.Duration
+		want int
+	}{{0, 2}, {time.Minute, 2}, {15 * time.Minute, 3}, {time.Minute, 3}, {24 * time.Hour, 4}} {
+		x.Clock.Move(c.wait)
+		x.raises(locked, hold)
+		if n := len(x.told()); n != c.want {
+			t.Errorf("time %d: %d jobs, want %d", i, n, c.want)
+		}
+	}
+	carla := x.granted(grant{organisation: x.ours, role: "coordinator"})
+	if list := x.lists(carla, uuid.Nil, true, 10); len(list) != 2 || list[0].Count != 5 || list[1].Count != 5 {
+		t.Errorf("%+v", list)
+	}
+}

@@ -101,7 +101,7 @@ func assemble(ctx context.Context, o Options, db *pg.DB, ring *seal.Ring) (*part
 		return p.roster.Shadow(ctx, tx, owner, shadow)
 	}
 	desk.Duress = func(ctx context.Context, tx *pg.Tx, who account.Duress) error {
-		return errors.Join(dispatch.Return(ctx, tx, who.Account), p.safety.Duress(ctx, tx, who))
+		return errors.Join(dispatch.Return(ctx, tx, who.Account), safety.Return(ctx, tx, who.Account), p.safety.Duress(ctx, tx, who))
 	}
 	p.desk = account.New(desk)
 	p.finder = finder.New(db, ring, o.Log)
@@ -154,7 +154,7 @@ func deskOptions(db *pg.DB, ring *seal.Ring, log *slog.Logger, center *push.Cent
 			return center.SetChannels(ctx, tx, push.Book{Owner: push.Owner{Kind: push.AccountOwner, ID: id}}, nil)
 		},
 		Locked: func(ctx context.Context, tx *pg.Tx, who uuid.UUID) error {
-			return errors.Join(dispatch.Return(ctx, tx, who), roster.Locked(ctx, tx, who), roster.DropFeed(ctx, tx, who), texting.Locked(ctx, tx, who))
+			return errors.Join(dispatch.Return(ctx, tx, who), safety.Return(ctx, tx, who), roster.Locked(ctx, tx, who), roster.DropFeed(ctx, tx, who), texting.Locked(ctx, tx, who))
 		},
 		NoLawyer: func(ctx context.Context, tx *pg.Tx, who uuid.UUID) error {
 			return errors.Join(dispatch.Return(ctx, tx, who), roster.Locked(ctx, tx, who))

@@ -20,7 +20,7 @@ import (
 	"github.com/qorgau/qorgau/internal/seal"
 )
 
-// Retraction takes back what one account reported. It runs in steps; until DoneAt is there, the counts grow.
+// Retraction takes back what one account reported, and its shadow (account, shadow.go): whoever held their phone. It runs in steps; until DoneAt is there, the counts grow.
 type Retraction struct {
 	ID             uuid.UUID
 	OrganisationID uuid.UUID
@@ -35,13 +35,16 @@ type Retraction struct {
 	DoneAt         *time.Time
 
 	reached *uuid.UUID
+	// Reporters are the account and its shadows.
+	Reporters []uuid.UUID
 }
 
-const retractionColumns = `r.id, r.organisation_id, r.client_id, r.account_id, r.since, r.asked_by, r.asked_at, r.events, r.records, r.kept, r.done_at, r.reached`
+const retractionColumns = `r.id, r.organisation_id, r.client_id, r.account_id, r.since, r.asked_by, r.asked_at, r.events, r.records, r.kept, r.done_at, r.reached,
+	array(select a.id from accounts a where a.id = r.account_id or a.shadow_of = r.account_id)`
 
 func scanRetraction(row pgx.CollectableRow) (Retraction, error) {
 	var r Retraction
-	return r, row.Scan(&r.ID, &r.OrganisationID, &r.ClientID, &r.AccountID, &r.Since, &r.AskedBy, &r.AskedAt, &r.Events, &r.Records, &r.Kept, &r.DoneAt, &r.reached)
+	return r, row.Scan(&r.ID, &r.OrganisationID, &r.ClientID, &r.AccountID, &r.Since, &r.AskedBy, &r.AskedAt, &r.Events, &r.Records, &r.Kept, &r.DoneAt, &r.reached, &r.Reporters)
 }
 
 // RetractReports is the job of a retraction's next step.
@@ -178,8 +181,8 @@ func (l *Ledger) RetractSome(ctx context.Context, step RetractReports) error {
 			return err
 		}
 		rows, err := tx.Query(ctx, `select distinct e.detention_id from detention_events e join detentions d on d.id = e.detention_id
-			where e.recorded_by = $1 and d.organisation_id = $2 and ($3::timestamptz is null or e.recorded_at >= $3) and e.recorded_at <= $4
-			and ($5::uuid is null or e.detention_id > $5) order by e.detention_id limit $6`, r.AccountID, r.OrganisationID, r.Since, r.AskedAt, r.reached, retractedAtOnce)
+			where e.recorded_by = any($1) and d.organisation_id = $2 and ($3::timestamptz is null or e.recorded_at >= $3) and e.recorded_at <= $4
+			and ($5::uuid is null or e.detention_id > $5) order by e.detention_id limit $6`, r.Reporters, r.OrganisationID, r.Since, r.AskedAt, r.reached, retractedAtOnce)
 		if err != nil {
 			return fmt.Errorf("read what was reported: %w", err)
 		}
@@ -209,7 +212,7 @@ func (l *Ledger) RetractSome(ctx context.Context, step RetractReports) error {
 
 // theirs are the events of one record that the account recorded and that a retraction is about.
 func (r Retraction) theirs(e Event) bool {
-	return e.RecordedBy == r.AccountID && !e.RecordedAt.After(r.AskedAt) && (r.Since == nil || !e.RecordedAt.Before(*r.Since))
+	return slices.Contains(r.Reporters, e.RecordedBy) && !e.RecordedAt.After(r.AskedAt) && (r.Since == nil || !e.RecordedAt.Before(*r.Since))
 }
 
 // retractOf takes back what the account said on one record.
@@ -267,12 +270,12 @@ func (l *Ledger) retractOf(ctx context.Context, tx *pg.Tx, r *Retraction, id uui
 
 // alone tells whether nobody else has spoken of the person: no other's event, answer or word that they act for them, and no other record.
 func (r Retraction) alone(ctx context.Context, tx *pg.Tx, d Detention, chain []Event) (bool, error) {
-	if len(d.records()) > 1 || slices.ContainsFunc(chain, func(e Event) bool { return e.RecordedBy != r.AccountID && e.RecordedBy != r.AskedBy }) {
+	if len(d.records()) > 1 || slices.ContainsFunc(chain, func(e Event) bool { return !slices.Contains(r.Reporters, e.RecordedBy) && e.RecordedBy != r.AskedBy }) {
 		return false, nil
 	}
 	var others bool
-	err := tx.QueryRow(ctx, `select exists (select 1 from observations where detention_id = $1 and recorded_by <> $2)
-		or exists (select 1 from representations where detention_id = $1 and ended_at is null and account_id <> $2)`, d.ID, r.AccountID).Scan(&others)
+	err := tx.QueryRow(ctx, `select exists (select 1 from observations where detention_id = $1 and recorded_by <> all($2))
+		or exists (select 1 from representations where detention_id = $1 and ended_at is null and account_id <> all($2))`, d.ID, r.Reporters).Scan(&others)
 	if err != nil {
 		return false, fmt.Errorf("look who else spoke of them: %w", err)
 	}

@@ -113,11 +113,13 @@ func isSecret(t string) bool {
 	return true
 }
 
-// paceOf takes one request from the caller's bucket.
-func (s *Server) paceOf(who caller) error {
+// paceOf takes one request from the caller's bucket. A cry for help has a bucket of its own: it is not refused because the phone has just sent a day that it had kept.
+func (s *Server) paceOf(who caller, operation string) error {
 	switch {
 	case who.owner == nil:
 		return nil
+	case operation == "raiseAlarm":
+		return s.accountPace.take("alarm "+string(who.owner), s.DB.Now())
 	case who.account:
 		return s.accountPace.take(string(who.owner), s.DB.Now())
 	}

@@ -50,7 +50,7 @@ func (s *Server) ReadCalendarFeed(ctx context.Context, r ReadCalendarFeedRequest
 		return nil, fault.Absent()
 	}
 	sum := sha256.Sum256([]byte("calendar " + r.Secret))
-	if err := s.paceOf(caller{owner: sum[:]}); err != nil {
+	if err := s.paceOf(caller{owner: sum[:]}, "readCalendarFeed"); err != nil {
 		return nil, err
 	}
 	text, err := s.Calendar.ReadFeed(ctx, r.Secret)

@@ -77,3 +77,20 @@ func TestBucketsAreBounded(t *testing.T) {
 		t.Errorf("off: %v", err)
 	}
 }
+
+// A phone that has just sent four days of its owner's work can still call for help.
+func TestAnAlarmHasAPaceOfItsOwn(t *testing.T) {
+	t.Parallel()
+	g := newRig(t, func(s *Server) { s.Limits = Limits{Account: 0.5, AccountBurst: 2, Secret: 1, SecretBurst: 1} })
+	g.getDetention = func(context.Context, GetDetentionRequestObject) (GetDetentionResponseObject, error) {
+		return nil, fault.Absent()
+	}
+	for range 2 {
+		expect(t, g.ask(t, "GET", aDetention, ""), 404, "not_found")
+	}
+	expect(t, g.ask(t, "GET", aDetention, ""), 429, "too_many")
+	for range 2 { // past the limit, to where its body is looked at
+		expect(t, g.ask(t, "POST", "/v1/alarms", "{}"), 400, "invalid")
+	}
+	expect(t, g.ask(t, "POST", "/v1/alarms", "{}"), 429, "too_many")
+}

@@ -118,7 +118,7 @@ func (s *Server) pass(c echo.Context, op *operation, next echo.HandlerFunc) erro
 	if err != nil {
 		return err
 	}
-	if err := s.paceOf(who); err != nil {
+	if err := s.paceOf(who, op.id); err != nil {
 		return err
 	}
 	r := c.Request().WithContext(ctx)

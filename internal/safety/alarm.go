@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,8 +24,10 @@ type Said struct {
 	Lat  *float64 `json:"lat,omitempty"`
 	Lon  *float64 `json:"lon,omitempty"`
 	Note string   `json:"note,omitempty"`
-	// Silent: they were made to open the app. Nobody who stands beside them is told.
-	Silent bool `json:"silent,omitempty"`
+	// Silent: they were made to open the app. Nobody who stands beside them is told. Places are the departments at which they stood then: their shift
+	// may be over, or their account locked, before somebody takes the alarm.
+	Silent bool        `json:"silent,omitempty"`
+	Places []uuid.UUID `json:"places,omitempty"`
 }
 
 // Alarm is one as its reader sees it. ShiftID is the duty shift of who took it: an alarm always names who received it.
@@ -47,7 +50,7 @@ type Alarm struct {
 	saidCT []byte
 }
 
-const alarmColumns = `x.id, x.organisation_id, x.account_id, x.timer_id, x.test, x.raised_at, x.step, x.acknowledged_at, x.acknowledged_by, x.shift_id, x.period, x.said_ct`
+const alarmColumns = `x.id, x.organisation_id, ` + whose + `, x.timer_id, x.test, x.raised_at, x.step, x.acknowledged_at, x.acknowledged_by, x.shift_id, x.period, x.said_ct`
 
 func (g *Guard) scanAlarm(row pgx.CollectableRow) (Alarm, error) {
 	var a Alarm
@@ -83,7 +86,9 @@ func (g *Guard) Raise(ctx context.Context, p account.Principal, c Cry) (a Alarm,
 		if err != nil {
 			return err
 		}
-		found, err := g.alarms(ctx, tx, "x.client_id = @client and x.account_id = @reader", pgx.NamedArgs{"client": c.ClientID, "reader": p.Account})
+		// A PIN may have been entered, or the screen locked, since the phone said so first.
+		found, err := g.alarms(ctx, tx, "x.client_id = @client and x.account_id in (select id from accounts where id = @owner or shadow_of = @owner)",
+			pgx.NamedArgs{"client": c.ClientID, "reader": p.Account, "owner": ownerOf(p)})
 		if err != nil {
 			return err
 		}
@@ -91,10 +96,18 @@ func (g *Guard) Raise(ctx context.Context, p account.Principal, c Cry) (a Alarm,
 			return fault.Clash("client_id_taken")
 		}
 		a = found[0]
-		a.First = first
+		a.AccountID, a.First = p.Account, first
 		return nil
 	})
 	return a, err
+}
+
+// ownerOf is whose phone it is, whoever it acts as.
+func ownerOf(p account.Principal) uuid.UUID {
+	if p.Owner == uuid.Nil {
+		return p.Account
+	}
+	return p.Owner
 }
 
 // raise writes an alarm and tells it for the first time; false when its client id was there.
@@ -132,19 +145,46 @@ func (g *Guard) raise(ctx context.Context, tx *pg.Tx, organisation, who uuid.UUI
 // receivers are the coordinators who are told: with duty those on a duty shift now whom a channel can reach (who has none must not keep the others
 // asleep), else all of the organisation. Never who calls themself.
 var receivers = `select a.id from accounts a where a.organisation_id = @organisation and a.state = 'active' and a.id <> @who
+	and not exists (select 1 from accounts o where o.id = @who and o.shadow_of = a.id)
 	and exists (select 1 from grants g where g.account_id = a.id and ` + account.GrantInForce + ` and g.organisation_id = @organisation and g.role = 'coordinator')
 	and (not @duty or exists (select 1 from shifts s where s.account_id = a.id and s.organisation_id = @organisation and s.kind = 'duty' and s.state <> 'left'
 		and s.starts_at <= @now and s.ends_at > @now)
 		and ` + push.Reaches("a.id") + `)
-	and not (@silent and exists (select 1 from shifts w join shifts s on s.department_id = w.department_id and s.account_id = a.id
-		where w.account_id = @who and w.state = 'present' and w.starts_at <= @now and w.ends_at > @now and s.state = 'present' and s.starts_at <= @now and s.ends_at > @now))
+	and not (@silent and exists (select 1 from shifts s where s.account_id = a.id and ` + there + ` and (s.department_id = any(@places::uuid[])
+		or s.department_id in (select w.department_id from shifts w where w.account_id = @who and w.state = 'present' and w.starts_at <= @now and w.ends_at > @now))))
 	order by a.id`
+
+// there is the SQL of whether a shift s says that somebody stands at its department now.
+const there = `s.department_id is not null and s.state = 'present' and s.starts_at <= @now and s.ends_at > @now`
+
+func standing(ctx context.Context, tx *pg.Tx, who uuid.UUID) ([]uuid.UUID, error) {
+	rows, err := tx.Query(ctx, "select distinct s.department_id from shifts s where s.account_id = @who and "+there, pgx.NamedArgs{"who": who, "now": tx.Now})
+	if err != nil {
+		return nil, fmt.Errorf("look where somebody stands: %w", err)
+	}
+	places, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	if err != nil {
+		return nil, fmt.Errorf("look where somebody stands: %w", err)
+	}
+	return places, nil
+}
+
+// unheard leaves out silent alarms: of the reader's own, whose other phone may lie beside them, and of where the reader stands.
+func unheard(ctx context.Context, tx *pg.Tx, reader uuid.UUID, page []Alarm) ([]Alarm, error) {
+	at, err := standing(ctx, tx, reader)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(page, func(a Alarm) bool {
+		return a.Silent && (a.AccountID == reader || slices.ContainsFunc(a.Places, func(p uuid.UUID) bool { return slices.Contains(at, p) }))
+	}), nil
+}
 
 // tell tells an alarm once more, or what is asked of it. The first two times to who is on duty, if anybody is; then to all.
 func (g *Guard) tell(ctx context.Context, tx *pg.Tx, a Alarm, n push.Notice) error {
 	n.Organisation, n.Kind, n.Subject, n.Language = a.Organisation, push.Alarm, a.ID, "ru"
 	for _, duty := range []bool{a.Step <= 2, false} {
-		rows, err := tx.Query(ctx, receivers, pgx.NamedArgs{"organisation": a.Organisation, "who": a.AccountID, "duty": duty, "silent": a.Silent, "now": tx.Now})
+		rows, err := tx.Query(ctx, receivers, pgx.NamedArgs{"organisation": a.Organisation, "who": a.AccountID, "duty": duty, "silent": a.Silent, "places": a.Places, "now": tx.Now})
 		if err != nil {
 			return fmt.Errorf("find who looks after lawyers: %w", err)
 		}
@@ -179,18 +219,28 @@ func (g *Guard) alarms(ctx context.Context, tx *pg.Tx, condition string, args pg
 	return found, nil
 }
 
-const seen = "(x.account_id = @reader or " + coordinated + ")"
+const seen = "(x.account_id = @reader or x.account_id in (select id from accounts where shadow_of = @reader) or " + coordinated + ")"
 
-// Alarms gives one's own, and for coordinators their organisation's, the newest first. Faults: unauthenticated.
+// Alarms gives one's own, and for coordinators their organisation's, the newest first, but for silent ones of here. Faults: unauthenticated.
 func (g *Guard) Alarms(ctx context.Context, p account.Principal, openOnly bool, before uuid.UUID, limit int) (page []Alarm, more bool, err error) {
 	if p.Account == uuid.Nil {
 		return nil, false, fault.Unauthorised()
 	}
 	err = g.db.InTx(ctx, func(tx *pg.Tx) error {
-		page, err = g.alarms(ctx, tx, seen+` and (not @open or x.acknowledged_at is null) and (@before::uuid = '00000000-0000-0000-0000-000000000000' or x.id < @before)
-			order by x.id desc limit @limit`, pgx.NamedArgs{"reader": p.Account, "open": openOnly, "before": before, "limit": limit + 1})
-		if err != nil {
-			return err
+		page = nil
+		for after, rest := before, true; rest && len(page) <= limit; {
+			some, err := g.alarms(ctx, tx, seen+` and (not @open or x.acknowledged_at is null) and (@before::uuid = '00000000-0000-0000-0000-000000000000' or x.id < @before)
+				order by x.id desc limit @limit`, pgx.NamedArgs{"reader": p.Account, "open": openOnly, "before": after, "limit": limit + 1})
+			if err != nil {
+				return err
+			}
+			if rest = len(some) > limit; rest {
+				after = some[limit].ID
+			}
+			if some, err = unheard(ctx, tx, p.Account, some); err != nil {
+				return err
+			}
+			page = append(page, some...)
 		}
 		return g.withDetentions(ctx, tx, p.Account, page)
 	})
@@ -207,6 +257,9 @@ func (g *Guard) Alarm(ctx context.Context, p account.Principal, id uuid.UUID) (a
 	}
 	err = g.db.InTx(ctx, func(tx *pg.Tx) error {
 		found, err := g.alarms(ctx, tx, "x.id = @id and "+seen, pgx.NamedArgs{"id": id, "reader": p.Account})
+		if err == nil {
+			found, err = unheard(ctx, tx, p.Account, found)
+		}
 		if err == nil && len(found) == 0 {
 			err = fault.Absent()
 		}
@@ -314,11 +367,10 @@ func (g *Guard) hush(a *Alarm) {
 
 // tickTimer takes one timer and gives its id; uuid.Nil when none is due.
 func (g *Guard) tickTimer(ctx context.Context, tx *pg.Tx) (uuid.UUID, error) {
-	var id, organisation, who, client uuid.UUID
+	var id, organisation, who uuid.UUID
 	var until time.Time
-	var reminded bool
-	err := tx.QueryRow(ctx, `select id, organisation_id, account_id, client_id, until, reminded from timers where state = 'running' and next_at <= $1
-		order by next_at limit 1 for update skip locked`, tx.Now).Scan(&id, &organisation, &who, &client, &until, &reminded)
+	err := tx.QueryRow(ctx, `select id, organisation_id, account_id, until from timers where state = 'running' and next_at <= $1
+		order by next_at limit 1 for update skip locked`, tx.Now).Scan(&id, &organisation, &who, &until)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return uuid.Nil, nil
@@ -335,7 +387,8 @@ func (g *Guard) tickTimer(ctx context.Context, tx *pg.Tx) (uuid.UUID, error) {
 	if _, err := tx.Exec(ctx, "update timers set state = 'fired', updated_at = $2, revision = revision + 1 where id = $1", id, tx.Now); err != nil {
 		return id, fmt.Errorf("fire timer: %w", err)
 	}
-	_, err = g.raise(ctx, tx, organisation, who, &id, Cry{ClientID: uuid.NewSHA1(id, []byte("fired"))})
+	// Its state says that it fired: a client id that others could work out would let them raise this alarm first, as a test.
+	_, err = g.raise(ctx, tx, organisation, who, &id, Cry{ClientID: uuid.New()})
 	return id, err
 }
 
@@ -376,8 +429,23 @@ func (g *Guard) Forget(ctx context.Context) (n int64, err error) {
 	return n, err
 }
 
+// Return has those alarms told again that an account took within the last hour which is locked now, or was opened by force: perhaps it was somebody else who took
+// them, and whoever called is missed by nobody. A test has shown by then what it was to show.
+func Return(ctx context.Context, tx *pg.Tx, who uuid.UUID) error {
+	_, err := tx.Exec(ctx, `update alarms set acknowledged_at = null, acknowledged_by = null, shift_id = null, next_at = $2
+		where acknowledged_by = $1 and acknowledged_at > $3 and not test`, who, tx.Now, tx.Now.Add(-lately))
+	if err != nil {
+		return fmt.Errorf("return alarms: %w", err)
+	}
+	return nil
+}
+
 // Duress raises an alarm for a lawyer who was made to open the app; said again it is the same. Their phone learns nothing of it.
 func (g *Guard) Duress(ctx context.Context, tx *pg.Tx, who account.Duress) error {
-	_, err := g.raise(ctx, tx, who.Organisation, who.Account, nil, Cry{ClientID: uuid.NewSHA1(who.ID, []byte("duress")), Said: Said{Silent: true}})
+	places, err := standing(ctx, tx, who.Account)
+	if err != nil {
+		return err
+	}
+	_, err = g.raise(ctx, tx, who.Organisation, who.Account, nil, Cry{ClientID: uuid.NewSHA1(who.ID, []byte("duress")), Said: Said{Silent: true, Places: places}})
 	return err
 }

@@ -89,7 +89,8 @@ func (g *Guard) provide(ctx context.Context, tx *pg.Tx, a Alarm, by uuid.UUID, h
 		return false, err
 	}
 	n, err := tx.Exec(ctx, `insert into provisional_detentions (alarm_id, organisation_id, account_id, state, made_by, made_at, next_at, period, held_ct)
-		values ($1, $2, $3, 'provisional', $4, $5, $6, $7, $8) on conflict (alarm_id) do nothing`,
+		values ($1, $2, coalesce((select shadow_of from accounts where id = $3), $3), 'provisional', coalesce((select shadow_of from accounts where id = $4), $4), $5, $6, $7, $8)
+		on conflict (alarm_id) do nothing`,
 		a.ID, a.Organisation, a.AccountID, by, tx.Now, tx.Now.Add(askAgain), period, ct)
 	if err != nil {
 		return false, fmt.Errorf("make provisional detention: %w", err)
@@ -198,7 +199,8 @@ func (g *Guard) decide(ctx context.Context, p account.Principal, id uuid.UUID, t
 		return a, err
 	}
 	err = g.db.InTx(ctx, func(tx *pg.Tx) error {
-		if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock(hashtextextended(account_id::text, $2)) from alarms where id = $1", id, detainLock); err != nil {
+		if _, err := tx.Exec(ctx, `select pg_advisory_xact_lock(hashtextextended(coalesce(o.shadow_of, x.account_id)::text, $2))
+			from alarms x join accounts o on o.id = x.account_id where x.id = $1`, id, detainLock); err != nil {
 			return fmt.Errorf("lock provisional detention: %w", err)
 		}
 		if a, err = g.coordinatedAlarm(ctx, tx, p, id); err != nil {

@@ -169,6 +169,9 @@ func TestAForcedSessionLooksLikeAnyOther(t *testing.T) {
 	colleague := tw.invited(account.Lawyer)
 	there := colleague.logs(almaly, "Ахметов Арман, 1990", "Оспанова Сәуле, 1985", "Ким Виктор, 1977")
 
+	duty := tw.invited(account.Coordinator) // the same person hears the alarms of both: nobody hears their own
+	tw.exec(`insert into shifts (id, organisation_id, account_id, kind, city, state, starts_at, ends_at, created_at)
+		select gen_random_uuid(), organisation_id, id, 'duty', 'almaty', 'planned', created_at - interval '1 hour', created_at + interval '12 hours', created_at from accounts where id = $1`, duty.me.ID)
 	forced, plain := tw.guarded(account.Coordinator), tw.guarded(account.Lawyer)
 	tw.exec("insert into grants (id, account_id, organisation_id, role, valid_from, created_at) select gen_random_uuid(), account_id, organisation_id, 'lawyer', valid_from, created_at from grants where account_id = $1", forced.me.ID)
 	secret := forced.logs(medeu, "Тайный Человек, 1970", "Жасырын Адам, 1971")

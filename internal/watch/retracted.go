@@ -22,7 +22,7 @@ func (p *Post) AfterRetraction(ctx context.Context, step detention.RetractReport
 		if r, err = p.detentions.FindRetraction(ctx, tx, step.RetractionID); err != nil {
 			return err
 		}
-		rows, err := tx.Query(ctx, "select id from holds where reporter_id = $1 and state = 'open' order by id", r.AccountID)
+		rows, err := tx.Query(ctx, "select id from holds where reporter_id = any($1) and state = 'open' order by id", r.Reporters)
 		if err != nil {
 			return fmt.Errorf("read what waits: %w", err)
 		}

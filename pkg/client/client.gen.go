@@ -164,7 +164,8 @@ type ClientInterface interface {
 	// PatchAccountWithBody Change a name or the grants
 	//
 	// `grants` replaces all grants. A grant that only two people may give comes back with state `waiting` until
-	// someone else approves the account.
+	// someone else approves the account. Taking away what somebody may as a coordinator, or all that they may, counts as a lock
+	// (`/v1/accounts/{id}/lock`): 403 `second_person_needed` at the fourth within ten minutes.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -174,7 +175,8 @@ type ClientInterface interface {
 	// PatchAccount Change a name or the grants
 	//
 	// `grants` replaces all grants. A grant that only two people may give comes back with state `waiting` until
-	// someone else approves the account.
+	// someone else approves the account. Taking away what somebody may as a coordinator, or all that they may, counts as a lock
+	// (`/v1/accounts/{id}/lock`): 403 `second_person_needed` at the fourth within ten minutes.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -328,7 +330,7 @@ type ClientInterface interface {
 
 	// ListAlarms Alarms
 	//
-	// One's own; coordinators see their organisation's. The newest first.
+	// One's own; coordinators see their organisation's, but for silent ones of where they stand. The newest first.
 	//
 	// Corresponds with GET /v1/alarms (the `ListAlarms` operationId).
 	ListAlarms(ctx context.Context, params *ListAlarmsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -362,7 +364,7 @@ type ClientInterface interface {
 
 	// AcknowledgeAlarm Take an alarm
 	//
-	// By a coordinator other than who raised it; the first is named.
+	// By a coordinator other than who raised it; the first is named. If their account is locked within the hour, it is open again, and told again.
 	//
 	// Corresponds with POST /v1/alarms/{id}/acknowledge (the `AcknowledgeAlarm` operationId).
 	AcknowledgeAlarm(ctx context.Context, id PathID, params *AcknowledgeAlarmParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1522,7 +1524,8 @@ type ClientInterface interface {
 	// From then on every session of the account is shut until a PIN is entered (`/v1/me/pin-entry`), each for twelve hours; this one stays
 	// open. `current_pin` is needed when there is a PIN: a wrong one answers 403 `wrong_pin` and counts like any.
 	// `duress_pin` is for the day when somebody makes one open the app. It opens the session of a lawyer who stands at this department and has
-	// said nothing, and calls for help unheard. Nothing in an answer tells which PIN was entered, and a session that it opened stays so.
+	// said nothing, and calls for help unheard. Nothing in an answer tells which PIN was entered, and a session that it opened stays so. Given as `current_pin`
+	// it changes nothing of the other.
 	// Who has forgotten their PIN is locked and unlocked by a coordinator.
 	//
 	// Takes any type of body and a specified content type.
@@ -1535,7 +1538,8 @@ type ClientInterface interface {
 	// From then on every session of the account is shut until a PIN is entered (`/v1/me/pin-entry`), each for twelve hours; this one stays
 	// open. `current_pin` is needed when there is a PIN: a wrong one answers 403 `wrong_pin` and counts like any.
 	// `duress_pin` is for the day when somebody makes one open the app. It opens the session of a lawyer who stands at this department and has
-	// said nothing, and calls for help unheard. Nothing in an answer tells which PIN was entered, and a session that it opened stays so.
+	// said nothing, and calls for help unheard. Nothing in an answer tells which PIN was entered, and a session that it opened stays so. Given as `current_pin`
+	// it changes nothing of the other.
 	// Who has forgotten their PIN is locked and unlocked by a coordinator.
 	//
 	// Takes a body of the `application/json` content type.
@@ -1553,8 +1557,8 @@ type ClientInterface interface {
 	// EnterPinWithBody Open this session with a PIN
 	//
 	// Use the access token that it gives from then on, and read everything anew: what was kept on the phone before the session was shut
-	// must be gone by then. A wrong PIN answers 403 `wrong_pin`; the fifth in a row ends the session (401) and coordinators are told. Who has
-	// no PIN gets 409. While a session is shut everything but this and raising an alarm answers 403 `pin_needed`.
+	// must be gone by then. A wrong PIN answers 403 `wrong_pin`; the fifth in a row ends the session (401) and coordinators are told;
+	// the twentieth within a day locks the account, however many right ones lie between. Who has no PIN gets 409. While a session is shut everything but this and raising an alarm answers 403 `pin_needed`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1564,8 +1568,8 @@ type ClientInterface interface {
 	// EnterPin Open this session with a PIN
 	//
 	// Use the access token that it gives from then on, and read everything anew: what was kept on the phone before the session was shut
-	// must be gone by then. A wrong PIN answers 403 `wrong_pin`; the fifth in a row ends the session (401) and coordinators are told. Who has
-	// no PIN gets 409. While a session is shut everything but this and raising an alarm answers 403 `pin_needed`.
+	// must be gone by then. A wrong PIN answers 403 `wrong_pin`; the fifth in a row ends the session (401) and coordinators are told;
+	// the twentieth within a day locks the account, however many right ones lie between. Who has no PIN gets 409. While a session is shut everything but this and raising an alarm answers 403 `pin_needed`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2266,7 +2270,8 @@ func (c *Core) GetAccount(ctx context.Context, id PathID, params *GetAccountPara
 // PatchAccountWithBody Change a name or the grants
 //
 // `grants` replaces all grants. A grant that only two people may give comes back with state `waiting` until
-// someone else approves the account.
+// someone else approves the account. Taking away what somebody may as a coordinator, or all that they may, counts as a lock
+// (`/v1/accounts/{id}/lock`): 403 `second_person_needed` at the fourth within ten minutes.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2286,7 +2291,8 @@ func (c *Core) PatchAccountWithBody(ctx context.Context, id PathID, params *Patc
 // PatchAccount Change a name or the grants
 //
 // `grants` replaces all grants. A grant that only two people may give comes back with state `waiting` until
-// someone else approves the account.
+// someone else approves the account. Taking away what somebody may as a coordinator, or all that they may, counts as a lock
+// (`/v1/accounts/{id}/lock`): 403 `second_person_needed` at the fourth within ten minutes.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2600,7 +2606,7 @@ func (c *Core) UnlockAccount(ctx context.Context, id PathID, params *UnlockAccou
 
 // ListAlarms Alarms
 //
-// One's own; coordinators see their organisation's. The newest first.
+// One's own; coordinators see their organisation's, but for silent ones of where they stand. The newest first.
 //
 // Corresponds with GET /v1/alarms (the `ListAlarms` operationId).
 func (c *Core) ListAlarms(ctx context.Context, params *ListAlarmsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2674,7 +2680,7 @@ func (c *Core) GetAlarm(ctx context.Context, id PathID, params *GetAlarmParams, 
 
 // AcknowledgeAlarm Take an alarm
 //
-// By a coordinator other than who raised it; the first is named.
+// By a coordinator other than who raised it; the first is named. If their account is locked within the hour, it is open again, and told again.
 //
 // Corresponds with POST /v1/alarms/{id}/acknowledge (the `AcknowledgeAlarm` operationId).
 func (c *Core) AcknowledgeAlarm(ctx context.Context, id PathID, params *AcknowledgeAlarmParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5144,7 +5150,8 @@ func (c *Core) InviteOwnDevice(ctx context.Context, params *InviteOwnDeviceParam
 // From then on every session of the account is shut until a PIN is entered (`/v1/me/pin-entry`), each for twelve hours; this one stays
 // open. `current_pin` is needed when there is a PIN: a wrong one answers 403 `wrong_pin` and counts like any.
 // `duress_pin` is for the day when somebody makes one open the app. It opens the session of a lawyer who stands at this department and has
-// said nothing, and calls for help unheard. Nothing in an answer tells which PIN was entered, and a session that it opened stays so.
+// said nothing, and calls for help unheard. Nothing in an answer tells which PIN was entered, and a session that it opened stays so. Given as `current_pin`
+// it changes nothing of the other.
 // Who has forgotten their PIN is locked and unlocked by a coordinator.
 //
 // Takes any type of body and a specified content type.
@@ -5167,7 +5174,8 @@ func (c *Core) SetPinWithBody(ctx context.Context, params *SetPinParams, content
 // From then on every session of the account is shut until a PIN is entered (`/v1/me/pin-entry`), each for twelve hours; this one stays
 // open. `current_pin` is needed when there is a PIN: a wrong one answers 403 `wrong_pin` and counts like any.
 // `duress_pin` is for the day when somebody makes one open the app. It opens the session of a lawyer who stands at this department and has
-// said nothing, and calls for help unheard. Nothing in an answer tells which PIN was entered, and a session that it opened stays so.
+// said nothing, and calls for help unheard. Nothing in an answer tells which PIN was entered, and a session that it opened stays so. Given as `current_pin`
+// it changes nothing of the other.
 // Who has forgotten their PIN is locked and unlocked by a coordinator.
 //
 // Takes a body of the `application/json` content type.
@@ -5205,8 +5213,8 @@ func (c *Core) ShutSession(ctx context.Context, params *ShutSessionParams, reqEd
 // EnterPinWithBody Open this session with a PIN
 //
 // Use the access token that it gives from then on, and read everything anew: what was kept on the phone before the session was shut
-// must be gone by then. A wrong PIN answers 403 `wrong_pin`; the fifth in a row ends the session (401) and coordinators are told. Who has
-// no PIN gets 409. While a session is shut everything but this and raising an alarm answers 403 `pin_needed`.
+// must be gone by then. A wrong PIN answers 403 `wrong_pin`; the fifth in a row ends the session (401) and coordinators are told;
+// the twentieth within a day locks the account, however many right ones lie between. Who has no PIN gets 409. While a session is shut everything but this and raising an alarm answers 403 `pin_needed`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5226,8 +5234,8 @@ func (c *Core) EnterPinWithBody(ctx context.Context, params *EnterPinParams, con
 // EnterPin Open this session with a PIN
 //
 // Use the access token that it gives from then on, and read everything anew: what was kept on the phone before the session was shut
-// must be gone by then. A wrong PIN answers 403 `wrong_pin`; the fifth in a row ends the session (401) and coordinators are told. Who has
-// no PIN gets 409. While a session is shut everything but this and raising an alarm answers 403 `pin_needed`.
+// must be gone by then. A wrong PIN answers 403 `wrong_pin`; the fifth in a row ends the session (401) and coordinators are told;
+// the twentieth within a day locks the account, however many right ones lie between. Who has no PIN gets 409. While a session is shut everything but this and raising an alarm answers 403 `pin_needed`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -18061,7 +18069,8 @@ type ClientWithResponsesInterface interface {
 	// PatchAccountWithBodyWithResponse Change a name or the grants
 	//
 	// `grants` replaces all grants. A grant that only two people may give comes back with state `waiting` until
-	// someone else approves the account.
+	// someone else approves the account. Taking away what somebody may as a coordinator, or all that they may, counts as a lock
+	// (`/v1/accounts/{id}/lock`): 403 `second_person_needed` at the fourth within ten minutes.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -18071,7 +18080,8 @@ type ClientWithResponsesInterface interface {
 	// PatchAccountWithResponse Change a name or the grants
 	//
 	// `grants` replaces all grants. A grant that only two people may give comes back with state `waiting` until
-	// someone else approves the account.
+	// someone else approves the account. Taking away what somebody may as a coordinator, or all that they may, counts as a lock
+	// (`/v1/accounts/{id}/lock`): 403 `second_person_needed` at the fourth within ten minutes.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -18235,7 +18245,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListAlarmsWithResponse Alarms
 	//
-	// One's own; coordinators see their organisation's. The newest first.
+	// One's own; coordinators see their organisation's, but for silent ones of where they stand. The newest first.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -18273,7 +18283,7 @@ type ClientWithResponsesInterface interface {
 
 	// AcknowledgeAlarmWithResponse Take an alarm
 	//
-	// By a coordinator other than who raised it; the first is named.
+	// By a coordinator other than who raised it; the first is named. If their account is locked within the hour, it is open again, and told again.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -19551,7 +19561,8 @@ type ClientWithResponsesInterface interface {
 	// From then on every session of the account is shut until a PIN is entered (`/v1/me/pin-entry`), each for twelve hours; this one stays
 	// open. `current_pin` is needed when there is a PIN: a wrong one answers 403 `wrong_pin` and counts like any.
 	// `duress_pin` is for the day when somebody makes one open the app. It opens the session of a lawyer who stands at this department and has
-	// said nothing, and calls for help unheard. Nothing in an answer tells which PIN was entered, and a session that it opened stays so.
+	// said nothing, and calls for help unheard. Nothing in an answer tells which PIN was entered, and a session that it opened stays so. Given as `current_pin`
+	// it changes nothing of the other.
 	// Who has forgotten their PIN is locked and unlocked by a coordinator.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -19564,7 +19575,8 @@ type ClientWithResponsesInterface interface {
 	// From then on every session of the account is shut until a PIN is entered (`/v1/me/pin-entry`), each for twelve hours; this one stays
 	// open. `current_pin` is needed when there is a PIN: a wrong one answers 403 `wrong_pin` and counts like any.
 	// `duress_pin` is for the day when somebody makes one open the app. It opens the session of a lawyer who stands at this department and has
-	// said nothing, and calls for help unheard. Nothing in an answer tells which PIN was entered, and a session that it opened stays so.
+	// said nothing, and calls for help unheard. Nothing in an answer tells which PIN was entered, and a session that it opened stays so. Given as `current_pin`
+	// it changes nothing of the other.
 	// Who has forgotten their PIN is locked and unlocked by a coordinator.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -19584,8 +19596,8 @@ type ClientWithResponsesInterface interface {
 	// EnterPinWithBodyWithResponse Open this session with a PIN
 	//
 	// Use the access token that it gives from then on, and read everything anew: what was kept on the phone before the session was shut
-	// must be gone by then. A wrong PIN answers 403 `wrong_pin`; the fifth in a row ends the session (401) and coordinators are told. Who has
-	// no PIN gets 409. While a session is shut everything but this and raising an alarm answers 403 `pin_needed`.
+	// must be gone by then. A wrong PIN answers 403 `wrong_pin`; the fifth in a row ends the session (401) and coordinators are told;
+	// the twentieth within a day locks the account, however many right ones lie between. Who has no PIN gets 409. While a session is shut everything but this and raising an alarm answers 403 `pin_needed`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -19595,8 +19607,8 @@ type ClientWithResponsesInterface interface {
 	// EnterPinWithResponse Open this session with a PIN
 	//
 	// Use the access token that it gives from then on, and read everything anew: what was kept on the phone before the session was shut
-	// must be gone by then. A wrong PIN answers 403 `wrong_pin`; the fifth in a row ends the session (401) and coordinators are told. Who has
-	// no PIN gets 409. While a session is shut everything but this and raising an alarm answers 403 `pin_needed`.
+	// must be gone by then. A wrong PIN answers 403 `wrong_pin`; the fifth in a row ends the session (401) and coordinators are told;
+	// the twentieth within a day locks the account, however many right ones lie between. Who has no PIN gets 409. While a session is shut everything but this and raising an alarm answers 403 `pin_needed`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -27486,7 +27498,8 @@ func (c *ClientWithResponses) GetAccountWithResponse(ctx context.Context, id Pat
 // PatchAccountWithBodyWithResponse Change a name or the grants
 //
 // `grants` replaces all grants. A grant that only two people may give comes back with state `waiting` until
-// someone else approves the account.
+// someone else approves the account. Taking away what somebody may as a coordinator, or all that they may, counts as a lock
+// (`/v1/accounts/{id}/lock`): 403 `second_person_needed` at the fourth within ten minutes.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -27502,7 +27515,8 @@ func (c *ClientWithResponses) PatchAccountWithBodyWithResponse(ctx context.Conte
 // PatchAccountWithResponse Change a name or the grants
 //
 // `grants` replaces all grants. A grant that only two people may give comes back with state `waiting` until
-// someone else approves the account.
+// someone else approves the account. Taking away what somebody may as a coordinator, or all that they may, counts as a lock
+// (`/v1/accounts/{id}/lock`): 403 `second_person_needed` at the fourth within ten minutes.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -27762,7 +27776,7 @@ func (c *ClientWithResponses) UnlockAccountWithResponse(ctx context.Context, id 
 
 // ListAlarmsWithResponse Alarms
 //
-// One's own; coordinators see their organisation's. The newest first.
+// One's own; coordinators see their organisation's, but for silent ones of where they stand. The newest first.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -27824,7 +27838,7 @@ func (c *ClientWithResponses) GetAlarmWithResponse(ctx context.Context, id PathI
 
 // AcknowledgeAlarmWithResponse Take an alarm
 //
-// By a coordinator other than who raised it; the first is named.
+// By a coordinator other than who raised it; the first is named. If their account is locked within the hour, it is open again, and told again.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -29888,7 +29902,8 @@ func (c *ClientWithResponses) InviteOwnDeviceWithResponse(ctx context.Context, p
 // From then on every session of the account is shut until a PIN is entered (`/v1/me/pin-entry`), each for twelve hours; this one stays
 // open. `current_pin` is needed when there is a PIN: a wrong one answers 403 `wrong_pin` and counts like any.
 // `duress_pin` is for the day when somebody makes one open the app. It opens the session of a lawyer who stands at this department and has
-// said nothing, and calls for help unheard. Nothing in an answer tells which PIN was entered, and a session that it opened stays so.
+// said nothing, and calls for help unheard. Nothing in an answer tells which PIN was entered, and a session that it opened stays so. Given as `current_pin`
+// it changes nothing of the other.
 // Who has forgotten their PIN is locked and unlocked by a coordinator.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -29907,7 +29922,8 @@ func (c *ClientWithResponses) SetPinWithBodyWithResponse(ctx context.Context, pa
 // From then on every session of the account is shut until a PIN is entered (`/v1/me/pin-entry`), each for twelve hours; this one stays
 // open. `current_pin` is needed when there is a PIN: a wrong one answers 403 `wrong_pin` and counts like any.
 // `duress_pin` is for the day when somebody makes one open the app. It opens the session of a lawyer who stands at this department and has
-// said nothing, and calls for help unheard. Nothing in an answer tells which PIN was entered, and a session that it opened stays so.
+// said nothing, and calls for help unheard. Nothing in an answer tells which PIN was entered, and a session that it opened stays so. Given as `current_pin`
+// it changes nothing of the other.
 // Who has forgotten their PIN is locked and unlocked by a coordinator.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -29939,8 +29955,8 @@ func (c *ClientWithResponses) ShutSessionWithResponse(ctx context.Context, param
 // EnterPinWithBodyWithResponse Open this session with a PIN
 //
 // Use the access token that it gives from then on, and read everything anew: what was kept on the phone before the session was shut
-// must be gone by then. A wrong PIN answers 403 `wrong_pin`; the fifth in a row ends the session (401) and coordinators are told. Who has
-// no PIN gets 409. While a session is shut everything but this and raising an alarm answers 403 `pin_needed`.
+// must be gone by then. A wrong PIN answers 403 `wrong_pin`; the fifth in a row ends the session (401) and coordinators are told;
+// the twentieth within a day locks the account, however many right ones lie between. Who has no PIN gets 409. While a session is shut everything but this and raising an alarm answers 403 `pin_needed`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -29956,8 +29972,8 @@ func (c *ClientWithResponses) EnterPinWithBodyWithResponse(ctx context.Context, 
 // EnterPinWithResponse Open this session with a PIN
 //
 // Use the access token that it gives from then on, and read everything anew: what was kept on the phone before the session was shut
-// must be gone by then. A wrong PIN answers 403 `wrong_pin`; the fifth in a row ends the session (401) and coordinators are told. Who has
-// no PIN gets 409. While a session is shut everything but this and raising an alarm answers 403 `pin_needed`.
+// must be gone by then. A wrong PIN answers 403 `wrong_pin`; the fifth in a row ends the session (401) and coordinators are told;
+// the twentieth within a day locks the account, however many right ones lie between. Who has no PIN gets 409. While a session is shut everything but this and raising an alarm answers 403 `pin_needed`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
