@@ -133,9 +133,11 @@ func TestAReminderThatIsOfNoUseIsNotTold(t *testing.T) {
 			}
 		}),
 		"there already": gone(func(p account.Principal, s roster.Shift) {
+			d.at(15, 21, 30)
 			if _, err := d.calendar.CheckIn(t.Context(), p, roster.CheckIn{ClientID: uuid.New(), Shift: &s.ID}); err != nil {
 				t.Fatal(err)
 			}
+			d.at(15, 12, 0)
 		}),
 		"locked": gone(func(p account.Principal, _ roster.Shift) {
 			exec("update accounts set state = 'locked' where id = $1", p.Account)

@@ -647,7 +647,8 @@ type ClientInterface interface {
 	// CheckInAnywhereWithBody I am here, without a shift
 	//
 	// At a department: one's own shift that is on, or begins within two hours, else a new one of twelve hours. A shift elsewhere is a plan again until one comes back: nobody
-	// is present in two places. With an earlier `at`, sent late: it is kept, and moves nobody who has checked in or out since.
+	// is present in two places. With an earlier `at`, sent late: it is kept, and moves nobody who has checked in or out since. A phone that was away sends its newest first:
+	// what is older then opens nothing, and is not counted among the four departments that may be opened within an hour.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -657,7 +658,8 @@ type ClientInterface interface {
 	// CheckInAnywhere I am here, without a shift
 	//
 	// At a department: one's own shift that is on, or begins within two hours, else a new one of twelve hours. A shift elsewhere is a plan again until one comes back: nobody
-	// is present in two places. With an earlier `at`, sent late: it is kept, and moves nobody who has checked in or out since.
+	// is present in two places. With an earlier `at`, sent late: it is kept, and moves nobody who has checked in or out since. A phone that was away sends its newest first:
+	// what is older then opens nothing, and is not counted among the four departments that may be opened within an hour.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1966,7 +1968,9 @@ type ClientInterface interface {
 	// CheckInWithBody I am here
 	//
 	// By its owner. A fix of the position is optional, rounded to about a kilometre, sealed, and gone after a day; a bad one never refuses a check-in, one that is far
-	// away is kept and marked (`far`). At another department than planned, the shift moves there. A call to this department is `arrived` by it.
+	// away is kept and marked (`far`). At another department than planned, the shift moves there. A call to this department is `arrived` by it. On a shift that begins
+	// more than twelve hours later it is a check-in without a shift (`/v1/check-ins`): the answer holds the shift that it was kept with. With an `at` from before the
+	// shift was called off it is kept, and opens nothing.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1976,7 +1980,9 @@ type ClientInterface interface {
 	// CheckIn I am here
 	//
 	// By its owner. A fix of the position is optional, rounded to about a kilometre, sealed, and gone after a day; a bad one never refuses a check-in, one that is far
-	// away is kept and marked (`far`). At another department than planned, the shift moves there. A call to this department is `arrived` by it.
+	// away is kept and marked (`far`). At another department than planned, the shift moves there. A call to this department is `arrived` by it. On a shift that begins
+	// more than twelve hours later it is a check-in without a shift (`/v1/check-ins`): the answer holds the shift that it was kept with. With an `at` from before the
+	// shift was called off it is kept, and opens nothing.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3299,7 +3305,8 @@ func (c *Core) ResumeChannelKind(ctx context.Context, kind ChannelKind, params *
 // CheckInAnywhereWithBody I am here, without a shift
 //
 // At a department: one's own shift that is on, or begins within two hours, else a new one of twelve hours. A shift elsewhere is a plan again until one comes back: nobody
-// is present in two places. With an earlier `at`, sent late: it is kept, and moves nobody who has checked in or out since.
+// is present in two places. With an earlier `at`, sent late: it is kept, and moves nobody who has checked in or out since. A phone that was away sends its newest first:
+// what is older then opens nothing, and is not counted among the four departments that may be opened within an hour.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3319,7 +3326,8 @@ func (c *Core) CheckInAnywhereWithBody(ctx context.Context, params *CheckInAnywh
 // CheckInAnywhere I am here, without a shift
 //
 // At a department: one's own shift that is on, or begins within two hours, else a new one of twelve hours. A shift elsewhere is a plan again until one comes back: nobody
-// is present in two places. With an earlier `at`, sent late: it is kept, and moves nobody who has checked in or out since.
+// is present in two places. With an earlier `at`, sent late: it is kept, and moves nobody who has checked in or out since. A phone that was away sends its newest first:
+// what is older then opens nothing, and is not counted among the four departments that may be opened within an hour.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6068,7 +6076,9 @@ func (c *Core) CancelShift(ctx context.Context, id PathID, params *CancelShiftPa
 // CheckInWithBody I am here
 //
 // By its owner. A fix of the position is optional, rounded to about a kilometre, sealed, and gone after a day; a bad one never refuses a check-in, one that is far
-// away is kept and marked (`far`). At another department than planned, the shift moves there. A call to this department is `arrived` by it.
+// away is kept and marked (`far`). At another department than planned, the shift moves there. A call to this department is `arrived` by it. On a shift that begins
+// more than twelve hours later it is a check-in without a shift (`/v1/check-ins`): the answer holds the shift that it was kept with. With an `at` from before the
+// shift was called off it is kept, and opens nothing.
 //
 // Takes any type of body and a specified content type.
 //
@@ -6088,7 +6098,9 @@ func (c *Core) CheckInWithBody(ctx context.Context, id PathID, params *CheckInPa
 // CheckIn I am here
 //
 // By its owner. A fix of the position is optional, rounded to about a kilometre, sealed, and gone after a day; a bad one never refuses a check-in, one that is far
-// away is kept and marked (`far`). At another department than planned, the shift moves there. A call to this department is `arrived` by it.
+// away is kept and marked (`far`). At another department than planned, the shift moves there. A call to this department is `arrived` by it. On a shift that begins
+// more than twelve hours later it is a check-in without a shift (`/v1/check-ins`): the answer holds the shift that it was kept with. With an `at` from before the
+// shift was called off it is kept, and opens nothing.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -18594,7 +18606,8 @@ type ClientWithResponsesInterface interface {
 	// CheckInAnywhereWithBodyWithResponse I am here, without a shift
 	//
 	// At a department: one's own shift that is on, or begins within two hours, else a new one of twelve hours. A shift elsewhere is a plan again until one comes back: nobody
-	// is present in two places. With an earlier `at`, sent late: it is kept, and moves nobody who has checked in or out since.
+	// is present in two places. With an earlier `at`, sent late: it is kept, and moves nobody who has checked in or out since. A phone that was away sends its newest first:
+	// what is older then opens nothing, and is not counted among the four departments that may be opened within an hour.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -18604,7 +18617,8 @@ type ClientWithResponsesInterface interface {
 	// CheckInAnywhereWithResponse I am here, without a shift
 	//
 	// At a department: one's own shift that is on, or begins within two hours, else a new one of twelve hours. A shift elsewhere is a plan again until one comes back: nobody
-	// is present in two places. With an earlier `at`, sent late: it is kept, and moves nobody who has checked in or out since.
+	// is present in two places. With an earlier `at`, sent late: it is kept, and moves nobody who has checked in or out since. A phone that was away sends its newest first:
+	// what is older then opens nothing, and is not counted among the four departments that may be opened within an hour.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -20035,7 +20049,9 @@ type ClientWithResponsesInterface interface {
 	// CheckInWithBodyWithResponse I am here
 	//
 	// By its owner. A fix of the position is optional, rounded to about a kilometre, sealed, and gone after a day; a bad one never refuses a check-in, one that is far
-	// away is kept and marked (`far`). At another department than planned, the shift moves there. A call to this department is `arrived` by it.
+	// away is kept and marked (`far`). At another department than planned, the shift moves there. A call to this department is `arrived` by it. On a shift that begins
+	// more than twelve hours later it is a check-in without a shift (`/v1/check-ins`): the answer holds the shift that it was kept with. With an `at` from before the
+	// shift was called off it is kept, and opens nothing.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -20045,7 +20061,9 @@ type ClientWithResponsesInterface interface {
 	// CheckInWithResponse I am here
 	//
 	// By its owner. A fix of the position is optional, rounded to about a kilometre, sealed, and gone after a day; a bad one never refuses a check-in, one that is far
-	// away is kept and marked (`far`). At another department than planned, the shift moves there. A call to this department is `arrived` by it.
+	// away is kept and marked (`far`). At another department than planned, the shift moves there. A call to this department is `arrived` by it. On a shift that begins
+	// more than twelve hours later it is a check-in without a shift (`/v1/check-ins`): the answer holds the shift that it was kept with. With an `at` from before the
+	// shift was called off it is kept, and opens nothing.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -28349,7 +28367,8 @@ func (c *ClientWithResponses) ResumeChannelKindWithResponse(ctx context.Context,
 // CheckInAnywhereWithBodyWithResponse I am here, without a shift
 //
 // At a department: one's own shift that is on, or begins within two hours, else a new one of twelve hours. A shift elsewhere is a plan again until one comes back: nobody
-// is present in two places. With an earlier `at`, sent late: it is kept, and moves nobody who has checked in or out since.
+// is present in two places. With an earlier `at`, sent late: it is kept, and moves nobody who has checked in or out since. A phone that was away sends its newest first:
+// what is older then opens nothing, and is not counted among the four departments that may be opened within an hour.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -28365,7 +28384,8 @@ func (c *ClientWithResponses) CheckInAnywhereWithBodyWithResponse(ctx context.Co
 // CheckInAnywhereWithResponse I am here, without a shift
 //
 // At a department: one's own shift that is on, or begins within two hours, else a new one of twelve hours. A shift elsewhere is a plan again until one comes back: nobody
-// is present in two places. With an earlier `at`, sent late: it is kept, and moves nobody who has checked in or out since.
+// is present in two places. With an earlier `at`, sent late: it is kept, and moves nobody who has checked in or out since. A phone that was away sends its newest first:
+// what is older then opens nothing, and is not counted among the four departments that may be opened within an hour.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -30660,7 +30680,9 @@ func (c *ClientWithResponses) CancelShiftWithResponse(ctx context.Context, id Pa
 // CheckInWithBodyWithResponse I am here
 //
 // By its owner. A fix of the position is optional, rounded to about a kilometre, sealed, and gone after a day; a bad one never refuses a check-in, one that is far
-// away is kept and marked (`far`). At another department than planned, the shift moves there. A call to this department is `arrived` by it.
+// away is kept and marked (`far`). At another department than planned, the shift moves there. A call to this department is `arrived` by it. On a shift that begins
+// more than twelve hours later it is a check-in without a shift (`/v1/check-ins`): the answer holds the shift that it was kept with. With an `at` from before the
+// shift was called off it is kept, and opens nothing.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -30676,7 +30698,9 @@ func (c *ClientWithResponses) CheckInWithBodyWithResponse(ctx context.Context, i
 // CheckInWithResponse I am here
 //
 // By its owner. A fix of the position is optional, rounded to about a kilometre, sealed, and gone after a day; a bad one never refuses a check-in, one that is far
-// away is kept and marked (`far`). At another department than planned, the shift moves there. A call to this department is `arrived` by it.
+// away is kept and marked (`far`). At another department than planned, the shift moves there. A call to this department is `arrived` by it. On a shift that begins
+// more than twelve hours later it is a check-in without a shift (`/v1/check-ins`): the answer holds the shift that it was kept with. With an `at` from before the
+// shift was called off it is kept, and opens nothing.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

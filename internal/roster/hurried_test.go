@@ -1,0 +1,92 @@
+package roster_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/qorgau/qorgau/internal/account"
+	"github.com/qorgau/qorgau/internal/roster"
+)
+
+// Two cards stand below each other on a phone, and the thumb takes tomorrow's. Nobody is present in a shift that begins tomorrow, and what was
+// true of today stays so.
+func TestACheckInOnTheShiftOfTomorrow(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	org := d.organisation()
+	boss, lawyer := d.forever(org, account.Coordinator), d.forever(org, account.Lawyer)
+	here, there := d.department("almaty"), d.department("almaty")
+	d.plan(boss, d.window(lawyer, &here, 0, 8))
+	floats := d.window(lawyer, nil, 30, 8)
+	tomorrow := d.plan(boss, d.window(lawyer, &there, 20, 8), floats)
+	d.comes(lawyer, here, 0)
+	d.db.Clock.Move(time.Minute)
+	a, err := d.calendar.CheckIn(t.Context(), lawyer, roster.CheckIn{ClientID: uuid.New(), Shift: &tomorrow[0].ID})
+	if err != nil || a.Shift.ID == tomorrow[0].ID || a.Shift.DepartmentID == nil || *a.Shift.DepartmentID != there {
+		t.Fatalf("not a shift of its own, as of who comes without one: %+v, %v", a.Shift, err)
+	}
+	d.wantAt("where they say that they are", lawyer, there)
+	d.comes(lawyer, here, 0)
+	// Who floats tomorrow says of no place that they are there.
+	if a, err := d.calendar.CheckIn(t.Context(), lawyer, roster.CheckIn{ClientID: uuid.New(), Shift: &tomorrow[1].ID}); err != nil || a.Shift.State != roster.Planned {
+		t.Fatalf("%+v, %v", a.Shift, err)
+	}
+	d.wantAt("one that floats tomorrow", lawyer, here)
+	d.db.Clock.Move(tomorrow[0].StartsAt.Sub(d.db.Now()) - 10*time.Minute)
+	d.wantReminded("ten minutes before", lawyer, 1)
+	d.db.Clock.Move(time.Hour)
+	d.wantAt("nobody came", lawyer)
+}
+
+// A phone kept a check-in while it was away, and meanwhile the shift was called off: that they were there is kept, and opens nothing.
+func TestACheckInFromBeforeTheShiftWasCalledOff(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	org := d.organisation()
+	boss, lawyer := d.person(org, account.Coordinator), d.person(org, account.Lawyer)
+	here := d.department("almaty")
+	s := d.plan(boss, d.window(lawyer, &here, 0, 8))[0]
+	came := d.db.Now().Add(10 * time.Minute)
+	d.db.Clock.Move(time.Hour)
+	if _, err := d.calendar.CallOff(t.Context(), boss, s.ID); err != nil {
+		t.Fatal(err)
+	}
+	d.db.Clock.Move(time.Hour)
+	a, err := d.calendar.CheckIn(t.Context(), lawyer, roster.CheckIn{ClientID: uuid.New(), Shift: &s.ID, At: &came})
+	if err != nil || !a.First || a.Shift.State != roster.Left || a.Shift.ArrivedAt == nil || !a.Shift.ArrivedAt.Equal(came) {
+		t.Fatalf("that they were there is lost: %+v, %v", a.Shift, err)
+	}
+	d.wantAt("called off", lawyer)
+	_, err = d.calendar.CheckIn(t.Context(), lawyer, roster.CheckIn{ClientID: uuid.New(), Shift: &s.ID})
+	wantFault(t, err, "ended")
+}
+
+// Two phones of one lawyer say at once that they are at two departments.
+func TestTwoPhonesAtOnceAreInOnePlace(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	org := d.organisation()
+	boss := d.person(org, account.Coordinator)
+	for range 12 {
+		lawyer := d.person(org, account.Lawyer)
+		var wg sync.WaitGroup
+		for range 4 {
+			door := d.department("almaty")
+			d.plan(boss, d.window(lawyer, &door, 0, 8))
+			in := roster.CheckIn{ClientID: uuid.New(), DepartmentID: &door}
+			wg.Go(func() {
+				if _, err := d.calendar.CheckIn(context.WithoutCancel(t.Context()), lawyer, in); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if at := d.presentAt(lawyer); len(at) != 1 {
+			t.Fatalf("present at %d departments", len(at))
+		}
+	}
+}
