@@ -3190,6 +3190,12 @@ type CheckIn struct {
 	Lon          *float64            `json:"lon,omitempty"`
 }
 
+// CheckOut defines model for CheckOut.
+type CheckOut struct {
+	// At When; a phone that was away says it later. Ahead of the server, or more than fourteen days back, it means now.
+	At *time.Time `json:"at,omitempty"`
+}
+
 // Checklist defines model for Checklist.
 type Checklist struct {
 	Items []ChecklistItem `json:"items"`
@@ -7698,6 +7704,9 @@ type PlanShiftsJSONRequestBody = ShiftPlan
 
 // CheckInJSONRequestBody defines body for CheckIn for application/json ContentType.
 type CheckInJSONRequestBody = CheckIn
+
+// CheckOutJSONRequestBody defines body for CheckOut for application/json ContentType.
+type CheckOutJSONRequestBody = CheckOut
 
 // HearSmsJSONRequestBody defines body for HearSms for application/json ContentType.
 type HearSmsJSONRequestBody = SmsHeard

@@ -90,3 +90,46 @@ func TestTwoPhonesAtOnceAreInOnePlace(t *testing.T) {
 		}
 	}
 }
+
+// A phone sends what it kept in any order: who left for lunch and came back is there, whichever of the two comes first, and though it comes late.
+func TestALateCheckOut(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	org := d.organisation()
+	boss := d.person(org, account.Coordinator)
+	here, there := d.department("almaty"), d.department("almaty")
+	start := d.db.Now()
+	leaves := func(p account.Principal, s roster.Shift, hour int) roster.Shift {
+		got, err := d.calendar.CheckOut(t.Context(), p, s.ID, ptr(start.Add(time.Duration(hour)*time.Hour)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	someone := func() (account.Principal, roster.Shift) {
+		p := d.person(org, account.Lawyer)
+		return p, d.plan(boss, d.window(p, &here, 0, 10))[0]
+	}
+	one, shiftOne := someone()
+	two, shiftTwo := someone()
+	three, shiftThree := someone()
+	four, shiftFour := someone()
+	for _, p := range []account.Principal{one, two, three, four} {
+		d.comes(p, here, 0)
+	}
+	d.db.Clock.Move(5 * time.Hour)
+	leaves(one, shiftOne, 2)
+	d.comes(one, here, 2*time.Hour)
+	d.wantAt("left, and came back", one, here)
+	d.comes(two, here, 2*time.Hour)
+	leaves(two, shiftTwo, 2)
+	d.wantAt("the same, sent the other way round", two, here)
+	d.comes(three, there, 2*time.Hour)
+	if got := leaves(three, shiftThree, 2); got.State != roster.Left || !got.LeftAt.Equal(start.Add(2*time.Hour)) {
+		t.Fatalf("left at another time than they did: %+v", got)
+	}
+	d.wantAt("left, and went elsewhere", three, there)
+	if got := leaves(four, shiftFour, 30); got.State != roster.Left || !got.LeftAt.Equal(d.db.Now()) {
+		t.Fatalf("a clock that is ahead: %+v", got)
+	}
+}

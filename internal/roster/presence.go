@@ -388,8 +388,8 @@ func (c *Calendar) ForgetPlaces(ctx context.Context) (n int64, err error) {
 	return n, err
 }
 
-// step changes a shift of which the caller may.
-func (c *Calendar) step(ctx context.Context, p account.Principal, id uuid.UUID, own bool, action, set string, done func(Shift) (bool, error)) (s Shift, err error) {
+// step changes a shift of which the caller may; in set $1 is its id, $2 now, and more what follows.
+func (c *Calendar) step(ctx context.Context, p account.Principal, id uuid.UUID, own bool, action, set string, done func(Shift) (bool, error), more ...any) (s Shift, err error) {
 	if err := p.Needs(account.Lawyer, account.Coordinator); err != nil {
 		return s, err
 	}
@@ -404,7 +404,7 @@ func (c *Calendar) step(ctx context.Context, p account.Principal, id uuid.UUID, 
 		if was, err := done(s); err != nil || was {
 			return err
 		}
-		if _, err := tx.Exec(ctx, "update shifts set "+set+", updated_at = $2, revision = revision + 1 where id = $1", id, tx.Now); err != nil {
+		if _, err := tx.Exec(ctx, "update shifts set "+set+", updated_at = $2, revision = revision + 1 where id = $1", append([]any{id, tx.Now}, more...)...); err != nil {
 			return fmt.Errorf("%s: %w", action, err)
 		}
 		if s, err = c.shift(ctx, tx, p, id, false); err != nil {
@@ -455,7 +455,14 @@ func (c *Calendar) CallOff(ctx context.Context, p account.Principal, id uuid.UUI
 	return c.step(ctx, p, id, false, "shift.called_off", "state = 'left', cancelled_at = $2", func(s Shift) (bool, error) { return s.State == Left, nil })
 }
 
-// CheckOut says that somebody leaves. Faults: forbidden (their own), not_found.
-func (c *Calendar) CheckOut(ctx context.Context, p account.Principal, id uuid.UUID) (Shift, error) {
-	return c.step(ctx, p, id, true, "shift.checked_out", "state = 'left', left_at = $2", func(s Shift) (bool, error) { return s.State == Left, nil })
+// leave says when somebody left: at $3, where that can be (cameAt), else now. Who came back since, as phones send what they kept in any order, has not left.
+const (
+	leftAt = `coalesce(case when $3::timestamptz < $2 and $3::timestamptz >= $2::timestamptz - $4::interval then $3::timestamptz end, $2)`
+	stayed = `exists (select 1 from check_ins i where i.shift_id = shifts.id and i.at > ` + leftAt + `)`
+	leave  = `state = case when ` + stayed + ` then state else 'left' end, left_at = case when ` + stayed + ` then left_at else ` + leftAt + ` end`
+)
+
+// CheckOut says that somebody leaves; at nil: now. Faults: forbidden (their own), not_found.
+func (c *Calendar) CheckOut(ctx context.Context, p account.Principal, id uuid.UUID, at *time.Time) (Shift, error) {
+	return c.step(ctx, p, id, true, "shift.checked_out", leave, func(s Shift) (bool, error) { return s.State == Left, nil }, at, longestAway)
 }

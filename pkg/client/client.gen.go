@@ -1989,12 +1989,23 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/shifts/{id}/check-in (the `CheckIn` operationId).
 	CheckIn(ctx context.Context, id PathID, params *CheckInParams, body CheckInJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CheckOut I leave
+	// CheckOutWithBody I leave
 	//
-	// By its owner. The hand-over sheet stays readable for an hour.
+	// By its owner. The hand-over sheet stays readable for an hour. With an earlier `at`, sent late: they left then, unless they have checked in for this shift since.
+	//
+	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/shifts/{id}/check-out (the `CheckOut` operationId).
-	CheckOut(ctx context.Context, id PathID, params *CheckOutParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CheckOutWithBody(ctx context.Context, id PathID, params *CheckOutParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CheckOut I leave
+	//
+	// By its owner. The hand-over sheet stays readable for an hour. With an earlier `at`, sent late: they left then, unless they have checked in for this shift since.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/shifts/{id}/check-out (the `CheckOut` operationId).
+	CheckOut(ctx context.Context, id PathID, params *CheckOutParams, body CheckOutJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ConfirmShift I will be there
 	//
@@ -6117,13 +6128,34 @@ func (c *Core) CheckIn(ctx context.Context, id PathID, params *CheckInParams, bo
 	return c.Client.Do(req)
 }
 
-// CheckOut I leave
+// CheckOutWithBody I leave
 //
-// By its owner. The hand-over sheet stays readable for an hour.
+// By its owner. The hand-over sheet stays readable for an hour. With an earlier `at`, sent late: they left then, unless they have checked in for this shift since.
+//
+// Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/shifts/{id}/check-out (the `CheckOut` operationId).
-func (c *Core) CheckOut(ctx context.Context, id PathID, params *CheckOutParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCheckOutRequest(c.Server, id, params)
+func (c *Core) CheckOutWithBody(ctx context.Context, id PathID, params *CheckOutParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCheckOutRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CheckOut I leave
+//
+// By its owner. The hand-over sheet stays readable for an hour. With an earlier `at`, sent late: they left then, unless they have checked in for this shift since.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/shifts/{id}/check-out (the `CheckOut` operationId).
+func (c *Core) CheckOut(ctx context.Context, id PathID, params *CheckOutParams, body CheckOutJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCheckOutRequest(c.Server, id, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -17233,8 +17265,19 @@ func NewCheckInRequestWithBody(server string, id PathID, params *CheckInParams, 
 	return req, nil
 }
 
-// NewCheckOutRequest constructs an http.Request for the CheckOut method
-func NewCheckOutRequest(server string, id PathID, params *CheckOutParams) (*http.Request, error) {
+// NewCheckOutRequest calls the generic CheckOut builder with application/json body
+func NewCheckOutRequest(server string, id PathID, params *CheckOutParams, body CheckOutJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCheckOutRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewCheckOutRequestWithBody constructs an http.Request for the CheckOut method, with any body, and a specified content type
+func NewCheckOutRequestWithBody(server string, id PathID, params *CheckOutParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -17259,10 +17302,12 @@ func NewCheckOutRequest(server string, id PathID, params *CheckOutParams) (*http
 		return nil, err
 	}
 
-	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
 	if err != nil {
 		return nil, err
 	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	if params != nil {
 
@@ -20070,14 +20115,23 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/shifts/{id}/check-in (the `CheckIn` operationId).
 	CheckInWithResponse(ctx context.Context, id PathID, params *CheckInParams, body CheckInJSONRequestBody, reqEditors ...RequestEditorFn) (*CheckInResponse, error)
 
-	// CheckOutWithResponse I leave
+	// CheckOutWithBodyWithResponse I leave
 	//
-	// By its owner. The hand-over sheet stays readable for an hour.
+	// By its owner. The hand-over sheet stays readable for an hour. With an earlier `at`, sent late: they left then, unless they have checked in for this shift since.
 	//
-	// Returns a wrapper object for the known response body format(s).
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/shifts/{id}/check-out (the `CheckOut` operationId).
-	CheckOutWithResponse(ctx context.Context, id PathID, params *CheckOutParams, reqEditors ...RequestEditorFn) (*CheckOutResponse, error)
+	CheckOutWithBodyWithResponse(ctx context.Context, id PathID, params *CheckOutParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CheckOutResponse, error)
+
+	// CheckOutWithResponse I leave
+	//
+	// By its owner. The hand-over sheet stays readable for an hour. With an earlier `at`, sent late: they left then, unless they have checked in for this shift since.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/shifts/{id}/check-out (the `CheckOut` operationId).
+	CheckOutWithResponse(ctx context.Context, id PathID, params *CheckOutParams, body CheckOutJSONRequestBody, reqEditors ...RequestEditorFn) (*CheckOutResponse, error)
 
 	// ConfirmShiftWithResponse I will be there
 	//
@@ -30713,15 +30767,30 @@ func (c *ClientWithResponses) CheckInWithResponse(ctx context.Context, id PathID
 	return ParseCheckInResponse(rsp)
 }
 
-// CheckOutWithResponse I leave
+// CheckOutWithBodyWithResponse I leave
 //
-// By its owner. The hand-over sheet stays readable for an hour.
+// By its owner. The hand-over sheet stays readable for an hour. With an earlier `at`, sent late: they left then, unless they have checked in for this shift since.
 //
-// Returns a wrapper object for the known response body format(s).
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/shifts/{id}/check-out (the `CheckOut` operationId).
-func (c *ClientWithResponses) CheckOutWithResponse(ctx context.Context, id PathID, params *CheckOutParams, reqEditors ...RequestEditorFn) (*CheckOutResponse, error) {
-	rsp, err := c.CheckOut(ctx, id, params, reqEditors...)
+func (c *ClientWithResponses) CheckOutWithBodyWithResponse(ctx context.Context, id PathID, params *CheckOutParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CheckOutResponse, error) {
+	rsp, err := c.CheckOutWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCheckOutResponse(rsp)
+}
+
+// CheckOutWithResponse I leave
+//
+// By its owner. The hand-over sheet stays readable for an hour. With an earlier `at`, sent late: they left then, unless they have checked in for this shift since.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/shifts/{id}/check-out (the `CheckOut` operationId).
+func (c *ClientWithResponses) CheckOutWithResponse(ctx context.Context, id PathID, params *CheckOutParams, body CheckOutJSONRequestBody, reqEditors ...RequestEditorFn) (*CheckOutResponse, error) {
+	rsp, err := c.CheckOut(ctx, id, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
