@@ -2935,6 +2935,7 @@ type CalendarFeedMinted struct {
 
 // Call defines model for Call.
 type Call struct {
+	// Attempts Since they were reached last.
 	Attempts int `json:"attempts"`
 
 	// City A city in Latin letters, as in the directory of departments.
@@ -2952,7 +2953,7 @@ type Call struct {
 	LastOutcome *CallOutcome `json:"last_outcome,omitempty"`
 	NotBefore   time.Time    `json:"not_before"`
 
-	// Note Of the last attempt.
+	// Note Of the last attempt; as `last_outcome`, of the call before as long as there was none for this one.
 	Note *string `json:"note,omitempty"`
 
 	// SearchID Whom to call and what to say: read the search, and its channels for the number.
@@ -2960,7 +2961,7 @@ type Call struct {
 }
 
 // CallBackAt For staff only, of a search with a `call` channel: she asked to be called back then, at most a week ahead, whatever is known by then. News that must be told by voice
-// is told earlier.
+// is told earlier. Said while an operator calls them: after that call, then.
 type CallBackAt = time.Time
 
 // CallNote How and when to call, for example `after 18:00, in Kazakh, hard of hearing`. Sealed.
@@ -5150,7 +5151,7 @@ type SearchCreate struct {
 	BirthYear   *int     `json:"birth_year,omitempty"`
 
 	// CallBackAt For staff only, of a search with a `call` channel: she asked to be called back then, at most a week ahead, whatever is known by then. News that must be told by voice
-	// is told earlier.
+	// is told earlier. Said while an operator calls them: after that call, then.
 	CallBackAt *CallBackAt `json:"call_back_at,omitempty"`
 
 	// CallNote How and when to call, for example `after 18:00, in Kazakh, hard of hearing`. Sealed.
@@ -5270,7 +5271,7 @@ type SearchPatch struct {
 	BirthYear   nullable.Nullable[int]      `json:"birth_year,omitempty"`
 
 	// CallBackAt For staff only, of a search with a `call` channel: she asked to be called back then, at most a week ahead, whatever is known by then. News that must be told by voice
-	// is told earlier.
+	// is told earlier. Said while an operator calls them: after that call, then.
 	CallBackAt *CallBackAt               `json:"call_back_at,omitempty"`
 	CallNote   nullable.Nullable[string] `json:"call_note,omitempty"`
 	City       nullable.Nullable[string] `json:"city,omitempty"`

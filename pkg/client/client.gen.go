@@ -535,7 +535,8 @@ type ClientInterface interface {
 
 	// ListCalls Calls to make
 	//
-	// Families that must be told by voice, or asked to be called back, those that have waited longest first, in the cities of the caller's grants.
+	// Families that must be told by voice, or asked to be called back, or whose search was entered by an operator and ends within three days unless they are reached:
+	// do they still look? Those that have waited longest first, in the cities of the caller's grants.
 	//
 	// Corresponds with GET /v1/calls (the `ListCalls` operationId).
 	ListCalls(ctx context.Context, params *ListCallsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -558,7 +559,7 @@ type ClientInterface interface {
 	//
 	// `reached` and `refused` close it; reached, everything there was for the search when the call was claimed counts as seen, and what came
 	// meanwhile is due as a call of its own. Sent again, a report changes nothing. `no_answer` has it come back later; after the third
-	// time, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
+	// time in a row, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -569,7 +570,7 @@ type ClientInterface interface {
 	//
 	// `reached` and `refused` close it; reached, everything there was for the search when the call was claimed counts as seen, and what came
 	// meanwhile is due as a call of its own. Sent again, a report changes nothing. `no_answer` has it come back later; after the third
-	// time, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
+	// time in a row, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3074,7 +3075,8 @@ func (c *Core) ReadCalendarFeed(ctx context.Context, secret string, params *Read
 
 // ListCalls Calls to make
 //
-// Families that must be told by voice, or asked to be called back, those that have waited longest first, in the cities of the caller's grants.
+// Families that must be told by voice, or asked to be called back, or whose search was entered by an operator and ends within three days unless they are reached:
+// do they still look? Those that have waited longest first, in the cities of the caller's grants.
 //
 // Corresponds with GET /v1/calls (the `ListCalls` operationId).
 func (c *Core) ListCalls(ctx context.Context, params *ListCallsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3127,7 +3129,7 @@ func (c *Core) ReleaseCall(ctx context.Context, id PathID, params *ReleaseCallPa
 //
 // `reached` and `refused` close it; reached, everything there was for the search when the call was claimed counts as seen, and what came
 // meanwhile is due as a call of its own. Sent again, a report changes nothing. `no_answer` has it come back later; after the third
-// time, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
+// time in a row, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3148,7 +3150,7 @@ func (c *Core) ReportCallWithBody(ctx context.Context, id PathID, params *Report
 //
 // `reached` and `refused` close it; reached, everything there was for the search when the call was claimed counts as seen, and what came
 // meanwhile is due as a call of its own. Sent again, a report changes nothing. `no_answer` has it come back later; after the third
-// time, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
+// time in a row, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -18525,7 +18527,8 @@ type ClientWithResponsesInterface interface {
 
 	// ListCallsWithResponse Calls to make
 	//
-	// Families that must be told by voice, or asked to be called back, those that have waited longest first, in the cities of the caller's grants.
+	// Families that must be told by voice, or asked to be called back, or whose search was entered by an operator and ends within three days unless they are reached:
+	// do they still look? Those that have waited longest first, in the cities of the caller's grants.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -18554,7 +18557,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// `reached` and `refused` close it; reached, everything there was for the search when the call was claimed counts as seen, and what came
 	// meanwhile is due as a call of its own. Sent again, a report changes nothing. `no_answer` has it come back later; after the third
-	// time, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
+	// time in a row, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -18565,7 +18568,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// `reached` and `refused` close it; reached, everything there was for the search when the call was claimed counts as seen, and what came
 	// meanwhile is due as a call of its own. Sent again, a report changes nothing. `no_answer` has it come back later; after the third
-	// time, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
+	// time in a row, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -28217,7 +28220,8 @@ func (c *ClientWithResponses) ReadCalendarFeedWithResponse(ctx context.Context, 
 
 // ListCallsWithResponse Calls to make
 //
-// Families that must be told by voice, or asked to be called back, those that have waited longest first, in the cities of the caller's grants.
+// Families that must be told by voice, or asked to be called back, or whose search was entered by an operator and ends within three days unless they are reached:
+// do they still look? Those that have waited longest first, in the cities of the caller's grants.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -28264,7 +28268,7 @@ func (c *ClientWithResponses) ReleaseCallWithResponse(ctx context.Context, id Pa
 //
 // `reached` and `refused` close it; reached, everything there was for the search when the call was claimed counts as seen, and what came
 // meanwhile is due as a call of its own. Sent again, a report changes nothing. `no_answer` has it come back later; after the third
-// time, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
+// time in a row, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -28281,7 +28285,7 @@ func (c *ClientWithResponses) ReportCallWithBodyWithResponse(ctx context.Context
 //
 // `reached` and `refused` close it; reached, everything there was for the search when the call was claimed counts as seen, and what came
 // meanwhile is due as a call of its own. Sent again, a report changes nothing. `no_answer` has it come back later; after the third
-// time, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
+// time in a row, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
