@@ -133,3 +133,50 @@ func TestALateCheckOut(t *testing.T) {
 		t.Fatalf("a clock that is ahead: %+v", got)
 	}
 }
+
+// Rights are given for a time: who is invited for the day of the assembly is planned before it, and who has no right any more on that day
+// covers nothing.
+func TestARightIsThatOfTheShiftsTime(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.at(14, 12, 0)
+	org := d.organisation()
+	boss, comes, goes, half := d.forever(org, account.Coordinator), d.person(org, account.Lawyer), d.person(org, account.Lawyer), d.person(org, account.Lawyer)
+	start := almaty(16, 9, 0)
+	until := func(p account.Principal, from, to time.Time) {
+		if _, err := d.db.Pool.Exec(t.Context(), "update grants set valid_from = $2, valid_until = $3 where account_id = $1", p.Account, from, to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	until(comes, start, start.Add(12*time.Hour))
+	until(half, d.db.Now(), start.Add(3*time.Hour)) // goes: a day, over before the shift
+	one, two, three := d.department("almaty"), d.department("almaty"), d.department("almaty")
+	meeting := draft()
+	meeting.StartsAt, meeting.EndsAt, meeting.Departments = start.Add(time.Hour), ptr(start.Add(8*time.Hour)), []uuid.UUID{one, two, three}
+	a := d.create(boss, meeting)
+	d.plan(boss, shiftAt(comes, one, start), shiftAt(goes, two, start), shiftAt(half, three, start))
+	v, err := d.calendar.Coverage(t.Context(), boss, a.ID)
+	if err != nil || len(v.Gaps) != 2 || v.Gaps[0].DepartmentID != two || !v.Gaps[0].From.Equal(start) || v.Gaps[1].DepartmentID != three || !v.Gaps[1].From.Equal(start.Add(3*time.Hour)) {
+		t.Fatalf("gaps %+v, %v", v.Gaps, err)
+	}
+	again := shiftAt(comes, one, start.AddDate(0, 0, 1))
+	_, err = d.calendar.Plan(t.Context(), boss, []roster.NewShift{shiftAt(comes, one, start.AddDate(0, 0, -1))})
+	wantFault(t, err, "invalid", "/shifts/0/account_id unknown") // their right begins when it is over
+	d.plan(boss, again)                                          // it may be given for longer yet
+	for _, s := range []struct {
+		when                     string
+		day, hour                int
+		comesWant, goes, halfWay int
+	}{{"the evening before", 15, 19, 1, 0, 1}, {"an hour before", 16, 8, 2, 0, 2}} {
+		d.at(s.day, s.hour, 0)
+		d.wantReminded(s.when+", whose right begins with it", comes, s.comesWant)
+		d.wantReminded(s.when+", whose right is over", goes, s.goes)
+		d.wantReminded(s.when+", whose right lasts for a part of it", half, s.halfWay)
+	}
+	if _, err := d.db.Pool.Exec(t.Context(), "update grants set revoked_at = $2 where account_id = $1", comes.Account, d.db.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if v, err = d.calendar.Coverage(t.Context(), boss, a.ID); err != nil || len(v.Gaps) != 3 {
+		t.Fatalf("gaps after it was taken away: %+v, %v", v.Gaps, err)
+	}
+}

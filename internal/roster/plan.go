@@ -75,11 +75,12 @@ func (c *Calendar) Coverage(ctx context.Context, p account.Principal, id uuid.UU
 }
 
 // standing reads who can be counted on between these times: every shift of the organisation, whatever its city (nobody is named by it), of
-// people who work here and have the right for it. An assembly that is at the border of a coordinator's cities must not show a gap that is none.
+// people who work here, while they have the right for it. An assembly that is at the border of a coordinator's cities must not show a gap that is none.
 func (c *Calendar) standing(ctx context.Context, tx *pg.Tx, a Assembly, v Coverage) ([]Shift, error) {
-	rows, err := tx.Query(ctx, `select s.department_id, s.kind, s.starts_at, least(s.ends_at, s.left_at) from shifts s
-		where s.organisation_id = @organisation and s.cancelled_at is null and s.starts_at < @to and s.ends_at > @from and `+worksHere,
-		pgx.NamedArgs{"organisation": a.Organisation, "from": v.From, "to": v.To, "now": tx.Now})
+	rows, err := tx.Query(ctx, `select s.department_id, s.kind, greatest(s.starts_at, g.valid_from), least(s.ends_at, s.left_at, g.valid_until) from shifts s join grants g on `+mayStand+`
+		where s.organisation_id = @organisation and s.cancelled_at is null and s.starts_at < @to and s.ends_at > @from and g.valid_from < s.ends_at
+			and (g.valid_until is null or g.valid_until > s.starts_at) and `+works,
+		pgx.NamedArgs{"organisation": a.Organisation, "from": v.From, "to": v.To})
 	if err != nil {
 		return nil, fmt.Errorf("read who can be counted on: %w", err)
 	}
@@ -149,7 +150,7 @@ type Copied struct {
 	Left   []LeftOut
 }
 
-// LeftOut is a shift that was not copied. Why: account (locked, or no lawyer or coordinator any more), window (is over by then, or too far ahead),
+// LeftOut is a shift that was not copied. Why: account (locked, or no lawyer or coordinator by then), window (is over by then, or too far ahead),
 // city (another coordinator's).
 type LeftOut struct {
 	Shift uuid.UUID
@@ -209,8 +210,8 @@ func moved(ctx context.Context, tx *pg.Tx, p account.Principal, shifts []Shift, 
 	}
 	kept := list[:0]
 	for i, n := range list {
-		switch roles, works := k.able[n.AccountID]; {
-		case !works || !fits(roles, n.Kind):
+		switch {
+		case !k.fits(n):
 			left = append(left, LeftOut{shifts[i].ID, "account"})
 		case !n.EndsAt.After(tx.Now), n.EndsAt.After(tx.Now.Add(farthestShift)):
 			left = append(left, LeftOut{shifts[i].ID, "window"})

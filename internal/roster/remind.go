@@ -57,13 +57,16 @@ func (r reminder) turn(shift uuid.UUID, startsAt time.Time) uuid.UUID {
 	return uuid.NewSHA1(shift, []byte(r.name+" "+startsAt.UTC().Format(time.RFC3339Nano)))
 }
 
-// worksHere is of a shift s whether its owner can be counted on: their account works, and a grant gives them the right that the shift is for.
-const worksHere = `exists (select 1 from accounts a where a.id = s.account_id and a.state in ('active', 'invited'))
-	and exists (select 1 from grants g where g.account_id = s.account_id and ` + account.GrantInForce + ` and g.organisation_id = s.organisation_id
-		and g.role = case s.kind when 'duty' then 'coordinator' else 'lawyer' end)`
+// works is of a shift s whether its owner's account works.
+const works = `exists (select 1 from accounts a where a.id = s.account_id and a.state in ('active', 'invited'))`
 
-// expected is of a shift s whether its owner is still to come.
-const expected = `s.state = 'planned' and ` + worksHere
+// mayStand is of a shift s and a grant g whether the right is the one that the shift is for.
+const mayStand = `g.account_id = s.account_id and ` + account.GrantGiven + ` and g.organisation_id = s.organisation_id
+	and g.role = case s.kind when 'duty' then 'coordinator' else 'lawyer' end`
+
+// expected is of a shift s whether its owner is still to come: rights are given for a time, and what counts is the one with which they will stand there.
+const expected = `s.state = 'planned' and ` + works + ` and exists (select 1 from grants g where ` + mayStand + `
+	and g.valid_from <= s.starts_at and (g.valid_until is null or g.valid_until > s.starts_at))`
 
 // Remind tells people of their shifts, the evening before and an hour before, and says whether there was anybody to tell. That somebody was told
 // commits with the notice; what another node has in hand is left to it.

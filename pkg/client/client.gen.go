@@ -1935,7 +1935,8 @@ type ClientInterface interface {
 	// PlanShiftsWithBody Plan shifts
 	//
 	// Up to 500 at once, all or none; each with its own `client_id`, so that sent again nothing is doubled. A lawyer stands at a department, or floats in a
-	// city; `duty` is a coordinator who is called first. Overlaps of one person are allowed and shown (`conflicts`).
+	// city; `duty` is a coordinator who is called first. Whoever has the right
+	// for it by the time of the shift can be planned. Overlaps of one person are allowed and shown (`conflicts`).
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1945,7 +1946,8 @@ type ClientInterface interface {
 	// PlanShifts Plan shifts
 	//
 	// Up to 500 at once, all or none; each with its own `client_id`, so that sent again nothing is doubled. A lawyer stands at a department, or floats in a
-	// city; `duty` is a coordinator who is called first. Overlaps of one person are allowed and shown (`conflicts`).
+	// city; `duty` is a coordinator who is called first. Whoever has the right
+	// for it by the time of the shift can be planned. Overlaps of one person are allowed and shown (`conflicts`).
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -6015,7 +6017,8 @@ func (c *Core) ListShifts(ctx context.Context, params *ListShiftsParams, reqEdit
 // PlanShiftsWithBody Plan shifts
 //
 // Up to 500 at once, all or none; each with its own `client_id`, so that sent again nothing is doubled. A lawyer stands at a department, or floats in a
-// city; `duty` is a coordinator who is called first. Overlaps of one person are allowed and shown (`conflicts`).
+// city; `duty` is a coordinator who is called first. Whoever has the right
+// for it by the time of the shift can be planned. Overlaps of one person are allowed and shown (`conflicts`).
 //
 // Takes any type of body and a specified content type.
 //
@@ -6035,7 +6038,8 @@ func (c *Core) PlanShiftsWithBody(ctx context.Context, params *PlanShiftsParams,
 // PlanShifts Plan shifts
 //
 // Up to 500 at once, all or none; each with its own `client_id`, so that sent again nothing is doubled. A lawyer stands at a department, or floats in a
-// city; `duty` is a coordinator who is called first. Overlaps of one person are allowed and shown (`conflicts`).
+// city; `duty` is a coordinator who is called first. Whoever has the right
+// for it by the time of the shift can be planned. Overlaps of one person are allowed and shown (`conflicts`).
 //
 // Takes a body of the `application/json` content type.
 //
@@ -20059,7 +20063,8 @@ type ClientWithResponsesInterface interface {
 	// PlanShiftsWithBodyWithResponse Plan shifts
 	//
 	// Up to 500 at once, all or none; each with its own `client_id`, so that sent again nothing is doubled. A lawyer stands at a department, or floats in a
-	// city; `duty` is a coordinator who is called first. Overlaps of one person are allowed and shown (`conflicts`).
+	// city; `duty` is a coordinator who is called first. Whoever has the right
+	// for it by the time of the shift can be planned. Overlaps of one person are allowed and shown (`conflicts`).
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -20069,7 +20074,8 @@ type ClientWithResponsesInterface interface {
 	// PlanShiftsWithResponse Plan shifts
 	//
 	// Up to 500 at once, all or none; each with its own `client_id`, so that sent again nothing is doubled. A lawyer stands at a department, or floats in a
-	// city; `duty` is a coordinator who is called first. Overlaps of one person are allowed and shown (`conflicts`).
+	// city; `duty` is a coordinator who is called first. Whoever has the right
+	// for it by the time of the shift can be planned. Overlaps of one person are allowed and shown (`conflicts`).
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -30676,7 +30682,8 @@ func (c *ClientWithResponses) ListShiftsWithResponse(ctx context.Context, params
 // PlanShiftsWithBodyWithResponse Plan shifts
 //
 // Up to 500 at once, all or none; each with its own `client_id`, so that sent again nothing is doubled. A lawyer stands at a department, or floats in a
-// city; `duty` is a coordinator who is called first. Overlaps of one person are allowed and shown (`conflicts`).
+// city; `duty` is a coordinator who is called first. Whoever has the right
+// for it by the time of the shift can be planned. Overlaps of one person are allowed and shown (`conflicts`).
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -30692,7 +30699,8 @@ func (c *ClientWithResponses) PlanShiftsWithBodyWithResponse(ctx context.Context
 // PlanShiftsWithResponse Plan shifts
 //
 // Up to 500 at once, all or none; each with its own `client_id`, so that sent again nothing is doubled. A lawyer stands at a department, or floats in a
-// city; `duty` is a coordinator who is called first. Overlaps of one person are allowed and shown (`conflicts`).
+// city; `duty` is a coordinator who is called first. Whoever has the right
+// for it by the time of the shift can be planned. Overlaps of one person are allowed and shown (`conflicts`).
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
