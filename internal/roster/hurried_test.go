@@ -180,3 +180,51 @@ func TestARightIsThatOfTheShiftsTime(t *testing.T) {
 		t.Fatalf("gaps after it was taken away: %+v, %v", v.Gaps, err)
 	}
 }
+
+// A copy is of what was planned, not of what became of it: who floated was sent to a door, one came three hours early, and one was sent on.
+func TestACopyIsOfThePlan(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	org := d.organisation()
+	boss, floats, early, sent := d.forever(org, account.Coordinator), d.forever(org, account.Lawyer), d.forever(org, account.Lawyer), d.forever(org, account.Lawyer)
+	one, two, three := d.department("almaty"), d.department("almaty"), d.department("almaty")
+	first, second := draft(), draft()
+	first.StartsAt = d.db.Now().Add(4 * time.Hour)
+	second.StartsAt = first.StartsAt.Add(7 * 24 * time.Hour)
+	a, b := d.create(boss, first), d.create(boss, second)
+	list := []roster.NewShift{d.window(floats, nil, 4, 8), d.window(early, &one, 4, 8), d.window(sent, &one, 4, 8)}
+	for i := range list {
+		list[i].AssemblyID = &a.ID
+	}
+	shifts := d.plan(boss, list...)
+	arrives := func(p account.Principal, s roster.Shift, at *uuid.UUID) {
+		if _, err := d.calendar.CheckIn(t.Context(), p, roster.CheckIn{ClientID: uuid.New(), Shift: &s.ID, DepartmentID: at}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.db.Clock.Move(time.Hour)
+	arrives(early, shifts[1], nil)
+	arrives(floats, shifts[0], &two)
+	d.db.Clock.Move(time.Hour)
+	arrives(floats, shifts[0], &three)
+	arrives(sent, shifts[2], &three)
+	made, err := d.calendar.Copy(t.Context(), boss, b.ID, a.ID)
+	if err != nil || len(made.Shifts) != 3 {
+		t.Fatalf("%+v, %v", made, err)
+	}
+	for _, s := range made.Shifts {
+		if !s.StartsAt.Equal(second.StartsAt) {
+			t.Errorf("begins at %v, planned for %v", s.StartsAt, second.StartsAt)
+		}
+		switch s.AccountID {
+		case floats.Account:
+			if s.DepartmentID != nil || s.City != "almaty" {
+				t.Errorf("who floats is planned for a door: %+v", s)
+			}
+		default:
+			if s.DepartmentID == nil || *s.DepartmentID != one {
+				t.Errorf("planned for where they were sent: %+v", s)
+			}
+		}
+	}
+}

@@ -157,7 +157,7 @@ type LeftOut struct {
 	Why   string
 }
 
-// Copy plans for an assembly what was planned for an earlier one, moved by the time between their beginnings. A copy is made once: the ids of what it makes follow from
+// Copy plans for an assembly what was planned for an earlier one, whatever became of it, moved by the time between their beginnings. A copy is made once: the ids of what it makes follow from
 // both assemblies and the shift, so that sent again it finds what the first made. Faults: forbidden, not_found, invalid (/from_assembly_id: unknown,
 // not_allowed for itself, too_many for one of more than 500 shifts).
 func (c *Calendar) Copy(ctx context.Context, p account.Principal, to, from uuid.UUID) (out Copied, err error) {
@@ -188,6 +188,9 @@ func (c *Calendar) Copy(ctx context.Context, p account.Principal, to, from uuid.
 		if len(shifts) > MostShifts {
 			return fault.BadField("/from_assembly_id", "too_many")
 		}
+		if err := asPlanned(ctx, tx, shifts, from); err != nil {
+			return err
+		}
 		list, out.Left, err = moved(ctx, tx, p, shifts, target, target.StartsAt.Sub(source.StartsAt))
 		return err
 	})
@@ -196,6 +199,35 @@ func (c *Calendar) Copy(ctx context.Context, p account.Principal, to, from uuid.
 	}
 	out.Shifts, err = c.Plan(ctx, p, list)
 	return out, err
+}
+
+// asPlanned puts back what a check-in made of these shifts of an assembly: who came early, or stands at another door than planned.
+func asPlanned(ctx context.Context, tx *pg.Tx, shifts []Shift, assembly uuid.UUID) error {
+	rows, err := tx.Query(ctx, `select s.id, s.planned_starts_at, s.planned_department_id, coalesce(s.planned_city, dep.city) from shifts s left join departments dep on dep.id = s.planned_department_id
+		where s.assembly_id = $1 and (s.planned_starts_at is not null or s.planned_department_id is not null or s.planned_city is not null)`, assembly)
+	if err != nil {
+		return fmt.Errorf("read what was planned: %w", err)
+	}
+	var id uuid.UUID
+	var startsAt *time.Time
+	var department *uuid.UUID
+	var city *string
+	if _, err := pgx.ForEachRow(rows, []any{&id, &startsAt, &department, &city}, func() error {
+		i := slices.IndexFunc(shifts, func(s Shift) bool { return s.ID == id })
+		if i < 0 {
+			return nil
+		}
+		if startsAt != nil {
+			shifts[i].StartsAt = *startsAt
+		}
+		if city != nil {
+			shifts[i].DepartmentID, shifts[i].City = department, *city
+		}
+		return nil
+	}); err != nil {
+		return fmt.Errorf("read what was planned: %w", err)
+	}
+	return nil
 }
 
 // moved gives the shifts that an assembly gets of those of another, and which it does not.

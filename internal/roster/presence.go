@@ -134,6 +134,7 @@ func (c *Calendar) arrive(ctx context.Context, tx *pg.Tx, who uuid.UUID, s Shift
 	there := newest && s.CancelledAt == nil && (s.LeftAt == nil || at.After(*s.LeftAt)) && s.EndsAt.After(tx.Now) && !s.tooEarly(at)
 	if _, err := tx.Exec(ctx, `update shifts set arrived_at = least(arrived_at, $2), confirmed_at = least(confirmed_at, $2), updated_at = $3, revision = revision + 1,
 		starts_at = case when starts_at > $2 and starts_at <= $4 then $2 else starts_at end,
+		planned_starts_at = case when starts_at > $2 and starts_at <= $4 then coalesce(planned_starts_at, starts_at) else planned_starts_at end,
 		state = case when $5 then 'present' else state end, left_at = case when $5 then null else left_at end where id = $1`, s.ID, at, tx.Now, at.Add(early), there); err != nil {
 		return fmt.Errorf("check in: %w", err)
 	}
@@ -241,7 +242,8 @@ func (c *Calendar) named(ctx context.Context, tx *pg.Tx, p account.Principal, in
 
 // moveShift puts a shift at another department. Its city is the department's then.
 func (c *Calendar) moveShift(ctx context.Context, tx *pg.Tx, p account.Principal, s Shift, to uuid.UUID) (Shift, error) {
-	n, err := tx.Exec(ctx, "update shifts set department_id = d.id, city = null from departments d where shifts.id = $1 and d.id = $2", s.ID, to)
+	n, err := tx.Exec(ctx, `update shifts set department_id = d.id, city = null, planned_city = case when planned_department_id is null then coalesce(planned_city, shifts.city) end,
+		planned_department_id = case when planned_city is null then coalesce(planned_department_id, shifts.department_id) end from departments d where shifts.id = $1 and d.id = $2`, s.ID, to)
 	if err != nil {
 		return s, fmt.Errorf("move shift: %w", err)
 	}
