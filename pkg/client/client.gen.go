@@ -1963,7 +1963,7 @@ type ClientInterface interface {
 
 	// CancelShift Call a shift off
 	//
-	// By a coordinator.
+	// By a coordinator. Its owner is told on their phone, if they were reminded of it or confirmed it: by day at once, at night if it would begin within the hour.
 	//
 	// Corresponds with POST /v1/shifts/{id}/cancel (the `CancelShift` operationId).
 	CancelShift(ctx context.Context, id PathID, params *CancelShiftParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -6075,7 +6075,7 @@ func (c *Core) GetShift(ctx context.Context, id PathID, params *GetShiftParams, 
 
 // CancelShift Call a shift off
 //
-// By a coordinator.
+// By a coordinator. Its owner is told on their phone, if they were reminded of it or confirmed it: by day at once, at night if it would begin within the hour.
 //
 // Corresponds with POST /v1/shifts/{id}/cancel (the `CancelShift` operationId).
 func (c *Core) CancelShift(ctx context.Context, id PathID, params *CancelShiftParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -20093,7 +20093,7 @@ type ClientWithResponsesInterface interface {
 
 	// CancelShiftWithResponse Call a shift off
 	//
-	// By a coordinator.
+	// By a coordinator. Its owner is told on their phone, if they were reminded of it or confirmed it: by day at once, at night if it would begin within the hour.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -30730,7 +30730,7 @@ func (c *ClientWithResponses) GetShiftWithResponse(ctx context.Context, id PathI
 
 // CancelShiftWithResponse Call a shift off
 //
-// By a coordinator.
+// By a coordinator. Its owner is told on their phone, if they were reminded of it or confirmed it: by day at once, at night if it would begin within the hour.
 //
 // Returns a wrapper object for the known response body format(s).
 //
