@@ -2935,6 +2935,7 @@ type CalendarFeedMinted struct {
 
 // Call defines model for Call.
 type Call struct {
+	// Attempts Since they were reached last.
 	Attempts int `json:"attempts"`
 
 	// City A city in Latin letters, as in the directory of departments.
@@ -2952,7 +2953,7 @@ type Call struct {
 	LastOutcome *CallOutcome `json:"last_outcome,omitempty"`
 	NotBefore   time.Time    `json:"not_before"`
 
-	// Note Of the last attempt.
+	// Note Of the last attempt; as `last_outcome`, of the call before as long as there was none for this one.
 	Note *string `json:"note,omitempty"`
 
 	// SearchID Whom to call and what to say: read the search, and its channels for the number.
@@ -2960,7 +2961,7 @@ type Call struct {
 }
 
 // CallBackAt For staff only, of a search with a `call` channel: she asked to be called back then, at most a week ahead, whatever is known by then. News that must be told by voice
-// is told earlier.
+// is told earlier. Said while an operator calls them: after that call, then.
 type CallBackAt = time.Time
 
 // CallNote How and when to call, for example `after 18:00, in Kazakh, hard of hearing`. Sealed.
@@ -3188,6 +3189,12 @@ type CheckIn struct {
 	DepartmentID *openapi_types.UUID `json:"department_id,omitempty"`
 	Lat          *float64            `json:"lat,omitempty"`
 	Lon          *float64            `json:"lon,omitempty"`
+}
+
+// CheckOut defines model for CheckOut.
+type CheckOut struct {
+	// At When; a phone that was away says it later. Ahead of the server, or more than fourteen days back, it means now.
+	At *time.Time `json:"at,omitempty"`
 }
 
 // Checklist defines model for Checklist.
@@ -5144,7 +5151,7 @@ type SearchCreate struct {
 	BirthYear   *int     `json:"birth_year,omitempty"`
 
 	// CallBackAt For staff only, of a search with a `call` channel: she asked to be called back then, at most a week ahead, whatever is known by then. News that must be told by voice
-	// is told earlier.
+	// is told earlier. Said while an operator calls them: after that call, then.
 	CallBackAt *CallBackAt `json:"call_back_at,omitempty"`
 
 	// CallNote How and when to call, for example `after 18:00, in Kazakh, hard of hearing`. Sealed.
@@ -5264,7 +5271,7 @@ type SearchPatch struct {
 	BirthYear   nullable.Nullable[int]      `json:"birth_year,omitempty"`
 
 	// CallBackAt For staff only, of a search with a `call` channel: she asked to be called back then, at most a week ahead, whatever is known by then. News that must be told by voice
-	// is told earlier.
+	// is told earlier. Said while an operator calls them: after that call, then.
 	CallBackAt *CallBackAt               `json:"call_back_at,omitempty"`
 	CallNote   nullable.Nullable[string] `json:"call_note,omitempty"`
 	City       nullable.Nullable[string] `json:"city,omitempty"`
@@ -7698,6 +7705,9 @@ type PlanShiftsJSONRequestBody = ShiftPlan
 
 // CheckInJSONRequestBody defines body for CheckIn for application/json ContentType.
 type CheckInJSONRequestBody = CheckIn
+
+// CheckOutJSONRequestBody defines body for CheckOut for application/json ContentType.
+type CheckOutJSONRequestBody = CheckOut
 
 // HearSmsJSONRequestBody defines body for HearSms for application/json ContentType.
 type HearSmsJSONRequestBody = SmsHeard

@@ -99,5 +99,8 @@ const LawyersShift = `(s.kind <> 'duty' or exists (select 1 from grants g where 
 
 // GrantInForce is the SQL that keeps only grants in force at @now, for a table aliased g. Every scope is built on it, so
 // that a grant that ended, was revoked or waits for its second person gives nothing, in any feature.
-const GrantInForce = `((not g.needs_second or g.approved_by is not null) and g.revoked_at is null
+const GrantInForce = `(` + GrantGiven + `
 	and g.valid_from <= @now and (g.valid_until is null or g.valid_until > @now))`
+
+// GrantGiven is the SQL that keeps grants that were given and not taken back, whenever they are in force: for what lies ahead. No scope is built on it.
+const GrantGiven = `(not g.needs_second or g.approved_by is not null) and g.revoked_at is null`

@@ -254,7 +254,7 @@ func (d *day) follow(ctx context.Context, w *worker, call api.Dispatch) {
 		}
 	})
 	if shift != uuid.Nil {
-		_, err := w.CheckOutWithResponse(ctx, shift, nil)
+		_, err := w.CheckOutWithResponse(ctx, shift, nil, api.CheckOut{})
 		d.failed(ctx, "checking out", err)
 	}
 	_, err := w.SetDispatchEnRouteWithResponse(ctx, call.ID, nil, api.DispatchWay{})

@@ -38,7 +38,7 @@ type Call struct {
 	Language     string  // that she asked in
 	City         *string // of the search
 	NotBefore    time.Time
-	Attempts     int
+	Attempts     int // since she was reached last
 	ClaimedBy    *uuid.UUID
 	ClaimedUntil *time.Time
 	Last         *Outcome
@@ -48,19 +48,31 @@ type Call struct {
 	NoteCT       []byte
 	Note         string // of the last attempt
 
+	before           earlier    // how the call before this one went
 	claimedAt, dueAt *time.Time // since when who claimed it knows what there is; when something was due last
 	reader           *uuid.UUID // who claimed it last, also when the claim has run out
 }
 
+// earlier is the last call that was closed for the same search: as long as nothing was said of this one, it is what there is to know before one dials.
+type earlier struct {
+	id     *uuid.UUID
+	last   *Outcome
+	period *string
+	noteCT []byte
+}
+
 const columns = `c.id, c.organisation_id, c.search_id, s.language, s.city, c.not_before, c.attempts, c.claimed_by, c.claimed_until, c.outcome, c.created_at, c.closed_at, c.period, c.note_ct,
-	c.claimed_at, c.due_at`
+	c.claimed_at, c.due_at, was.id, was.outcome, was.period, was.note_ct`
 
 // readable is who takes a call: operators and coordinators of its organisation in the city of the search, or of any when it names none, as
 // they read searches.
 const readable = `exists (select 1 from grants g where g.account_id = @reader and ` + account.GrantInForce + ` and g.organisation_id = c.organisation_id
 	and g.role in ('operator', 'coordinator') and (g.cities = '{}' or s.city is null or s.city = any(g.cities)))`
 
-const selectCall = `select ` + columns + ` from calls c join searches s on s.id = c.search_id where s.state = 'open' and ` + readable
+const selectCall = `select ` + columns + ` from calls c join searches s on s.id = c.search_id
+	left join lateral (select w.id, w.outcome, w.period, w.note_ct from calls w where w.search_id = c.search_id and w.closed_at is not null and w.id <> c.id
+		order by w.closed_at desc, w.id desc limit 1) was on true
+	where s.state = 'open' and ` + readable
 
 // at gives the call as it stands at a time: a claim that has run out is none.
 func (c Call) at(now time.Time) Call {
@@ -74,7 +86,18 @@ func (c Call) at(now time.Time) Call {
 func scan(row pgx.CollectableRow) (Call, error) {
 	var c Call
 	return c, row.Scan(&c.ID, &c.Organisation, &c.SearchID, &c.Language, &c.City, &c.NotBefore, &c.Attempts, &c.ClaimedBy, &c.ClaimedUntil, &c.Last, &c.CreatedAt, &c.ClosedAt, &c.Period, &c.NoteCT,
-		&c.claimedAt, &c.dueAt)
+		&c.claimedAt, &c.dueAt, &c.before.id, &c.before.last, &c.before.period, &c.before.noteCT)
+}
+
+// shown is a call for its reader: of one of which nobody has said anything, how the one before went.
+func (d *Desk) shown(c Call) (Call, error) {
+	if c.Last != nil || c.before.id == nil {
+		return c, nil
+	}
+	was := Call{ID: *c.before.id, Period: c.before.period, NoteCT: c.before.noteCT}
+	err := d.open(&was)
+	c.Last, c.Note = c.before.last, was.Note
+	return c, err
 }
 
 // open unseals the note; it is gone when its month's key is.
@@ -112,6 +135,9 @@ func (d *Desk) List(ctx context.Context, p account.Principal, free bool, limit, 
 		for i := range page {
 			page[i] = page[i].at(tx.Now)
 			if err := d.open(&page[i]); err != nil {
+				return err
+			}
+			if page[i], err = d.shown(page[i]); err != nil {
 				return err
 			}
 		}
@@ -164,12 +190,18 @@ func (d *Desk) change(ctx context.Context, p account.Principal, id uuid.UUID, do
 		if err != nil {
 			return fmt.Errorf("keep call: %w", err)
 		}
-		if c.missed() {
-			return Due(ctx, tx, c.Organisation, c.SearchID)
+		switch {
+		case !c.missed():
+			return nil
+		case c.dueAt.After(tx.Now):
+			return Later(ctx, tx, c.Organisation, c.SearchID, *c.dueAt)
 		}
-		return nil
+		return Due(ctx, tx, c.Organisation, c.SearchID)
 	})
-	return c, err
+	if err != nil {
+		return c, err
+	}
+	return d.shown(c)
 }
 
 // missed tells whether something was due after the call was claimed: who was called has not heard it.
@@ -247,7 +279,9 @@ func (d *Desk) Report(ctx context.Context, p account.Principal, id uuid.UUID, r 
 			c.claimedAt = &tx.Now
 		}
 		c.ClaimedBy, c.ClaimedUntil, c.Last = nil, nil, &r.Outcome
-		c.Attempts++
+		if c.Attempts++; r.Outcome == Reached {
+			c.Attempts = 0
+		}
 		switch {
 		case r.CallBack != nil:
 			c.NotBefore = r.CallBack.UTC()

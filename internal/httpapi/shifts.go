@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -81,7 +82,11 @@ func (s *Server) CancelShift(ctx context.Context, r CancelShiftRequestObject) (C
 // CheckOut ends a presence.
 func (s *Server) CheckOut(ctx context.Context, r CheckOutRequestObject) (CheckOutResponseObject, error) {
 	p, _ := account.From(ctx)
-	x, err := s.Calendar.CheckOut(ctx, p, r.ID)
+	var at *time.Time
+	if r.Body != nil {
+		at = r.Body.At
+	}
+	x, err := s.Calendar.CheckOut(ctx, p, r.ID, at)
 	if err != nil {
 		return nil, err
 	}

@@ -75,11 +75,12 @@ func (c *Calendar) Coverage(ctx context.Context, p account.Principal, id uuid.UU
 }
 
 // standing reads who can be counted on between these times: every shift of the organisation, whatever its city (nobody is named by it), of
-// people who work here and have the right for it. An assembly that is at the border of a coordinator's cities must not show a gap that is none.
+// people who work here, while they have the right for it. An assembly that is at the border of a coordinator's cities must not show a gap that is none.
 func (c *Calendar) standing(ctx context.Context, tx *pg.Tx, a Assembly, v Coverage) ([]Shift, error) {
-	rows, err := tx.Query(ctx, `select s.department_id, s.kind, s.starts_at, least(s.ends_at, s.left_at) from shifts s
-		where s.organisation_id = @organisation and s.cancelled_at is null and s.starts_at < @to and s.ends_at > @from and `+worksHere,
-		pgx.NamedArgs{"organisation": a.Organisation, "from": v.From, "to": v.To, "now": tx.Now})
+	rows, err := tx.Query(ctx, `select s.department_id, s.kind, greatest(s.starts_at, g.valid_from), least(s.ends_at, s.left_at, g.valid_until) from shifts s join grants g on `+mayStand+`
+		where s.organisation_id = @organisation and s.cancelled_at is null and s.starts_at < @to and s.ends_at > @from and g.valid_from < s.ends_at
+			and (g.valid_until is null or g.valid_until > s.starts_at) and `+works,
+		pgx.NamedArgs{"organisation": a.Organisation, "from": v.From, "to": v.To})
 	if err != nil {
 		return nil, fmt.Errorf("read who can be counted on: %w", err)
 	}
@@ -149,14 +150,14 @@ type Copied struct {
 	Left   []LeftOut
 }
 
-// LeftOut is a shift that was not copied. Why: account (locked, or no lawyer or coordinator any more), window (is over by then, or too far ahead),
+// LeftOut is a shift that was not copied. Why: account (locked, or no lawyer or coordinator by then), window (is over by then, or too far ahead),
 // city (another coordinator's).
 type LeftOut struct {
 	Shift uuid.UUID
 	Why   string
 }
 
-// Copy plans for an assembly what was planned for an earlier one, moved by the time between their beginnings. A copy is made once: the ids of what it makes follow from
+// Copy plans for an assembly what was planned for an earlier one, whatever became of it, moved by the time between their beginnings. A copy is made once: the ids of what it makes follow from
 // both assemblies and the shift, so that sent again it finds what the first made. Faults: forbidden, not_found, invalid (/from_assembly_id: unknown,
 // not_allowed for itself, too_many for one of more than 500 shifts).
 func (c *Calendar) Copy(ctx context.Context, p account.Principal, to, from uuid.UUID) (out Copied, err error) {
@@ -187,6 +188,9 @@ func (c *Calendar) Copy(ctx context.Context, p account.Principal, to, from uuid.
 		if len(shifts) > MostShifts {
 			return fault.BadField("/from_assembly_id", "too_many")
 		}
+		if err := asPlanned(ctx, tx, shifts, from); err != nil {
+			return err
+		}
 		list, out.Left, err = moved(ctx, tx, p, shifts, target, target.StartsAt.Sub(source.StartsAt))
 		return err
 	})
@@ -195,6 +199,35 @@ func (c *Calendar) Copy(ctx context.Context, p account.Principal, to, from uuid.
 	}
 	out.Shifts, err = c.Plan(ctx, p, list)
 	return out, err
+}
+
+// asPlanned puts back what a check-in made of these shifts of an assembly: who came early, or stands at another door than planned.
+func asPlanned(ctx context.Context, tx *pg.Tx, shifts []Shift, assembly uuid.UUID) error {
+	rows, err := tx.Query(ctx, `select s.id, s.planned_starts_at, s.planned_department_id, coalesce(s.planned_city, dep.city) from shifts s left join departments dep on dep.id = s.planned_department_id
+		where s.assembly_id = $1 and (s.planned_starts_at is not null or s.planned_department_id is not null or s.planned_city is not null)`, assembly)
+	if err != nil {
+		return fmt.Errorf("read what was planned: %w", err)
+	}
+	var id uuid.UUID
+	var startsAt *time.Time
+	var department *uuid.UUID
+	var city *string
+	if _, err := pgx.ForEachRow(rows, []any{&id, &startsAt, &department, &city}, func() error {
+		i := slices.IndexFunc(shifts, func(s Shift) bool { return s.ID == id })
+		if i < 0 {
+			return nil
+		}
+		if startsAt != nil {
+			shifts[i].StartsAt = *startsAt
+		}
+		if city != nil {
+			shifts[i].DepartmentID, shifts[i].City = department, *city
+		}
+		return nil
+	}); err != nil {
+		return fmt.Errorf("read what was planned: %w", err)
+	}
+	return nil
 }
 
 // moved gives the shifts that an assembly gets of those of another, and which it does not.
@@ -209,8 +242,8 @@ func moved(ctx context.Context, tx *pg.Tx, p account.Principal, shifts []Shift, 
 	}
 	kept := list[:0]
 	for i, n := range list {
-		switch roles, works := k.able[n.AccountID]; {
-		case !works || !fits(roles, n.Kind):
+		switch {
+		case !k.fits(n):
 			left = append(left, LeftOut{shifts[i].ID, "account"})
 		case !n.EndsAt.After(tx.Now), n.EndsAt.After(tx.Now.Add(farthestShift)):
 			left = append(left, LeftOut{shifts[i].ID, "window"})

@@ -84,6 +84,10 @@ func (c *Calendar) CheckIn(ctx context.Context, p account.Principal, in CheckIn)
 			}
 			return err
 		}
+		// Two phones at once would each be the first, and their owner in two places.
+		if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock(hashtextextended($1::text, 7215304900))", p.Account.String()); err != nil {
+			return fmt.Errorf("lock check-ins: %w", err)
+		}
 		at := cameAt(in.At, tx.Now)
 		var opened bool
 		a.Shift, opened, err = c.shiftOf(ctx, tx, p, in, at)
@@ -127,9 +131,10 @@ func (c *Calendar) arrive(ctx context.Context, tx *pg.Tx, who uuid.UUID, s Shift
 	if err != nil {
 		return err
 	}
-	there := newest && (s.LeftAt == nil || at.After(*s.LeftAt)) && s.EndsAt.After(tx.Now)
+	there := newest && s.CancelledAt == nil && (s.LeftAt == nil || at.After(*s.LeftAt)) && s.EndsAt.After(tx.Now) && !s.tooEarly(at)
 	if _, err := tx.Exec(ctx, `update shifts set arrived_at = least(arrived_at, $2), confirmed_at = least(confirmed_at, $2), updated_at = $3, revision = revision + 1,
 		starts_at = case when starts_at > $2 and starts_at <= $4 then $2 else starts_at end,
+		planned_starts_at = case when starts_at > $2 and starts_at <= $4 then coalesce(planned_starts_at, starts_at) else planned_starts_at end,
 		state = case when $5 then 'present' else state end, left_at = case when $5 then null else left_at end where id = $1`, s.ID, at, tx.Now, at.Add(early), there); err != nil {
 		return fmt.Errorf("check in: %w", err)
 	}
@@ -146,6 +151,9 @@ func (c *Calendar) arrive(ctx context.Context, tx *pg.Tx, who uuid.UUID, s Shift
 	}
 	return c.arrived(ctx, tx, who, *s.DepartmentID, at)
 }
+
+// tooEarly tells whether somebody who comes at a time does not come for this shift: they took another for it, tomorrow's for today's.
+func (s Shift) tooEarly(at time.Time) bool { return s.StartsAt.After(at.Add(early)) }
 
 // isNewest tells whether somebody has said nothing later of where they are. What lies ahead was written by a clock of ours that was put back, and says nothing of now.
 func isNewest(ctx context.Context, tx *pg.Tx, who uuid.UUID, at time.Time) (newest bool, err error) {
@@ -182,7 +190,7 @@ func (c *Calendar) arrivedBefore(ctx context.Context, tx *pg.Tx, p account.Princ
 }
 
 // shiftOf is the shift that a check-in is for: the one named; else the caller's own at the department that was on then, or near; else a new one. A
-// check-in that is uploaded after its shift is kept with it. Opened: nobody had planned them there, and now they read what is there.
+// check-in that is uploaded after its shift is kept with it; one on a shift that is far from beginning is of who came without it. Opened: nobody had planned them there, and now they read what is there.
 func (c *Calendar) shiftOf(ctx context.Context, tx *pg.Tx, p account.Principal, in CheckIn, at time.Time) (s Shift, opened bool, err error) {
 	if in.Shift != nil {
 		s, err = c.shift(ctx, tx, p, *in.Shift, true)
@@ -191,21 +199,17 @@ func (c *Calendar) shiftOf(ctx context.Context, tx *pg.Tx, p account.Principal, 
 			return s, false, err
 		case s.AccountID != p.Account:
 			return s, false, fault.Denied()
-		case s.CancelledAt != nil, !s.EndsAt.After(at):
+		case s.CancelledAt != nil && !at.Before(*s.CancelledAt), !s.EndsAt.After(at):
 			return s, false, fault.Clash("ended")
-		case in.DepartmentID == nil || s.DepartmentID != nil && *s.DepartmentID == *in.DepartmentID:
+		case s.CancelledAt != nil: // they were there before anybody called it off: kept, and opens nothing
 			return s, false, nil
+		case !s.tooEarly(at):
+			return c.named(ctx, tx, p, in, s, at)
+		case in.DepartmentID == nil && s.DepartmentID == nil:
+			return s, false, nil
+		case in.DepartmentID == nil:
+			in.DepartmentID = s.DepartmentID
 		}
-		// Who floats, or was sent on, stands there now; unless they went on since, or left.
-		newest, err := isNewest(ctx, tx, p.Account, at)
-		if err != nil || !newest || s.LeftAt != nil && !at.After(*s.LeftAt) {
-			return s, false, err
-		}
-		if opened, err = c.unplanned(ctx, tx, p, *in.DepartmentID); err != nil {
-			return s, false, err
-		}
-		s, err = c.moveShift(ctx, tx, p, s, *in.DepartmentID)
-		return s, opened, err
 	}
 	near, err := c.shifts(ctx, tx, p, `s.account_id = @reader and s.department_id = @department and s.cancelled_at is null and s.starts_at <= @soon and s.ends_at > @at
 		order by s.starts_at limit 1`, pgx.NamedArgs{"department": *in.DepartmentID, "at": at, "soon": at.Add(2 * time.Hour)})
@@ -219,9 +223,27 @@ func (c *Calendar) shiftOf(ctx context.Context, tx *pg.Tx, p account.Principal, 
 	return c.ownShift(ctx, tx, p, *in.DepartmentID, at)
 }
 
+// named is the shift that somebody names, and where they are.
+func (c *Calendar) named(ctx context.Context, tx *pg.Tx, p account.Principal, in CheckIn, s Shift, at time.Time) (_ Shift, opened bool, err error) {
+	if in.DepartmentID == nil || s.DepartmentID != nil && *s.DepartmentID == *in.DepartmentID {
+		return s, false, nil
+	}
+	// Who floats, or was sent on, stands there now; unless they went on since, or left.
+	newest, err := isNewest(ctx, tx, p.Account, at)
+	if err != nil || !newest || s.LeftAt != nil && !at.After(*s.LeftAt) {
+		return s, false, err
+	}
+	if opened, err = c.unplanned(ctx, tx, p, *in.DepartmentID); err != nil {
+		return s, false, err
+	}
+	s, err = c.moveShift(ctx, tx, p, s, *in.DepartmentID)
+	return s, opened, err
+}
+
 // moveShift puts a shift at another department. Its city is the department's then.
 func (c *Calendar) moveShift(ctx context.Context, tx *pg.Tx, p account.Principal, s Shift, to uuid.UUID) (Shift, error) {
-	n, err := tx.Exec(ctx, "update shifts set department_id = d.id, city = null from departments d where shifts.id = $1 and d.id = $2", s.ID, to)
+	n, err := tx.Exec(ctx, `update shifts set department_id = d.id, city = null, planned_city = case when planned_department_id is null then coalesce(planned_city, shifts.city) end,
+		planned_department_id = case when planned_city is null then coalesce(planned_department_id, shifts.department_id) end from departments d where shifts.id = $1 and d.id = $2`, s.ID, to)
 	if err != nil {
 		return s, fmt.Errorf("move shift: %w", err)
 	}
@@ -369,8 +391,8 @@ func (c *Calendar) ForgetPlaces(ctx context.Context) (n int64, err error) {
 	return n, err
 }
 
-// step changes a shift of which the caller may.
-func (c *Calendar) step(ctx context.Context, p account.Principal, id uuid.UUID, own bool, action, set string, done func(Shift) (bool, error)) (s Shift, err error) {
+// step changes a shift of which the caller may; in set $1 is its id, $2 now, and more what follows.
+func (c *Calendar) step(ctx context.Context, p account.Principal, id uuid.UUID, own bool, action, set string, done func(Shift) (bool, error), more ...any) (s Shift, err error) {
 	if err := p.Needs(account.Lawyer, account.Coordinator); err != nil {
 		return s, err
 	}
@@ -385,7 +407,7 @@ func (c *Calendar) step(ctx context.Context, p account.Principal, id uuid.UUID, 
 		if was, err := done(s); err != nil || was {
 			return err
 		}
-		if _, err := tx.Exec(ctx, "update shifts set "+set+", updated_at = $2, revision = revision + 1 where id = $1", id, tx.Now); err != nil {
+		if _, err := tx.Exec(ctx, "update shifts set "+set+", updated_at = $2, revision = revision + 1 where id = $1", append([]any{id, tx.Now}, more...)...); err != nil {
 			return fmt.Errorf("%s: %w", action, err)
 		}
 		if s, err = c.shift(ctx, tx, p, id, false); err != nil {
@@ -436,7 +458,14 @@ func (c *Calendar) CallOff(ctx context.Context, p account.Principal, id uuid.UUI
 	return c.step(ctx, p, id, false, "shift.called_off", "state = 'left', cancelled_at = $2", func(s Shift) (bool, error) { return s.State == Left, nil })
 }
 
-// CheckOut says that somebody leaves. Faults: forbidden (their own), not_found.
-func (c *Calendar) CheckOut(ctx context.Context, p account.Principal, id uuid.UUID) (Shift, error) {
-	return c.step(ctx, p, id, true, "shift.checked_out", "state = 'left', left_at = $2", func(s Shift) (bool, error) { return s.State == Left, nil })
+// leave says when somebody left: at $3, where that can be (cameAt), else now. Who came back since, as phones send what they kept in any order, has not left.
+const (
+	leftAt = `coalesce(case when $3::timestamptz < $2 and $3::timestamptz >= $2::timestamptz - $4::interval then $3::timestamptz end, $2)`
+	stayed = `exists (select 1 from check_ins i where i.shift_id = shifts.id and i.at > ` + leftAt + `)`
+	leave  = `state = case when ` + stayed + ` then state else 'left' end, left_at = case when ` + stayed + ` then left_at else ` + leftAt + ` end`
+)
+
+// CheckOut says that somebody leaves; at nil: now. Faults: forbidden (their own), not_found.
+func (c *Calendar) CheckOut(ctx context.Context, p account.Principal, id uuid.UUID, at *time.Time) (Shift, error) {
+	return c.step(ctx, p, id, true, "shift.checked_out", leave, func(s Shift) (bool, error) { return s.State == Left, nil }, at, longestAway)
 }

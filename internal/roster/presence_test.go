@@ -74,7 +74,7 @@ func TestSomebodyIsPresentInOnePlace(t *testing.T) {
 	d.db.Clock.Move(time.Hour)
 	d.comes(lawyer, one, 0)
 	d.wantAt("came back", lawyer, one)
-	if _, err := d.calendar.CheckOut(t.Context(), lawyer, there.ID); err != nil {
+	if _, err := d.calendar.CheckOut(t.Context(), lawyer, there.ID, nil); err != nil {
 		t.Fatal(err)
 	}
 	d.wantAt("checked out where they were before", lawyer, one)
@@ -115,7 +115,7 @@ func TestLateCheckInsMoveNobodyBack(t *testing.T) {
 
 	d.db.Clock.Move(time.Hour)
 	d.comes(lawyer, one, 0)
-	if _, err := d.calendar.CheckOut(t.Context(), lawyer, planned.ID); err != nil {
+	if _, err := d.calendar.CheckOut(t.Context(), lawyer, planned.ID, nil); err != nil {
 		t.Fatal(err)
 	}
 	left := d.db.Now()

@@ -37,6 +37,8 @@ const (
 	leadTime = time.Hour
 	// atOnce is how many are told in one transaction.
 	atOnce = 100
+	// wakeful are the hours from which and until which a shift that was called off is told of; at night only if it would begin within leadTime. Our judgement.
+	wakefulFrom, wakefulTo = 7, 22
 )
 
 // window is the beginnings of the shifts of which this reminder is of use now: after from, and not after to. Empty when there are none.
@@ -57,13 +59,16 @@ func (r reminder) turn(shift uuid.UUID, startsAt time.Time) uuid.UUID {
 	return uuid.NewSHA1(shift, []byte(r.name+" "+startsAt.UTC().Format(time.RFC3339Nano)))
 }
 
-// worksHere is of a shift s whether its owner can be counted on: their account works, and a grant gives them the right that the shift is for.
-const worksHere = `exists (select 1 from accounts a where a.id = s.account_id and a.state in ('active', 'invited'))
-	and exists (select 1 from grants g where g.account_id = s.account_id and ` + account.GrantInForce + ` and g.organisation_id = s.organisation_id
-		and g.role = case s.kind when 'duty' then 'coordinator' else 'lawyer' end)`
+// works is of a shift s whether its owner's account works.
+const works = `exists (select 1 from accounts a where a.id = s.account_id and a.state in ('active', 'invited'))`
 
-// expected is of a shift s whether its owner is still to come.
-const expected = `s.state = 'planned' and ` + worksHere
+// mayStand is of a shift s and a grant g whether the right is the one that the shift is for.
+const mayStand = `g.account_id = s.account_id and ` + account.GrantGiven + ` and g.organisation_id = s.organisation_id
+	and g.role = case s.kind when 'duty' then 'coordinator' else 'lawyer' end`
+
+// expected is of a shift s whether its owner is still to come: rights are given for a time, and what counts is the one with which they will stand there.
+const expected = `s.state = 'planned' and ` + works + ` and exists (select 1 from grants g where ` + mayStand + `
+	and g.valid_from <= s.starts_at and (g.valid_until is null or g.valid_until > s.starts_at))`
 
 // Remind tells people of their shifts, the evening before and an hour before, and says whether there was anybody to tell. That somebody was told
 // commits with the notice; what another node has in hand is left to it.
@@ -77,10 +82,28 @@ func (c *Calendar) Remind(ctx context.Context) (did bool, err error) {
 			}
 			did = did || n > 0
 		}
-		return nil
+		n, err := c.tellOff(ctx, tx)
+		did = did || n > 0
+		return err
 	})
 	return did, err
 }
+
+// tellOff tells those who count on a shift, since they were reminded or said that they come, that it is off: else they stand at a door for nothing.
+func (c *Calendar) tellOff(ctx context.Context, tx *pg.Tx) (int, error) {
+	hour := tx.Now.In(almaty).Hour()
+	rows, err := tx.Query(ctx, `with due as materialized (select s.id from shifts s where s.cancelled_at is not null and s.off_told_at is null and s.ends_at > @now and s.kind <> 'shadow'
+			and (@wakeful or s.starts_at <= @soon) and coalesce(s.confirmed_at, s.arrived_at, s.evening_told_at, s.hour_told_at) is not null and `+works+`
+			order by s.starts_at limit @limit for no key update of s skip locked)
+		update shifts s set off_told_at = @now from due where s.id = due.id returning s.id, s.organisation_id, s.account_id, s.starts_at`,
+		pgx.NamedArgs{"now": tx.Now, "soon": tx.Now.Add(leadTime), "wakeful": hour >= wakefulFrom && hour < wakefulTo, "limit": atOnce})
+	if err != nil {
+		return 0, fmt.Errorf("look for shifts that are off: %w", err)
+	}
+	return c.tell(ctx, tx, rows, func(shift uuid.UUID, _ time.Time) uuid.UUID { return offTurn(shift) })
+}
+
+func offTurn(shift uuid.UUID) uuid.UUID { return uuid.NewSHA1(shift, []byte("off")) }
 
 func (c *Calendar) remind(ctx context.Context, tx *pg.Tx, r reminder) (int, error) {
 	from, to := r.window(tx.Now)
@@ -94,11 +117,16 @@ func (c *Calendar) remind(ctx context.Context, tx *pg.Tx, r reminder) (int, erro
 	if err != nil {
 		return 0, err
 	}
+	return c.tell(ctx, tx, rows, r.turn)
+}
+
+// tell tells the owners of these shifts.
+func (c *Calendar) tell(ctx context.Context, tx *pg.Tx, rows pgx.Rows, turn func(shift uuid.UUID, startsAt time.Time) uuid.UUID) (int, error) {
 	var notices []push.Notice
 	var id, organisation, who uuid.UUID
 	var startsAt time.Time
-	_, err = pgx.ForEachRow(rows, []any{&id, &organisation, &who, &startsAt}, func() error {
-		notices = append(notices, push.Notice{Organisation: organisation, Kind: push.Shift, SubjectKind: "shift", Subject: id, Turn: r.turn(id, startsAt),
+	_, err := pgx.ForEachRow(rows, []any{&id, &organisation, &who, &startsAt}, func() error {
+		notices = append(notices, push.Notice{Organisation: organisation, Kind: push.Shift, SubjectKind: "shift", Subject: id, Turn: turn(id, startsAt),
 			Owner: push.Owner{Kind: push.AccountOwner, ID: who}, Language: "ru"})
 		return nil
 	})
@@ -110,9 +138,16 @@ func (c *Calendar) remind(ctx context.Context, tx *pg.Tx, r reminder) (int, erro
 }
 
 // stillAhead is asked by push just before a reminder goes out: is the shift as it was, and is this reminder of use now?
-func stillAhead(ctx context.Context, tx *pg.Tx, n push.Notice) (bool, error) {
+func stillAhead(ctx context.Context, tx *pg.Tx, n push.Notice) (off bool, err error) {
+	if n.Turn == offTurn(n.Subject) {
+		err := tx.QueryRow(ctx, "select exists (select 1 from shifts where id = $1 and account_id = $2 and cancelled_at is not null and ends_at > $3)", n.Subject, n.Owner.ID, tx.Now).Scan(&off)
+		if err != nil {
+			return false, fmt.Errorf("look at shift that is off: %w", err)
+		}
+		return off, nil
+	}
 	var startsAt time.Time
-	err := tx.QueryRow(ctx, "select s.starts_at from shifts s where s.id = @id and s.account_id = @owner and "+expected,
+	err = tx.QueryRow(ctx, "select s.starts_at from shifts s where s.id = @id and s.account_id = @owner and "+expected,
 		pgx.NamedArgs{"id": n.Subject, "owner": n.Owner.ID, "now": tx.Now}).Scan(&startsAt)
 	if pg.NoRow(err) {
 		return false, nil

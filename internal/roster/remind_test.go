@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/qorgau/qorgau/internal/account"
+	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/push"
 	"github.com/qorgau/qorgau/internal/roster"
 )
@@ -133,9 +134,11 @@ func TestAReminderThatIsOfNoUseIsNotTold(t *testing.T) {
 			}
 		}),
 		"there already": gone(func(p account.Principal, s roster.Shift) {
+			d.at(15, 21, 30)
 			if _, err := d.calendar.CheckIn(t.Context(), p, roster.CheckIn{ClientID: uuid.New(), Shift: &s.ID}); err != nil {
 				t.Fatal(err)
 			}
+			d.at(15, 12, 0)
 		}),
 		"locked": gone(func(p account.Principal, _ roster.Shift) {
 			exec("update accounts set state = 'locked' where id = $1", p.Account)
@@ -169,4 +172,70 @@ func TestAReminderThatIsOfNoUseIsNotTold(t *testing.T) {
 	d.at(16, 9, 1)
 	d.plan(boss, shiftAt(over, here, start))
 	d.wantReminded("planned after it began", over, 0)
+}
+
+// Who was told of a shift, or said that they come, hears that it was called off, once; at night only when it is about to begin.
+func TestWhoCountsOnAShiftHearsThatItIsOff(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.at(15, 12, 0)
+	org := d.organisation()
+	boss, here := d.forever(org, account.Coordinator), d.department("almaty")
+	confirmed, told, unheard, night := d.forever(org, account.Lawyer), d.forever(org, account.Lawyer), d.forever(org, account.Lawyer), d.forever(org, account.Lawyer)
+	start := almaty(16, 9, 0)
+	list := d.plan(boss, shiftAt(confirmed, here, start), shiftAt(told, here, start), shiftAt(unheard, here, start.Add(24*time.Hour)), shiftAt(night, here, almaty(16, 2, 0)))
+	if _, err := d.calendar.Confirm(t.Context(), confirmed, list[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	off := func(i int) {
+		if _, err := d.calendar.CallOff(t.Context(), boss, list[i].ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	off(0)
+	off(2)
+	d.wantReminded("confirmed", confirmed, 1)
+	d.wantReminded("again", confirmed, 1)
+	d.wantReminded("had heard nothing of it", unheard, 0)
+	d.at(15, 19, 0)
+	d.wantReminded("the evening", told, 1)
+	d.wantReminded("the evening, before a night", night, 1)
+	d.at(15, 23, 0)
+	off(1)
+	off(3)
+	d.wantReminded("called off at night", told, 1)
+	d.wantReminded("called off at night", night, 1)
+	d.at(16, 1, 30)
+	d.wantReminded("half an hour before", night, 2)
+	d.at(16, 7, 0)
+	d.wantReminded("in the morning", told, 2)
+	d.at(16, 8, 30)
+	d.wantReminded("and no reminder of what is off", told, 2)
+	d.wantReminded("nor of this", confirmed, 1)
+	// Push asks again before it sends: what is over by then is of no use.
+	for _, want := range []struct {
+		hour int
+		off  bool
+	}{{10, true}, {18, false}} {
+		d.at(16, want.hour, 0)
+		if n := d.stands(list[1].ID, told); n != want.off {
+			t.Fatalf("at %d: %v", want.hour, n)
+		}
+	}
+}
+
+// stands is whether the last notice of a shift would go out now.
+func (d desk) stands(shift uuid.UUID, p account.Principal) (yes bool) {
+	d.Helper()
+	n := push.Notice{Kind: push.Shift, SubjectKind: "shift", Subject: shift, Owner: push.Owner{Kind: push.AccountOwner, ID: p.Account}}
+	if err := d.db.Pool.QueryRow(d.Context(), "select subject_turn from notices where subject_id = $1 order by created_at desc limit 1", shift).Scan(&n.Turn); err != nil {
+		d.Fatal(err)
+	}
+	if err := d.db.InTx(d.Context(), func(tx *pg.Tx) (err error) {
+		yes, err = roster.StillAhead(d.Context(), tx, n)
+		return err
+	}); err != nil {
+		d.Fatal(err)
+	}
+	return yes
 }

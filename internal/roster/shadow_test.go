@@ -54,7 +54,7 @@ func TestAPinLeavesADayAsItWasLeft(t *testing.T) {
 	d.pin(lawyer, shadow)
 	d.wantAt("the PIN after a check-in elsewhere", shadow, two)
 
-	list, err := d.calendar.CheckOut(d.Context(), shadow, d.shiftAt(shadow, two))
+	list, err := d.calendar.CheckOut(d.Context(), shadow, d.shiftAt(shadow, two), nil)
 	if err != nil || list.State != "left" {
 		t.Fatalf("%+v, %v", list, err)
 	}

@@ -139,8 +139,9 @@ func (c *Calendar) Plan(ctx context.Context, p account.Principal, list []NewShif
 
 // known is what the database says of those whom a plan names.
 type known struct {
-	cities     map[uuid.UUID]string // of departments
-	able       map[uuid.UUID]string // the roles of accounts that work: lawyer, coordinator, both joined by +
+	cities     map[uuid.UUID]string  // of departments
+	able       map[uuid.UUID][]right // of accounts that work
+	now        time.Time
 	assemblies map[uuid.UUID]bool
 }
 
@@ -173,7 +174,7 @@ func (c *Calendar) checkShifts(ctx context.Context, tx *pg.Tx, p account.Princip
 		} else {
 			bad.city(at("city"), city)
 		}
-		if roles, works := k.able[n.AccountID]; !works || !fits(roles, n.Kind) {
+		if !k.fits(*n) {
 			bad.add(at("account_id"), "unknown")
 		}
 		if n.AssemblyID != nil && !k.assemblies[*n.AssemblyID] {
@@ -202,19 +203,30 @@ func (n *NewShift) window(bad *checks, at func(string) string, now time.Time) {
 	}
 }
 
-// fits tells whether someone of these roles may have a shift of that kind.
-func fits(roles string, kind ShiftKind) bool {
-	switch kind {
-	case LawyerShift:
-		return roles == "lawyer" || roles == "coordinator+lawyer"
-	case DutyShift:
-		return roles == "coordinator" || roles == "coordinator+lawyer"
-	}
-	return true // said of the kind
+// right is a role from a time on; it is not over yet.
+type right struct {
+	role account.Role
+	from time.Time
+}
+
+// fits tells whether its account has, or has by then, the right that a shift is for. One that ends before is no reason to refuse: it may be given for longer
+// yet, and until then Coverage shows the gap.
+func (k known) fits(n NewShift) bool {
+	return slices.ContainsFunc(k.able[n.AccountID], func(r right) bool {
+		switch {
+		case r.from.After(k.now) && !r.from.Before(n.EndsAt):
+			return false
+		case n.Kind == LawyerShift:
+			return r.role == account.Lawyer
+		case n.Kind == DutyShift:
+			return r.role == account.Coordinator
+		}
+		return true // said of the kind
+	})
 }
 
 func look(ctx context.Context, tx *pg.Tx, p account.Principal, list []NewShift) (known, error) {
-	k := known{cities: map[uuid.UUID]string{}, able: map[uuid.UUID]string{}, assemblies: map[uuid.UUID]bool{}}
+	k := known{cities: map[uuid.UUID]string{}, able: map[uuid.UUID][]right{}, assemblies: map[uuid.UUID]bool{}, now: tx.Now}
 	var departments, accounts, assemblies []uuid.UUID
 	for _, n := range list {
 		accounts = append(accounts, n.AccountID)
@@ -226,21 +238,26 @@ func look(ctx context.Context, tx *pg.Tx, p account.Principal, list []NewShift) 
 		}
 	}
 	b := &pgx.Batch{}
-	pairs := func(into map[uuid.UUID]string) func(pgx.Rows) error {
-		return func(rows pgx.Rows) error {
-			var id uuid.UUID
-			var text string
-			_, err := pgx.ForEachRow(rows, []any{&id, &text}, func() error {
-				into[id] = text
-				return nil
-			})
-			return err
-		}
-	}
-	b.Queue("select id, city from departments where id = any($1::uuid[])", departments).Query(pairs(k.cities))
-	b.Queue(`select a.id, string_agg(distinct g.role, '+' order by g.role) from accounts a join grants g on g.account_id = a.id and `+account.GrantInForce+`
+	b.Queue("select id, city from departments where id = any($1::uuid[])", departments).Query(func(rows pgx.Rows) error {
+		var id uuid.UUID
+		var city string
+		_, err := pgx.ForEachRow(rows, []any{&id, &city}, func() error {
+			k.cities[id] = city
+			return nil
+		})
+		return err
+	})
+	b.Queue(`select a.id, g.role, g.valid_from from accounts a join grants g on g.account_id = a.id and `+account.GrantGiven+` and (g.valid_until is null or g.valid_until > @now)
 		where a.id = any(@accounts::uuid[]) and a.organisation_id = @organisation and a.state in ('active', 'invited') and g.organisation_id = @organisation
-		and g.role in ('lawyer', 'coordinator') group by a.id`, pgx.NamedArgs{"accounts": accounts, "organisation": p.Organisation, "now": tx.Now}).Query(pairs(k.able))
+		and g.role in ('lawyer', 'coordinator')`, pgx.NamedArgs{"accounts": accounts, "organisation": p.Organisation, "now": tx.Now}).Query(func(rows pgx.Rows) error {
+		var id uuid.UUID
+		var r right
+		_, err := pgx.ForEachRow(rows, []any{&id, &r.role, &r.from}, func() error {
+			k.able[id] = append(k.able[id], r)
+			return nil
+		})
+		return err
+	})
 	b.Queue("select id from assemblies where id = any($1::uuid[]) and organisation_id = $2", assemblies, p.Organisation).Query(func(rows pgx.Rows) error {
 		ids, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 		for _, id := range ids {

@@ -219,7 +219,7 @@ func TestWhoIsGoneCoversNothing(t *testing.T) {
 		t.Fatalf("%+v, %v", v.Gaps, err)
 	}
 	d.db.Clock.Move(2 * time.Hour)
-	if _, err := d.calendar.CheckOut(t.Context(), gone, hers.ID); err != nil {
+	if _, err := d.calendar.CheckOut(t.Context(), gone, hers.ID, nil); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := d.db.Pool.Exec(t.Context(), "update accounts set state = 'locked' where id = $1", locked.Account); err != nil {
@@ -350,7 +350,7 @@ func TestLeavingAndCallingOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		got, err := d.calendar.CheckOut(t.Context(), lawyer, mine.ID)
+		got, err := d.calendar.CheckOut(t.Context(), lawyer, mine.ID, nil)
 		if err != nil || got.State != roster.Left || got.LeftAt == nil || got.CancelledAt != nil {
 			t.Fatalf("%+v, %v", got, err)
 		}

@@ -23,12 +23,8 @@ const (
 )
 
 // unplanned tells whether somebody's check-in at a department would open it without a plan: they were not sent there by a call that they accepted. Its
-// fault is too_many, until the first of those within the last hour is an hour old.
+// fault is too_many, until the first of those within the last hour is an hour old. Under the lock of their check-ins: two at once would both be the fourth.
 func (c *Calendar) unplanned(ctx context.Context, tx *pg.Tx, p account.Principal, department uuid.UUID) (bool, error) {
-	// Two at once would both be the fourth.
-	if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock(hashtextextended($1::text, 7215304900))", p.Account.String()); err != nil {
-		return false, fmt.Errorf("lock check-ins: %w", err)
-	}
 	var sent bool
 	var oldest *time.Time
 	var others int

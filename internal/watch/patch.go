@@ -226,8 +226,11 @@ func (p *Post) callBack(ctx context.Context, tx *pg.Tx, who Caller, s Search, at
 	return hotline.Later(ctx, tx, s.OrganisationID, s.ID, *at)
 }
 
-// fallSilent stops what waits to be told of a search.
+// fallSilent stops what waits to be told of a search, by voice too.
 func (p *Post) fallSilent(ctx context.Context, tx *pg.Tx, id uuid.UUID) error {
+	if err := hotline.Over(ctx, tx, id); err != nil { // the call before its notices, as who reports it locks them
+		return err
+	}
 	matches, err := matchesOf(ctx, tx, id)
 	if err != nil {
 		return err

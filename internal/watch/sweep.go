@@ -11,6 +11,7 @@ import (
 
 	"github.com/qorgau/qorgau/internal/audit"
 	"github.com/qorgau/qorgau/internal/finder"
+	"github.com/qorgau/qorgau/internal/hotline"
 	"github.com/qorgau/qorgau/internal/pg"
 	"github.com/qorgau/qorgau/internal/push"
 	"github.com/qorgau/qorgau/internal/seal"
@@ -27,11 +28,12 @@ const (
 // SweepReport says what a sweep did.
 type SweepReport struct {
 	Closed, Erased, Attempts, Challenges, Paged, Promises int
+	Renewed, Asked, Rung                                  int // of callers without an app, and of their calls
 }
 
 // Sweep does what time demands: closes searches that ran out, erases those that are due, forgets attempts of yesterday and
-// challenges that ran out, calls for holds that wait, and warns of
-// promises that run out. Several nodes may sweep at once, and again at any time: each takes rows that no other holds. A
+// challenges that ran out, calls for holds that wait, warns of
+// promises that run out, and has those called who asked for it, or whose search ends unless they are asked. Several nodes may sweep at once, and again at any time: each takes rows that no other holds. A
 // search that cannot be erased does not keep the others from it; its error comes back with the rest of the report.
 func (p *Post) Sweep(ctx context.Context) (SweepReport, error) {
 	var r SweepReport
@@ -39,8 +41,8 @@ func (p *Post) Sweep(ctx context.Context) (SweepReport, error) {
 	for _, step := range []struct {
 		did *int
 		do  func(context.Context) (int, error)
-	}{{&r.Closed, p.closeExpired}, {&r.Erased, p.eraseDue}, {&r.Attempts, p.forgetAttempts}, {&r.Challenges, p.forgetChallenges}, {&r.Paged, p.pageHolds},
-		{&r.Promises, p.warnOfPromises}} {
+	}{{&r.Renewed, p.renewSpoken}, {&r.Asked, p.askBeforeTheEnd}, {&r.Closed, p.closeExpired}, {&r.Erased, p.eraseDue}, {&r.Attempts, p.forgetAttempts}, {&r.Challenges, p.forgetChallenges}, {&r.Paged, p.pageHolds},
+		{&r.Promises, p.warnOfPromises}, {&r.Rung, p.ringCalls}} {
 		n, err := step.do(ctx)
 		*step.did = n
 		if err != nil {
@@ -78,12 +80,17 @@ func (p *Post) closeExpired(ctx context.Context) (int, error) {
 			return 0, fmt.Errorf("close searches: %w", err)
 		}
 		var entries []audit.Entry
+		var ended []uuid.UUID
 		var id, organisation uuid.UUID
 		if _, err := pgx.ForEachRow(rows, []any{&id, &organisation}, func() error {
+			ended = append(ended, id)
 			entries = append(entries, audit.Entry{Organisation: organisation, Actor: audit.System, Action: "search.expired", SubjectKind: "search", Subject: id})
 			return nil
 		}); err != nil {
 			return 0, fmt.Errorf("close searches: %w", err)
+		}
+		if err := hotline.Over(ctx, tx, ended...); err != nil {
+			return 0, err
 		}
 		return len(entries), p.log.Write(ctx, tx, entries...)
 	})

@@ -537,7 +537,8 @@ type ClientInterface interface {
 
 	// ListCalls Calls to make
 	//
-	// Families that must be told by voice, or asked to be called back, those that have waited longest first, in the cities of the caller's grants.
+	// Families that must be told by voice, or asked to be called back, or whose search was entered by an operator and ends within three days unless they are reached:
+	// do they still look? Those that have waited longest first, in the cities of the caller's grants.
 	//
 	// Corresponds with GET /v1/calls (the `ListCalls` operationId).
 	ListCalls(ctx context.Context, params *ListCallsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -560,7 +561,7 @@ type ClientInterface interface {
 	//
 	// `reached` and `refused` close it; reached, everything there was for the search when the call was claimed counts as seen, and what came
 	// meanwhile is due as a call of its own. Sent again, a report changes nothing. `no_answer` has it come back later; after the third
-	// time, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
+	// time in a row, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -571,7 +572,7 @@ type ClientInterface interface {
 	//
 	// `reached` and `refused` close it; reached, everything there was for the search when the call was claimed counts as seen, and what came
 	// meanwhile is due as a call of its own. Sent again, a report changes nothing. `no_answer` has it come back later; after the third
-	// time, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
+	// time in a row, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -649,7 +650,8 @@ type ClientInterface interface {
 	// CheckInAnywhereWithBody I am here, without a shift
 	//
 	// At a department: one's own shift that is on, or begins within two hours, else a new one of twelve hours. A shift elsewhere is a plan again until one comes back: nobody
-	// is present in two places. With an earlier `at`, sent late: it is kept, and moves nobody who has checked in or out since.
+	// is present in two places. With an earlier `at`, sent late: it is kept, and moves nobody who has checked in or out since. A phone that was away sends its newest first:
+	// what is older then opens nothing, and is not counted among the four departments that may be opened within an hour.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -659,7 +661,8 @@ type ClientInterface interface {
 	// CheckInAnywhere I am here, without a shift
 	//
 	// At a department: one's own shift that is on, or begins within two hours, else a new one of twelve hours. A shift elsewhere is a plan again until one comes back: nobody
-	// is present in two places. With an earlier `at`, sent late: it is kept, and moves nobody who has checked in or out since.
+	// is present in two places. With an earlier `at`, sent late: it is kept, and moves nobody who has checked in or out since. A phone that was away sends its newest first:
+	// what is older then opens nothing, and is not counted among the four departments that may be opened within an hour.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1936,7 +1939,8 @@ type ClientInterface interface {
 	// PlanShiftsWithBody Plan shifts
 	//
 	// Up to 500 at once, all or none; each with its own `client_id`, so that sent again nothing is doubled. A lawyer stands at a department, or floats in a
-	// city; `duty` is a coordinator who is called first. Overlaps of one person are allowed and shown (`conflicts`).
+	// city; `duty` is a coordinator who is called first. Whoever has the right
+	// for it by the time of the shift can be planned. Overlaps of one person are allowed and shown (`conflicts`).
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1946,7 +1950,8 @@ type ClientInterface interface {
 	// PlanShifts Plan shifts
 	//
 	// Up to 500 at once, all or none; each with its own `client_id`, so that sent again nothing is doubled. A lawyer stands at a department, or floats in a
-	// city; `duty` is a coordinator who is called first. Overlaps of one person are allowed and shown (`conflicts`).
+	// city; `duty` is a coordinator who is called first. Whoever has the right
+	// for it by the time of the shift can be planned. Overlaps of one person are allowed and shown (`conflicts`).
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1962,7 +1967,7 @@ type ClientInterface interface {
 
 	// CancelShift Call a shift off
 	//
-	// By a coordinator.
+	// By a coordinator. Its owner is told on their phone, if they were reminded of it or confirmed it: by day at once, at night if it would begin within the hour.
 	//
 	// Corresponds with POST /v1/shifts/{id}/cancel (the `CancelShift` operationId).
 	CancelShift(ctx context.Context, id PathID, params *CancelShiftParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1970,7 +1975,9 @@ type ClientInterface interface {
 	// CheckInWithBody I am here
 	//
 	// By its owner. A fix of the position is optional, rounded to about a kilometre, sealed, and gone after a day; a bad one never refuses a check-in, one that is far
-	// away is kept and marked (`far`). At another department than planned, the shift moves there. A call to this department is `arrived` by it.
+	// away is kept and marked (`far`). At another department than planned, the shift moves there. A call to this department is `arrived` by it. On a shift that begins
+	// more than twelve hours later it is a check-in without a shift (`/v1/check-ins`): the answer holds the shift that it was kept with. With an `at` from before the
+	// shift was called off it is kept, and opens nothing.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1980,19 +1987,32 @@ type ClientInterface interface {
 	// CheckIn I am here
 	//
 	// By its owner. A fix of the position is optional, rounded to about a kilometre, sealed, and gone after a day; a bad one never refuses a check-in, one that is far
-	// away is kept and marked (`far`). At another department than planned, the shift moves there. A call to this department is `arrived` by it.
+	// away is kept and marked (`far`). At another department than planned, the shift moves there. A call to this department is `arrived` by it. On a shift that begins
+	// more than twelve hours later it is a check-in without a shift (`/v1/check-ins`): the answer holds the shift that it was kept with. With an `at` from before the
+	// shift was called off it is kept, and opens nothing.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/shifts/{id}/check-in (the `CheckIn` operationId).
 	CheckIn(ctx context.Context, id PathID, params *CheckInParams, body CheckInJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CheckOut I leave
+	// CheckOutWithBody I leave
 	//
-	// By its owner. The hand-over sheet stays readable for an hour.
+	// By its owner. The hand-over sheet stays readable for an hour. With an earlier `at`, sent late: they left then, unless they have checked in for this shift since.
+	//
+	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/shifts/{id}/check-out (the `CheckOut` operationId).
-	CheckOut(ctx context.Context, id PathID, params *CheckOutParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CheckOutWithBody(ctx context.Context, id PathID, params *CheckOutParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CheckOut I leave
+	//
+	// By its owner. The hand-over sheet stays readable for an hour. With an earlier `at`, sent late: they left then, unless they have checked in for this shift since.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/shifts/{id}/check-out (the `CheckOut` operationId).
+	CheckOut(ctx context.Context, id PathID, params *CheckOutParams, body CheckOutJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ConfirmShift I will be there
 	//
@@ -3063,7 +3083,8 @@ func (c *Core) ReadCalendarFeed(ctx context.Context, secret string, params *Read
 
 // ListCalls Calls to make
 //
-// Families that must be told by voice, or asked to be called back, those that have waited longest first, in the cities of the caller's grants.
+// Families that must be told by voice, or asked to be called back, or whose search was entered by an operator and ends within three days unless they are reached:
+// do they still look? Those that have waited longest first, in the cities of the caller's grants.
 //
 // Corresponds with GET /v1/calls (the `ListCalls` operationId).
 func (c *Core) ListCalls(ctx context.Context, params *ListCallsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3116,7 +3137,7 @@ func (c *Core) ReleaseCall(ctx context.Context, id PathID, params *ReleaseCallPa
 //
 // `reached` and `refused` close it; reached, everything there was for the search when the call was claimed counts as seen, and what came
 // meanwhile is due as a call of its own. Sent again, a report changes nothing. `no_answer` has it come back later; after the third
-// time, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
+// time in a row, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3137,7 +3158,7 @@ func (c *Core) ReportCallWithBody(ctx context.Context, id PathID, params *Report
 //
 // `reached` and `refused` close it; reached, everything there was for the search when the call was claimed counts as seen, and what came
 // meanwhile is due as a call of its own. Sent again, a report changes nothing. `no_answer` has it come back later; after the third
-// time, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
+// time in a row, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3305,7 +3326,8 @@ func (c *Core) ResumeChannelKind(ctx context.Context, kind ChannelKind, params *
 // CheckInAnywhereWithBody I am here, without a shift
 //
 // At a department: one's own shift that is on, or begins within two hours, else a new one of twelve hours. A shift elsewhere is a plan again until one comes back: nobody
-// is present in two places. With an earlier `at`, sent late: it is kept, and moves nobody who has checked in or out since.
+// is present in two places. With an earlier `at`, sent late: it is kept, and moves nobody who has checked in or out since. A phone that was away sends its newest first:
+// what is older then opens nothing, and is not counted among the four departments that may be opened within an hour.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3325,7 +3347,8 @@ func (c *Core) CheckInAnywhereWithBody(ctx context.Context, params *CheckInAnywh
 // CheckInAnywhere I am here, without a shift
 //
 // At a department: one's own shift that is on, or begins within two hours, else a new one of twelve hours. A shift elsewhere is a plan again until one comes back: nobody
-// is present in two places. With an earlier `at`, sent late: it is kept, and moves nobody who has checked in or out since.
+// is present in two places. With an earlier `at`, sent late: it is kept, and moves nobody who has checked in or out since. A phone that was away sends its newest first:
+// what is older then opens nothing, and is not counted among the four departments that may be opened within an hour.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6002,7 +6025,8 @@ func (c *Core) ListShifts(ctx context.Context, params *ListShiftsParams, reqEdit
 // PlanShiftsWithBody Plan shifts
 //
 // Up to 500 at once, all or none; each with its own `client_id`, so that sent again nothing is doubled. A lawyer stands at a department, or floats in a
-// city; `duty` is a coordinator who is called first. Overlaps of one person are allowed and shown (`conflicts`).
+// city; `duty` is a coordinator who is called first. Whoever has the right
+// for it by the time of the shift can be planned. Overlaps of one person are allowed and shown (`conflicts`).
 //
 // Takes any type of body and a specified content type.
 //
@@ -6022,7 +6046,8 @@ func (c *Core) PlanShiftsWithBody(ctx context.Context, params *PlanShiftsParams,
 // PlanShifts Plan shifts
 //
 // Up to 500 at once, all or none; each with its own `client_id`, so that sent again nothing is doubled. A lawyer stands at a department, or floats in a
-// city; `duty` is a coordinator who is called first. Overlaps of one person are allowed and shown (`conflicts`).
+// city; `duty` is a coordinator who is called first. Whoever has the right
+// for it by the time of the shift can be planned. Overlaps of one person are allowed and shown (`conflicts`).
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6058,7 +6083,7 @@ func (c *Core) GetShift(ctx context.Context, id PathID, params *GetShiftParams, 
 
 // CancelShift Call a shift off
 //
-// By a coordinator.
+// By a coordinator. Its owner is told on their phone, if they were reminded of it or confirmed it: by day at once, at night if it would begin within the hour.
 //
 // Corresponds with POST /v1/shifts/{id}/cancel (the `CancelShift` operationId).
 func (c *Core) CancelShift(ctx context.Context, id PathID, params *CancelShiftParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6076,7 +6101,9 @@ func (c *Core) CancelShift(ctx context.Context, id PathID, params *CancelShiftPa
 // CheckInWithBody I am here
 //
 // By its owner. A fix of the position is optional, rounded to about a kilometre, sealed, and gone after a day; a bad one never refuses a check-in, one that is far
-// away is kept and marked (`far`). At another department than planned, the shift moves there. A call to this department is `arrived` by it.
+// away is kept and marked (`far`). At another department than planned, the shift moves there. A call to this department is `arrived` by it. On a shift that begins
+// more than twelve hours later it is a check-in without a shift (`/v1/check-ins`): the answer holds the shift that it was kept with. With an `at` from before the
+// shift was called off it is kept, and opens nothing.
 //
 // Takes any type of body and a specified content type.
 //
@@ -6096,7 +6123,9 @@ func (c *Core) CheckInWithBody(ctx context.Context, id PathID, params *CheckInPa
 // CheckIn I am here
 //
 // By its owner. A fix of the position is optional, rounded to about a kilometre, sealed, and gone after a day; a bad one never refuses a check-in, one that is far
-// away is kept and marked (`far`). At another department than planned, the shift moves there. A call to this department is `arrived` by it.
+// away is kept and marked (`far`). At another department than planned, the shift moves there. A call to this department is `arrived` by it. On a shift that begins
+// more than twelve hours later it is a check-in without a shift (`/v1/check-ins`): the answer holds the shift that it was kept with. With an `at` from before the
+// shift was called off it is kept, and opens nothing.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6113,13 +6142,34 @@ func (c *Core) CheckIn(ctx context.Context, id PathID, params *CheckInParams, bo
 	return c.Client.Do(req)
 }
 
-// CheckOut I leave
+// CheckOutWithBody I leave
 //
-// By its owner. The hand-over sheet stays readable for an hour.
+// By its owner. The hand-over sheet stays readable for an hour. With an earlier `at`, sent late: they left then, unless they have checked in for this shift since.
+//
+// Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/shifts/{id}/check-out (the `CheckOut` operationId).
-func (c *Core) CheckOut(ctx context.Context, id PathID, params *CheckOutParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCheckOutRequest(c.Server, id, params)
+func (c *Core) CheckOutWithBody(ctx context.Context, id PathID, params *CheckOutParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCheckOutRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CheckOut I leave
+//
+// By its owner. The hand-over sheet stays readable for an hour. With an earlier `at`, sent late: they left then, unless they have checked in for this shift since.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/shifts/{id}/check-out (the `CheckOut` operationId).
+func (c *Core) CheckOut(ctx context.Context, id PathID, params *CheckOutParams, body CheckOutJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCheckOutRequest(c.Server, id, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -17229,8 +17279,19 @@ func NewCheckInRequestWithBody(server string, id PathID, params *CheckInParams, 
 	return req, nil
 }
 
-// NewCheckOutRequest constructs an http.Request for the CheckOut method
-func NewCheckOutRequest(server string, id PathID, params *CheckOutParams) (*http.Request, error) {
+// NewCheckOutRequest calls the generic CheckOut builder with application/json body
+func NewCheckOutRequest(server string, id PathID, params *CheckOutParams, body CheckOutJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCheckOutRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewCheckOutRequestWithBody constructs an http.Request for the CheckOut method, with any body, and a specified content type
+func NewCheckOutRequestWithBody(server string, id PathID, params *CheckOutParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -17255,10 +17316,12 @@ func NewCheckOutRequest(server string, id PathID, params *CheckOutParams) (*http
 		return nil, err
 	}
 
-	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
 	if err != nil {
 		return nil, err
 	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	if params != nil {
 
@@ -18478,7 +18541,8 @@ type ClientWithResponsesInterface interface {
 
 	// ListCallsWithResponse Calls to make
 	//
-	// Families that must be told by voice, or asked to be called back, those that have waited longest first, in the cities of the caller's grants.
+	// Families that must be told by voice, or asked to be called back, or whose search was entered by an operator and ends within three days unless they are reached:
+	// do they still look? Those that have waited longest first, in the cities of the caller's grants.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -18507,7 +18571,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// `reached` and `refused` close it; reached, everything there was for the search when the call was claimed counts as seen, and what came
 	// meanwhile is due as a call of its own. Sent again, a report changes nothing. `no_answer` has it come back later; after the third
-	// time, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
+	// time in a row, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -18518,7 +18582,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// `reached` and `refused` close it; reached, everything there was for the search when the call was claimed counts as seen, and what came
 	// meanwhile is due as a call of its own. Sent again, a report changes nothing. `no_answer` has it come back later; after the third
-	// time, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
+	// time in a row, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -18604,7 +18668,8 @@ type ClientWithResponsesInterface interface {
 	// CheckInAnywhereWithBodyWithResponse I am here, without a shift
 	//
 	// At a department: one's own shift that is on, or begins within two hours, else a new one of twelve hours. A shift elsewhere is a plan again until one comes back: nobody
-	// is present in two places. With an earlier `at`, sent late: it is kept, and moves nobody who has checked in or out since.
+	// is present in two places. With an earlier `at`, sent late: it is kept, and moves nobody who has checked in or out since. A phone that was away sends its newest first:
+	// what is older then opens nothing, and is not counted among the four departments that may be opened within an hour.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -18614,7 +18679,8 @@ type ClientWithResponsesInterface interface {
 	// CheckInAnywhereWithResponse I am here, without a shift
 	//
 	// At a department: one's own shift that is on, or begins within two hours, else a new one of twelve hours. A shift elsewhere is a plan again until one comes back: nobody
-	// is present in two places. With an earlier `at`, sent late: it is kept, and moves nobody who has checked in or out since.
+	// is present in two places. With an earlier `at`, sent late: it is kept, and moves nobody who has checked in or out since. A phone that was away sends its newest first:
+	// what is older then opens nothing, and is not counted among the four departments that may be opened within an hour.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -20009,7 +20075,8 @@ type ClientWithResponsesInterface interface {
 	// PlanShiftsWithBodyWithResponse Plan shifts
 	//
 	// Up to 500 at once, all or none; each with its own `client_id`, so that sent again nothing is doubled. A lawyer stands at a department, or floats in a
-	// city; `duty` is a coordinator who is called first. Overlaps of one person are allowed and shown (`conflicts`).
+	// city; `duty` is a coordinator who is called first. Whoever has the right
+	// for it by the time of the shift can be planned. Overlaps of one person are allowed and shown (`conflicts`).
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -20019,7 +20086,8 @@ type ClientWithResponsesInterface interface {
 	// PlanShiftsWithResponse Plan shifts
 	//
 	// Up to 500 at once, all or none; each with its own `client_id`, so that sent again nothing is doubled. A lawyer stands at a department, or floats in a
-	// city; `duty` is a coordinator who is called first. Overlaps of one person are allowed and shown (`conflicts`).
+	// city; `duty` is a coordinator who is called first. Whoever has the right
+	// for it by the time of the shift can be planned. Overlaps of one person are allowed and shown (`conflicts`).
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -20037,7 +20105,7 @@ type ClientWithResponsesInterface interface {
 
 	// CancelShiftWithResponse Call a shift off
 	//
-	// By a coordinator.
+	// By a coordinator. Its owner is told on their phone, if they were reminded of it or confirmed it: by day at once, at night if it would begin within the hour.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -20047,7 +20115,9 @@ type ClientWithResponsesInterface interface {
 	// CheckInWithBodyWithResponse I am here
 	//
 	// By its owner. A fix of the position is optional, rounded to about a kilometre, sealed, and gone after a day; a bad one never refuses a check-in, one that is far
-	// away is kept and marked (`far`). At another department than planned, the shift moves there. A call to this department is `arrived` by it.
+	// away is kept and marked (`far`). At another department than planned, the shift moves there. A call to this department is `arrived` by it. On a shift that begins
+	// more than twelve hours later it is a check-in without a shift (`/v1/check-ins`): the answer holds the shift that it was kept with. With an `at` from before the
+	// shift was called off it is kept, and opens nothing.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -20057,21 +20127,32 @@ type ClientWithResponsesInterface interface {
 	// CheckInWithResponse I am here
 	//
 	// By its owner. A fix of the position is optional, rounded to about a kilometre, sealed, and gone after a day; a bad one never refuses a check-in, one that is far
-	// away is kept and marked (`far`). At another department than planned, the shift moves there. A call to this department is `arrived` by it.
+	// away is kept and marked (`far`). At another department than planned, the shift moves there. A call to this department is `arrived` by it. On a shift that begins
+	// more than twelve hours later it is a check-in without a shift (`/v1/check-ins`): the answer holds the shift that it was kept with. With an `at` from before the
+	// shift was called off it is kept, and opens nothing.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/shifts/{id}/check-in (the `CheckIn` operationId).
 	CheckInWithResponse(ctx context.Context, id PathID, params *CheckInParams, body CheckInJSONRequestBody, reqEditors ...RequestEditorFn) (*CheckInResponse, error)
 
-	// CheckOutWithResponse I leave
+	// CheckOutWithBodyWithResponse I leave
 	//
-	// By its owner. The hand-over sheet stays readable for an hour.
+	// By its owner. The hand-over sheet stays readable for an hour. With an earlier `at`, sent late: they left then, unless they have checked in for this shift since.
 	//
-	// Returns a wrapper object for the known response body format(s).
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/shifts/{id}/check-out (the `CheckOut` operationId).
-	CheckOutWithResponse(ctx context.Context, id PathID, params *CheckOutParams, reqEditors ...RequestEditorFn) (*CheckOutResponse, error)
+	CheckOutWithBodyWithResponse(ctx context.Context, id PathID, params *CheckOutParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CheckOutResponse, error)
+
+	// CheckOutWithResponse I leave
+	//
+	// By its owner. The hand-over sheet stays readable for an hour. With an earlier `at`, sent late: they left then, unless they have checked in for this shift since.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/shifts/{id}/check-out (the `CheckOut` operationId).
+	CheckOutWithResponse(ctx context.Context, id PathID, params *CheckOutParams, body CheckOutJSONRequestBody, reqEditors ...RequestEditorFn) (*CheckOutResponse, error)
 
 	// ConfirmShiftWithResponse I will be there
 	//
@@ -28159,7 +28240,8 @@ func (c *ClientWithResponses) ReadCalendarFeedWithResponse(ctx context.Context, 
 
 // ListCallsWithResponse Calls to make
 //
-// Families that must be told by voice, or asked to be called back, those that have waited longest first, in the cities of the caller's grants.
+// Families that must be told by voice, or asked to be called back, or whose search was entered by an operator and ends within three days unless they are reached:
+// do they still look? Those that have waited longest first, in the cities of the caller's grants.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -28206,7 +28288,7 @@ func (c *ClientWithResponses) ReleaseCallWithResponse(ctx context.Context, id Pa
 //
 // `reached` and `refused` close it; reached, everything there was for the search when the call was claimed counts as seen, and what came
 // meanwhile is due as a call of its own. Sent again, a report changes nothing. `no_answer` has it come back later; after the third
-// time, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
+// time in a row, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -28223,7 +28305,7 @@ func (c *ClientWithResponses) ReportCallWithBodyWithResponse(ctx context.Context
 //
 // `reached` and `refused` close it; reached, everything there was for the search when the call was claimed counts as seen, and what came
 // meanwhile is due as a call of its own. Sent again, a report changes nothing. `no_answer` has it come back later; after the third
-// time, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
+// time in a row, and with `wrong_number`, coordinators are alerted. `call_back_at`: when she asked to be called again.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -28363,7 +28445,8 @@ func (c *ClientWithResponses) ResumeChannelKindWithResponse(ctx context.Context,
 // CheckInAnywhereWithBodyWithResponse I am here, without a shift
 //
 // At a department: one's own shift that is on, or begins within two hours, else a new one of twelve hours. A shift elsewhere is a plan again until one comes back: nobody
-// is present in two places. With an earlier `at`, sent late: it is kept, and moves nobody who has checked in or out since.
+// is present in two places. With an earlier `at`, sent late: it is kept, and moves nobody who has checked in or out since. A phone that was away sends its newest first:
+// what is older then opens nothing, and is not counted among the four departments that may be opened within an hour.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -28379,7 +28462,8 @@ func (c *ClientWithResponses) CheckInAnywhereWithBodyWithResponse(ctx context.Co
 // CheckInAnywhereWithResponse I am here, without a shift
 //
 // At a department: one's own shift that is on, or begins within two hours, else a new one of twelve hours. A shift elsewhere is a plan again until one comes back: nobody
-// is present in two places. With an earlier `at`, sent late: it is kept, and moves nobody who has checked in or out since.
+// is present in two places. With an earlier `at`, sent late: it is kept, and moves nobody who has checked in or out since. A phone that was away sends its newest first:
+// what is older then opens nothing, and is not counted among the four departments that may be opened within an hour.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -30614,7 +30698,8 @@ func (c *ClientWithResponses) ListShiftsWithResponse(ctx context.Context, params
 // PlanShiftsWithBodyWithResponse Plan shifts
 //
 // Up to 500 at once, all or none; each with its own `client_id`, so that sent again nothing is doubled. A lawyer stands at a department, or floats in a
-// city; `duty` is a coordinator who is called first. Overlaps of one person are allowed and shown (`conflicts`).
+// city; `duty` is a coordinator who is called first. Whoever has the right
+// for it by the time of the shift can be planned. Overlaps of one person are allowed and shown (`conflicts`).
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -30630,7 +30715,8 @@ func (c *ClientWithResponses) PlanShiftsWithBodyWithResponse(ctx context.Context
 // PlanShiftsWithResponse Plan shifts
 //
 // Up to 500 at once, all or none; each with its own `client_id`, so that sent again nothing is doubled. A lawyer stands at a department, or floats in a
-// city; `duty` is a coordinator who is called first. Overlaps of one person are allowed and shown (`conflicts`).
+// city; `duty` is a coordinator who is called first. Whoever has the right
+// for it by the time of the shift can be planned. Overlaps of one person are allowed and shown (`conflicts`).
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -30660,7 +30746,7 @@ func (c *ClientWithResponses) GetShiftWithResponse(ctx context.Context, id PathI
 
 // CancelShiftWithResponse Call a shift off
 //
-// By a coordinator.
+// By a coordinator. Its owner is told on their phone, if they were reminded of it or confirmed it: by day at once, at night if it would begin within the hour.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -30676,7 +30762,9 @@ func (c *ClientWithResponses) CancelShiftWithResponse(ctx context.Context, id Pa
 // CheckInWithBodyWithResponse I am here
 //
 // By its owner. A fix of the position is optional, rounded to about a kilometre, sealed, and gone after a day; a bad one never refuses a check-in, one that is far
-// away is kept and marked (`far`). At another department than planned, the shift moves there. A call to this department is `arrived` by it.
+// away is kept and marked (`far`). At another department than planned, the shift moves there. A call to this department is `arrived` by it. On a shift that begins
+// more than twelve hours later it is a check-in without a shift (`/v1/check-ins`): the answer holds the shift that it was kept with. With an `at` from before the
+// shift was called off it is kept, and opens nothing.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -30692,7 +30780,9 @@ func (c *ClientWithResponses) CheckInWithBodyWithResponse(ctx context.Context, i
 // CheckInWithResponse I am here
 //
 // By its owner. A fix of the position is optional, rounded to about a kilometre, sealed, and gone after a day; a bad one never refuses a check-in, one that is far
-// away is kept and marked (`far`). At another department than planned, the shift moves there. A call to this department is `arrived` by it.
+// away is kept and marked (`far`). At another department than planned, the shift moves there. A call to this department is `arrived` by it. On a shift that begins
+// more than twelve hours later it is a check-in without a shift (`/v1/check-ins`): the answer holds the shift that it was kept with. With an `at` from before the
+// shift was called off it is kept, and opens nothing.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -30705,15 +30795,30 @@ func (c *ClientWithResponses) CheckInWithResponse(ctx context.Context, id PathID
 	return ParseCheckInResponse(rsp)
 }
 
-// CheckOutWithResponse I leave
+// CheckOutWithBodyWithResponse I leave
 //
-// By its owner. The hand-over sheet stays readable for an hour.
+// By its owner. The hand-over sheet stays readable for an hour. With an earlier `at`, sent late: they left then, unless they have checked in for this shift since.
 //
-// Returns a wrapper object for the known response body format(s).
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/shifts/{id}/check-out (the `CheckOut` operationId).
-func (c *ClientWithResponses) CheckOutWithResponse(ctx context.Context, id PathID, params *CheckOutParams, reqEditors ...RequestEditorFn) (*CheckOutResponse, error) {
-	rsp, err := c.CheckOut(ctx, id, params, reqEditors...)
+func (c *ClientWithResponses) CheckOutWithBodyWithResponse(ctx context.Context, id PathID, params *CheckOutParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CheckOutResponse, error) {
+	rsp, err := c.CheckOutWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCheckOutResponse(rsp)
+}
+
+// CheckOutWithResponse I leave
+//
+// By its owner. The hand-over sheet stays readable for an hour. With an earlier `at`, sent late: they left then, unless they have checked in for this shift since.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/shifts/{id}/check-out (the `CheckOut` operationId).
+func (c *ClientWithResponses) CheckOutWithResponse(ctx context.Context, id PathID, params *CheckOutParams, body CheckOutJSONRequestBody, reqEditors ...RequestEditorFn) (*CheckOutResponse, error) {
+	rsp, err := c.CheckOut(ctx, id, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,4 @@
+package roster
+
+// StillAhead is what push asks before it sends.
+var StillAhead = stillAhead
