@@ -67,7 +67,7 @@ func TestAPinLeavesADayAsItWasLeft(t *testing.T) {
 	d.comes(lawyer, two, 0)
 	d.pin(lawyer, shadow)
 	d.wantAt("the PIN after its owner went on", shadow, two)
-	if _, err := d.calendar.CheckOut(d.Context(), lawyer, d.shiftAt(lawyer, two)); err != nil {
+	if _, err := d.calendar.CheckOut(d.Context(), lawyer, d.shiftAt(lawyer, two), nil); err != nil {
 		t.Fatal(err)
 	}
 	d.pin(lawyer, shadow)
