@@ -46,7 +46,7 @@ func (l *Ledger) Refuse(ctx context.Context, tx *pg.Tx, p account.Principal, rep
 	if _, err := tx.Exec(ctx, "select 1 from (select d.id from detentions d where d.id = any(array("+recordsOf+")) order by d.id for no key update of d) x", pgx.NamedArgs{"ids": ids}); err != nil {
 		return nil, fmt.Errorf("lock detentions: %w", err)
 	}
-	r := Retraction{AccountID: reporter, AskedBy: p.Account}
+	r := Retraction{AccountID: reporter, Reporters: []uuid.UUID{reporter}, AskedBy: p.Account}
 	for _, id := range ids {
 		found, err := l.Load(ctx, tx, id)
 		if err != nil {
