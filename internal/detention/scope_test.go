@@ -11,6 +11,7 @@ import (
 	"github.com/qorgau/qorgau/internal/account"
 	"github.com/qorgau/qorgau/internal/detention"
 	"github.com/qorgau/qorgau/internal/fault"
+	"github.com/qorgau/qorgau/internal/pg"
 )
 
 // reader is one row of the table "Who sees and does what" (domain.md): a role, its cities, and whether the grant counts.
@@ -251,5 +252,37 @@ func TestTwoRolesAddUp(t *testing.T) {
 	page, _, err := f.ledger.List(f.ctx, p, detention.Filter{Limit: 10})
 	if err != nil || !slices.Equal(ids(page), []uuid.UUID{mine, far}) {
 		t.Errorf("%v, %v", ids(page), err)
+	}
+}
+
+// The city of a department was wrong, and a coordinator corrects it: whoever reads by city sees other people than before, though no grant changed.
+func TestWhatOneSeesByChangesWithTheCityOfADepartment(t *testing.T) {
+	t.Parallel()
+	f := newField(t)
+	people := []account.Principal{f.coordinator("almaty"), f.operator("astana"), f.coordinator(), f.lawyer()}
+	read := func() (out []string) {
+		for _, p := range people {
+			f.must(f.db.InTx(f.ctx, func(tx *pg.Tx) error {
+				s, err := f.ledger.Sights(f.ctx, tx, p.Account)
+				if err == nil {
+					out = append(out, s[p.Account].Mark())
+				}
+				return err
+			}))
+		}
+		return out
+	}
+	place := f.department("almaty")
+	before := read()
+	f.exec("update departments set address = 'иначе' where id = $1", place)
+	if !slices.Equal(read(), before) {
+		t.Fatal("a new address has everybody load everything anew")
+	}
+	f.exec("update departments set city = 'astana' where id = $1", place)
+	after := read()
+	for i, want := range []bool{true, true, false, false} {
+		if got := after[i] != before[i]; got != want {
+			t.Errorf("%s of %v loads anew: %v", people[i].Grants[0].Role, people[i].Grants[0].Cities, got)
+		}
 	}
 }

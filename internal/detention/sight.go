@@ -18,6 +18,7 @@ type Sight struct {
 	Posts   []Post      // present shifts, of those who are lawyers there
 	lawyers []uuid.UUID // organisations
 	terms   []uuid.UUID // people for whom they act until, or from, a time to come
+	moves   string      // how often a department's city was corrected, for who sees by city
 }
 
 // Area is where an operator or coordinator reads: all cities of an organisation, or these. Shared: of another organisation, people and nothing else.
@@ -46,6 +47,7 @@ const sights = `select g.account_id, g.role, g.organisation_id, null::uuid, g.ci
 		where s.account_id = any(@readers::uuid[]) and s.department_id is not null and s.state <> 'left' and s.starts_at <= @now and s.ends_at > @now
 	union all select r.account_id, 'term', r.detention_id, null, '{}', '{}' from representations r
 		where r.account_id = any(@readers::uuid[]) and r.ended_at is null and (r.valid_from > @now or r.valid_until > @now)
+	union all select r, 'moves', '00000000-0000-0000-0000-000000000000'::uuid, null, array[(select coalesce(sum(city_moves), 0)::text from departments)], '{}' from unnest(@readers::uuid[]) r
 	order by 1, 2, 3, 4, 5, 6`
 
 // Sights gives what accounts see by now; who sees nothing has none.
@@ -72,6 +74,9 @@ func (l *Ledger) Sights(ctx context.Context, tx *pg.Tx, accounts ...uuid.UUID) (
 		if len(s.lawyers)+len(s.Areas) == 0 {
 			delete(out, reader)
 		}
+		if !slices.ContainsFunc(s.Areas, func(a Area) bool { return len(a.Cities) > 0 }) {
+			s.moves = ""
+		}
 		s.Posts = slices.DeleteFunc(s.Posts, func(p Post) bool { return !slices.Contains(s.lawyers, p.Organisation) })
 	}
 	return out, nil
@@ -95,6 +100,8 @@ func (s *Sight) add(what string, of uuid.UUID, at *uuid.UUID, cities, shared []s
 		s.Areas = append(s.Areas, Area{Organisation: of, Cities: cities, Shared: true})
 	case "post":
 		s.Posts = append(s.Posts, Post{Organisation: of, Department: *at})
+	case "moves":
+		s.moves = cities[0]
 	case "term":
 		s.terms = append(s.terms, of)
 	}
